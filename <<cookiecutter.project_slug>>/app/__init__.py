@@ -1,0 +1,1 @@
+"""This service. Start reading at routes.py."""

@@ -1,0 +1,8 @@
+"""`python -m app` serves; `python -m app --help` lists the other commands."""
+
+from app.routes import ROUTES
+from app.settings import Settings
+from chassis.command_line import main
+
+if __name__ == "__main__":
+    main(Settings, ROUTES)

@@ -1,0 +1,1 @@
+"""Items: the example resource. Copy the folder to begin your own."""

@@ -1,0 +1,30 @@
+"""What an item looks like."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from chassis.models import Body, Id, Text
+
+# The largest whole number that every JSON client reads exactly.
+_MOST_CENTS = 2**53 - 1
+
+
+class ItemFields(Body):
+    """What a client says of an item."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    description: Annotated[Text, Field(max_length=2000)] = ""
+    price_cents: Annotated[int, Field(ge=0, le=_MOST_CENTS)]
+
+
+class Item(BaseModel):
+    """An item as it is stored; times are in UTC."""
+
+    id: Id
+    name: str
+    description: str
+    price_cents: int
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,13 @@
+"""The contents page: every route of the service."""
+
+from app.items import handlers as items
+from chassis.endpoint import Route
+from chassis.errors import NotFoundError
+
+ROUTES = [
+    Route("POST", "/v1/items", items.create_item, status=201, location="/v1/items/{id}"),
+    Route("GET", "/v1/items", items.list_items),
+    Route("GET", "/v1/items/{item_id}", items.read_item, raises=(NotFoundError,)),
+    Route("PUT", "/v1/items/{item_id}", items.replace_item, raises=(NotFoundError,)),
+    Route("DELETE", "/v1/items/{item_id}", items.delete_item, raises=(NotFoundError,)),
+]

@@ -1,0 +1,7 @@
+"""What this service reads from its environment, beside what every service does."""
+
+from chassis import settings
+
+
+class Settings(settings.Settings):
+    """Add a field a setting: `currency: str = "EUR"` reads CURRENCY."""

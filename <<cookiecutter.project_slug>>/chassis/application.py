@@ -1,0 +1,94 @@
+"""Puts a service together: its routes, what a request passes on the way to them, and what they are given.
+
+A request's way is one direction: observe → problems → limits → endpoint → handler → queries → PostgreSQL.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import hdrs, web
+
+from chassis.database import Database
+from chassis.docs import docs_routes
+from chassis.endpoint import Route, endpoint
+from chassis.errors import DatabaseUnavailableError
+from chassis.health import Health, State, create_internal_api
+from chassis.limits import limits
+from chassis.metrics import BUILD_INFO
+from chassis.observe import observe
+from chassis.openapi import openapi_document
+from chassis.problems import problems
+from chassis.project import project
+from chassis.schema import SchemaState, read_revisions, schema_state
+from chassis.settings import Settings
+
+log = structlog.get_logger()
+
+_LONGEST_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Application:
+    """A service, ready to be served: the API's port, the internal port, and the state that both tell."""
+
+    api: web.Application
+    internal: web.Application
+    health: Health
+    settings: Settings
+
+
+def create_application(routes: Sequence[Route], settings: Settings) -> Application:
+    """Makes the service's two aiohttp applications.
+
+    Raises:
+        TypeError: a handler's signature leaves its contract open.
+    """
+    database, health = Database(settings), Health()
+    api = web.Application(
+        client_max_size=settings.max_body_bytes,
+        middlewares=[observe, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
+    )
+    resources: dict[type, object] = {Database: database}
+    api.add_routes(web.RouteDef(route.method, route.path, endpoint(route, resources), {}) for route in routes)
+    api.add_routes(docs_routes(openapi_document(routes, project())))
+
+    async def on_prepare(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers[hdrs.SERVER] = "aiohttp"  # without versions
+        if health.state is State.DRAINING:
+            # Both are needed: the one closes the connection, the other tells the client not to reuse it.
+            response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"
+
+    async def open_database(_: web.Application) -> AsyncIterator[None]:
+        async with database:
+            starting = asyncio.create_task(_start(database, health))
+            yield
+            starting.cancel()
+
+    api.on_response_prepare.append(on_prepare)
+    api.cleanup_ctx.append(open_database)
+    BUILD_INFO.labels(project().name, project().version).set(1)
+    return Application(api, create_internal_api(health), health, settings)
+
+
+async def _start(database: Database, health: Health) -> None:
+    """Waits until the database answers and its schema fits, then lets requests come."""
+    revisions = read_revisions()
+    pause, told = 0.05, ""
+    while True:
+        try:
+            state = await schema_state(database, revisions)
+            waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
+        except DatabaseUnavailableError as error:
+            waiting_for = f"the database: {error.__cause__!r}"
+        if not waiting_for:
+            break
+        if waiting_for != told:
+            log.warning("not_ready", waiting_for=waiting_for, database=database.address)
+            told = waiting_for
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    health.started()
+    log.info("ready", database=database.address, schema=state.value, revision=revisions.head)

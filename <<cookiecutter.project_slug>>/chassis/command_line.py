@@ -1,0 +1,56 @@
+"""The command line of a service: `python -m app` serves, `python -m app migrate` brings the database up to date."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from chassis.application import create_application
+from chassis.endpoint import Route
+from chassis.errors import ServiceError
+from chassis.logs import configure_logs
+from chassis.openapi import openapi_document
+from chassis.project import project
+from chassis.server import listen, serve, stop_on_signals
+from chassis.settings import Settings, SettingsError, load_settings
+
+
+def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
+    """Runs what the arguments ask for; a failure is one clear message on stderr and an exit status that is not 0."""
+    parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
+    commands = parser.add_subparsers(dest="command", metavar="")
+    commands.add_parser("serve", help="serve the API (the default)")
+    migrate = commands.add_parser("migrate", help="bring the database to the newest revision")
+    migrate.add_argument("--down-to", metavar="REVISION", help="go back to REVISION (or to `base`) instead")
+    commands.add_parser("openapi", help="print the OpenAPI document")
+    arguments = parser.parse_args()
+    if arguments.command == "openapi":
+        sys.stdout.write(json.dumps(openapi_document(routes, project()), indent=2, ensure_ascii=False) + "\n")
+        return
+    try:
+        settings = load_settings(settings_class)
+        configure_logs(settings.log_level, settings.log_format)
+        if arguments.command == "migrate":
+            _migrate(settings, arguments.down_to)
+        else:
+            _serve(settings, routes)
+    except (SettingsError, ServiceError, OSError) as error:
+        sys.exit(str(error))
+
+
+def _serve(settings: Settings, routes: Sequence[Route]) -> None:
+    with listen(settings.host, settings.port) as api, listen(settings.host, settings.internal_port) as internal:
+
+        async def run() -> None:
+            stop = stop_on_signals()
+            await serve(create_application(routes, settings), [api], [internal], stop)
+
+        uvloop.run(run())
+
+
+def _migrate(settings: Settings, down_to: str | None) -> None:
+    from chassis.migrate import migrate  # here, because SQLAlchemy has no place in the memory of a serving process
+
+    uvloop.run(migrate(settings, down_to))

@@ -1,0 +1,100 @@
+"""PostgreSQL through asyncpg's pool; whatever means "not available" is one error."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+
+from chassis.errors import DatabaseUnavailableError
+from chassis.settings import Settings
+
+if TYPE_CHECKING:  # generic in its stubs only
+    from asyncpg.pool import PoolConnectionProxy
+
+log = structlog.get_logger()
+
+# No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late.
+_CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# The connection or the server went away under a statement, or the statement took too long.
+_CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+_CLOSE_TIMEOUT_SECONDS = 5
+
+
+class Database:
+    """A pool of connections, used as an asynchronous context manager.
+
+    Entering it connects to nothing: connections are made when they are first needed, so that a service starts while its
+    database is away. Every wait is bounded. All methods raise `DatabaseUnavailableError` where the database does not
+    answer, and asyncpg's own errors where it refuses the statement.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._dsn = settings.database_url.get_secret_value()
+        self._acquire_timeout = settings.database_acquire_timeout_seconds
+        self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=settings.database_pool_size,
+            timeout=self._acquire_timeout,
+            command_timeout=settings.database_command_timeout_seconds,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            log.warning("database_pool_terminated", reason=f"not closed within {_CLOSE_TIMEOUT_SECONDS} s")
+            self._pool.terminate()
+
+    @property
+    def address(self) -> str:
+        """The database's address without its password, for logs."""
+        url = urlsplit(self._dsn)
+        host = url.netloc.rpartition("@")[2]
+        return f"{url.scheme}://{host}{url.path}"
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+        """A connection of the pool, for several statements in a row."""
+        try:
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        except _CANNOT_CONNECT as error:
+            raise DatabaseUnavailableError from error
+        try:
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection, timeout=self._acquire_timeout)
+        except _CONNECTION_LOST as error:
+            raise DatabaseUnavailableError from error
+
+    @asynccontextmanager
+    async def transaction(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+        """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """Runs a statement and returns its rows."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """Runs a statement and returns its first row, or None where it has none."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *values)

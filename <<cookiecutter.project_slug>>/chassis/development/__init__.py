@@ -1,0 +1,1 @@
+"""What a developer's machine needs and the image does not: it is left out there."""

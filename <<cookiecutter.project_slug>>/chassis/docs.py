@@ -1,0 +1,65 @@
+"""The documentation page at /docs: Swagger UI from an installed package, so that it works with no internet."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from aiohttp import web
+
+from chassis.jsons import to_json
+
+# The package is a plug-in for another framework, of which only the files of Swagger UI are used.
+_SWAGGER_UI = Path(str(files("flask_openapi_swagger"))) / "templates" / "swagger"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>API documentation</title>
+<link rel="icon" href="docs/swagger.svg">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+
+# The page and the document lie side by side, also where a proxy puts both under a prefix.
+_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});\n'
+
+# Swagger UI sets style attributes; nothing else on the page comes from anywhere but this service.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def docs_routes(document: dict[str, object]) -> list[web.AbstractRouteDef]:
+    """The routes of the documentation: the OpenAPI document, the page, and the files it loads."""
+    openapi_json = to_json(document)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.Response(body=openapi_json, content_type="application/json")
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text=_PAGE, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+    async def start(_: web.Request) -> web.Response:
+        return web.Response(text=_START, content_type="text/javascript")
+
+    def asset(folder: str, name: str) -> web.RouteDef:
+        async def send(_: web.Request) -> web.FileResponse:
+            return web.FileResponse(_SWAGGER_UI / folder / name)
+
+        return web.get(f"/docs/{name}", send)
+
+    return [
+        web.get("/openapi.json", openapi),
+        web.get("/docs", page),
+        web.get("/docs/start.js", start),
+        asset("js", "swagger-ui-bundle.js"),
+        asset("css", "swagger-ui.css"),
+        asset("images", "swagger.svg"),
+    ]

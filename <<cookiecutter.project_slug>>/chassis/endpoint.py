@@ -1,0 +1,169 @@
+"""Typed handlers: a function's signature is the contract of its route.
+
+A handler is a plain function. Its parameters say what it needs and its annotations say what that must look like:
+
+- a name that stands in the route's path is that path value;
+- a parameter whose annotation is a `Query` model is the query string, one whose annotation is another pydantic model
+  is the JSON body;
+- any other annotation is something the service gives its handlers, such as `Database`.
+
+What it returns is the answer's body; None is an answer without one.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+from urllib.parse import quote
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, UnsupportedMediaTypeError
+from chassis.models import Query
+from chassis.pagination import Page
+
+_MOST_MISTAKES = 100  # an answer names no more than this, so that it stays smaller than the request
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation of the API.
+
+    Attributes:
+        method: the HTTP method; GET answers HEAD too.
+        path: the path, with `{name}` for each value that the handler takes from it.
+        handler: the typed handler.
+        status: the status of a success.
+        location: the path of what was made, with `{name}` for fields of the handler's result.
+        raises: the domain's errors that the handler may raise, for the OpenAPI document.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    status: int = 200
+    location: str | None = None
+    raises: tuple[type[Exception], ...] = ()
+
+
+class Contract:
+    """What a route's handler says about itself.
+
+    Attributes:
+        path: an adapter for each value in the path, by name.
+        query: the parameter for the query string and its model, if any.
+        body: the parameter for the body and its model, if any.
+        given: the other parameters and their types.
+        result: an adapter for what the handler returns; None where it returns nothing.
+
+    Raises:
+        TypeError: the signature leaves something open; the message names the handler and the parameter.
+    """
+
+    def __init__(self, route: Route) -> None:
+        name = f"{route.handler.__module__}.{route.handler.__qualname__}"
+        hints = get_type_hints(route.handler, include_extras=True)
+        in_path = set(re.findall(r"{(\w+)}", route.path))
+        self.path: dict[str, TypeAdapter[Any]] = {}
+        self.query: tuple[str, type[Query]] | None = None
+        self.body: tuple[str, type[BaseModel]] | None = None
+        self.given: dict[str, type] = {}
+        for parameter in inspect.signature(route.handler).parameters:
+            if parameter not in hints:
+                raise TypeError(f"{name}: annotate the parameter {parameter!r}, its type is the contract")
+            hint = hints[parameter]
+            if parameter in in_path:
+                self.path[parameter] = TypeAdapter(hint)
+            elif isinstance(hint, type) and issubclass(hint, Query):
+                self.query = parameter, hint
+            elif isinstance(hint, type) and issubclass(hint, BaseModel):
+                self.body = parameter, hint
+            else:
+                self.given[parameter] = hint
+        if missing := in_path - self.path.keys():
+            raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
+        if "return" not in hints:
+            raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
+        returns = hints["return"]
+        self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
+
+
+def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Makes aiohttp's handler for a route: reads and checks the request, calls the handler, writes the answer.
+
+    Args:
+        route: the operation.
+        resources: what the service gives its handlers, by type.
+
+    Raises:
+        TypeError: the handler's signature asks for something that is neither in the request nor in `resources`.
+    """
+    contract = Contract(route)
+    if unknown := {name: hint for name, hint in contract.given.items() if hint not in resources}:
+        raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
+    given = {name: resources[hint] for name, hint in contract.given.items()}
+
+    async def handle(request: web.Request) -> web.Response:
+        values, mistakes = dict(given), list[Mistake]()
+        for name, adapter in contract.path.items():
+            try:
+                values[name] = adapter.validate_strings(request.match_info[name])
+            except ValidationError as error:
+                mistakes += [Mistake("parameter", name, _rule(found)) for found in error.errors()]
+        if contract.query:
+            name, query = contract.query
+            try:
+                values[name] = query.model_validate(_query_parameters(request))
+            except ValidationError as error:
+                mistakes += [Mistake("parameter", str(found["loc"][0]), _rule(found)) for found in error.errors()]
+        elif request.query:
+            mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
+        if contract.body:
+            name, body = contract.body
+            try:
+                values[name] = body.model_validate_json(await _json_body(request))
+            except ValidationError as error:
+                if error.errors()[0]["type"] == "json_invalid":
+                    raise MalformedBodyError("The body is not valid JSON in UTF-8.") from None
+                mistakes += [Mistake("pointer", _pointer(found["loc"]), _rule(found)) for found in error.errors()]
+        if mistakes:
+            raise InvalidRequestError(mistakes[:_MOST_MISTAKES])
+        return _answer(request, route, contract, await route.handler(**values))
+
+    return handle
+
+
+def _query_parameters(request: web.Request) -> dict[str, str]:
+    if twice := {name for name in request.query if len(request.query.getall(name)) > 1}:
+        raise InvalidRequestError([Mistake("parameter", name, "Should be given once") for name in sorted(twice)])
+    return dict(request.query)
+
+
+async def _json_body(request: web.Request) -> bytes:
+    if request.content_type != "application/json":
+        raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
+    return await request.read()
+
+
+def _rule(found: Any) -> str:
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    steps = (quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~") for step in location)
+    return "#" + "".join(f"/{step}" for step in steps)
+
+
+def _answer(request: web.Request, route: Route, contract: Contract, result: Any) -> web.Response:
+    if contract.result is None:
+        return web.Response(status=204)
+    response = web.Response(
+        status=route.status, body=contract.result.dump_json(result), content_type="application/json"
+    )
+    if route.location:
+        response.headers["Location"] = route.location.format_map(vars(result))
+    if isinstance(result, Page) and result.next_cursor:
+        response.headers["Link"] = f'<{request.rel_url.update_query(cursor=result.next_cursor)}>; rel="next"'
+    return response

@@ -1,0 +1,69 @@
+"""What can go wrong, in the words of the domain. `problems` alone knows which HTTP status each one is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ServiceError(Exception):
+    """An error whose message is written for the client: it says what was wrong and names the way out."""
+
+
+class NotFoundError(ServiceError):
+    """The resource that was asked for does not exist."""
+
+
+class MalformedBodyError(ServiceError):
+    """The request's body is not JSON."""
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The request's body is not declared as JSON."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong value of a request.
+
+    Attributes:
+        where: `pointer` for a JSON Pointer into the body (a URI fragment, RFC 6901 section 6), `parameter` for the name
+            of a parameter in the path or the query.
+        name: the pointer or the parameter's name.
+        detail: the value's rule; it never echoes the value.
+    """
+
+    where: str
+    name: str
+    detail: str
+
+
+class InvalidRequestError(ServiceError):
+    """Values of the request break their rules."""
+
+    def __init__(self, mistakes: Sequence[Mistake] = ()) -> None:
+        super().__init__("One or more values of the request break their rules; see errors.")
+        self.mistakes = mistakes
+
+
+class UnavailableError(ServiceError):
+    """The service cannot answer now; the same request may succeed later."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """The database did not answer, or had no connection left."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is not available at the moment. Try again later.")
+
+
+class OverloadedError(UnavailableError):
+    """As many requests as the service takes at a time are already in flight."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is at its limit of concurrent requests. Try again later.")
+
+
+class DeadlineExceededError(UnavailableError):
+    """The request took longer than its deadline."""
+
+    def __init__(self) -> None:
+        super().__init__("The request took too long and was given up. Try again later.")

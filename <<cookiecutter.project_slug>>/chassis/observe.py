@@ -1,0 +1,52 @@
+"""What is seen of every request: its id, its log line, its metrics."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from multidict import CIMultiDictProxy
+from structlog.contextvars import bind_contextvars, unbind_contextvars
+
+from chassis.metrics import ACTIVE_REQUESTS, REQUEST_DURATION
+
+log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)
+REQUEST_ID_HEADER = "X-Request-ID"
+_WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
+
+
+def request_id_of(headers: CIMultiDictProxy[str]) -> str:
+    """The client's request id where it is well-formed, or a new one."""
+    given = headers.get(REQUEST_ID_HEADER, "")
+    return given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives the request its id, counts it, times it, and writes one line about it."""
+    started = time.perf_counter()
+    request_id = request[REQUEST_ID] = request_id_of(request.headers)
+    bind_contextvars(request_id=request_id)
+    ACTIVE_REQUESTS.inc()
+    status, size = _CLIENT_CLOSED_REQUEST, 0
+    try:
+        response = await handler(request)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        status, size = response.status, response.content_length or 0
+        return response
+    finally:
+        ACTIVE_REQUESTS.dec()
+        duration = time.perf_counter() - started
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "unmatched"
+        method = request.method if request.method in hdrs.METH_ALL else "_OTHER"
+        REQUEST_DURATION.labels(method, route, f"{status // 100}xx").observe(duration)
+        log.info(
+            "request", method=method, route=route, status=status, duration_ms=round(duration * 1000, 2), bytes=size
+        )
+        unbind_contextvars("request_id")

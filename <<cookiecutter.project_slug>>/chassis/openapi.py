@@ -1,0 +1,141 @@
+"""The OpenAPI 3.1 document, built from the routes' signatures: there is nothing to keep in step by hand."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, get_origin
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+
+from chassis import errors
+from chassis.endpoint import Contract, Route
+from chassis.pagination import Page
+from chassis.problems import MEDIA_TYPE, kind_of
+from chassis.project import Project
+
+_REFERENCES = "#/components/schemas/{model}"
+_PROBLEM = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "Identifies the kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "description": "What was wrong and the way out."},
+        "request_id": {"type": "string", "description": "Finds the request in the service's log."},
+        "errors": {
+            "type": "array",
+            "description": "Every wrong value of the request.",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "Where in the body (JSON Pointer)."},
+                    "parameter": {"type": "string", "description": "Which parameter of the path or query."},
+                    "detail": {"type": "string", "description": "The value's rule."},
+                },
+            },
+        },
+    },
+}
+
+
+def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any]:
+    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists."""
+    contracts = [Contract(route) for route in routes]
+    schemas, definitions = _schemas(contracts)
+    paths: dict[str, dict[str, Any]] = {}
+    for route, contract in zip(routes, contracts, strict=True):
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, contract, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": project.name, "version": project.version, "description": project.description},
+        "paths": paths,
+        "components": {"schemas": {**definitions, "Problem": _PROBLEM}},
+    }
+
+
+def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, Any]]:
+    """A schema for each body and result, by the identity of its core schema, and the definitions they refer to."""
+    inputs: list[tuple[int, JsonSchemaMode, Any]] = []
+    for contract in contracts:
+        if contract.body:
+            inputs.append((id(contract.body[1]), "validation", contract.body[1].__pydantic_core_schema__))
+        if contract.result:
+            inputs.append((id(contract.result), "serialization", contract.result.core_schema))
+    found, definitions = GenerateJsonSchema(ref_template=_REFERENCES).generate_definitions(inputs)
+    return {key: schema for (key, _), schema in found.items()}, {
+        str(name): schema for name, schema in definitions.items()
+    }
+
+
+def _operation(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": (inspect.getdoc(route.handler) or route.handler.__name__).partition("\n")[0],
+        "tags": [route.handler.__module__.rpartition(".")[0].rpartition(".")[2]],
+        "responses": _responses(route, contract, schemas),
+    }
+    if parameters := [*_path_parameters(contract), *_query_parameters(contract)]:
+        operation["parameters"] = parameters
+    if contract.body:
+        schema = schemas[id(contract.body[1])]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _path_parameters(contract: Contract) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": adapter.json_schema(mode="validation")}
+        for name, adapter in contract.path.items()
+    ]
+
+
+def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
+    if not contract.query:
+        return []
+    schema = contract.query[1].model_json_schema()
+    return [
+        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
+        for name, rule in schema["properties"].items()
+    ]
+
+
+def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+    request_id = {"X-Request-ID": {"description": "Finds the request in the log.", "schema": {"type": "string"}}}
+    if contract.result is None:
+        responses: dict[str, Any] = {"204": {"description": "Done.", "headers": request_id}}
+    else:
+        success: dict[str, Any] = {
+            "description": "Done.",
+            "headers": dict(request_id),
+            "content": {"application/json": {"schema": schemas[id(contract.result)]}},
+        }
+        if route.location:
+            success["headers"]["Location"] = {"description": "Where it is.", "schema": {"type": "string"}}
+        if _is_page(contract):
+            success["headers"]["Link"] = {"description": 'The next page, as rel="next".', "schema": {"type": "string"}}
+        responses = {str(route.status): success}
+    for error in _possible_errors(route, contract):
+        kind = kind_of(error)
+        responses[str(kind.status.value)] = {
+            "description": f"{kind.status.phrase}.",
+            "headers": request_id,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}}},
+        }
+    return responses
+
+
+def _is_page(contract: Contract) -> bool:
+    result = contract.result._type if contract.result else None
+    model = get_origin(result) or result
+    return isinstance(model, type) and issubclass(model, BaseModel) and issubclass(model, Page)
+
+
+def _possible_errors(route: Route, contract: Contract) -> list[type[Exception]]:
+    found = [*route.raises, errors.InvalidRequestError]
+    if contract.body:
+        found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]
+    return [*found, errors.OverloadedError, Exception]

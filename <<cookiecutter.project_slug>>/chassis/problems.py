@@ -1,0 +1,98 @@
+"""Every error as application/problem+json (RFC 9457), made in this one place."""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import asyncpg
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from chassis import errors
+from chassis.jsons import to_json
+from chassis.observe import REQUEST_ID
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = 1
+
+
+class Kind(NamedTuple):
+    """A kind of problem: its HTTP status and the last part of its `type`."""
+
+    status: HTTPStatus
+    name: str
+
+    @property
+    def type(self) -> str:
+        """The URI that identifies the kind to clients."""
+        return f"urn:problem-type:{self.name}"
+
+
+# The first class of an exception's ancestry that is listed here tells its kind.
+KINDS: dict[type[Exception], Kind] = {
+    errors.MalformedBodyError: Kind(HTTPStatus.BAD_REQUEST, "malformed-body"),
+    web.HTTPBadRequest: Kind(HTTPStatus.BAD_REQUEST, "bad-request"),
+    errors.NotFoundError: Kind(HTTPStatus.NOT_FOUND, "not-found"),
+    web.HTTPNotFound: Kind(HTTPStatus.NOT_FOUND, "no-such-route"),
+    web.HTTPMethodNotAllowed: Kind(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
+    web.HTTPRequestEntityTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
+    errors.UnsupportedMediaTypeError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+    errors.InvalidRequestError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.DataError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    web.HTTPExpectationFailed: Kind(HTTPStatus.EXPECTATION_FAILED, "expectation-failed"),
+    errors.OverloadedError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    errors.DeadlineExceededError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "deadline-exceeded"),
+    errors.DatabaseUnavailableError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
+    Exception: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"),
+}
+
+# What the client reads where the exception has no words of its own for it.
+_DETAILS = {
+    "bad-request": "The request is not valid HTTP/1.1.",
+    "no-such-route": "No route of this service matches the path; /docs lists them all.",
+    "method-not-allowed": "The path exists but does not take this method; Allow lists the methods it takes.",
+    "body-too-large": "The request's body is larger than this service accepts.",
+    "expectation-failed": "The only Expect that this service knows is 100-continue.",
+    "invalid-request": "A value of the request cannot be stored.",
+    "internal-error": "Something unforeseen happened. Quote the request id when you report it.",
+}
+
+
+def kind_of(error: type[Exception]) -> Kind:
+    """The kind of problem that an exception's class is answered with."""
+    return next(KINDS[ancestor] for ancestor in error.__mro__ if ancestor in KINDS)
+
+
+def problem_response(error: Exception, request_id: str) -> web.Response:
+    """The response for an exception; one that nobody foresaw says nothing about its inside."""
+    kind = kind_of(type(error))
+    problem: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.status.phrase,
+        "status": kind.status,
+        "detail": str(error) if isinstance(error, errors.ServiceError) else _DETAILS[kind.name],
+        "request_id": request_id,
+    }
+    if isinstance(error, errors.InvalidRequestError):
+        problem["errors"] = [{mistake.where: mistake.name, "detail": mistake.detail} for mistake in error.mistakes]
+    response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        response.headers["Allow"] = error.headers["Allow"]
+    if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    return response
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what the handlers raise into responses."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if isinstance(error, errors.UnavailableError):
+            log.warning("unavailable", problem=kind_of(type(error)).name, reason=repr(error.__cause__))
+        elif kind_of(type(error)).status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.exception("unforeseen_error")
+        return problem_response(error, request[REQUEST_ID])

@@ -1,0 +1,134 @@
+"""Serving: sockets, signals, and an end that loses no request."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from chassis.application import Application
+from chassis.observe import REQUEST_ID_HEADER, request_id_of
+from chassis.problems import problem_response
+
+log = structlog.get_logger()
+
+# Longer than load balancers keep idle connections (60 s is their usual default), so that it is never this side that
+# closes one while a request is on its way.
+_KEEP_ALIVE_SECONDS = 75
+
+
+class Stop:
+    """The wish to end: `requested` starts the drain, `hurry` cuts it short."""
+
+    def __init__(self) -> None:
+        self.requested = asyncio.Event()
+        self.hurry = asyncio.Event()
+
+    def request(self, *, hurry: bool = False) -> None:
+        """Asks for the end; asking again, or with `hurry`, leaves the drain out."""
+        if hurry or self.requested.is_set():
+            self.hurry.set()
+        self.requested.set()
+
+
+def stop_on_signals() -> Stop:
+    """SIGTERM ends with a drain; SIGINT (Ctrl-C), or a second signal of either kind, without."""
+    stop, loop = Stop(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.request)
+    loop.add_signal_handler(signal.SIGINT, lambda: stop.request(hurry=True))
+    return stop
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens a listening socket.
+
+    Raises:
+        OSError: the address is taken or is none of this machine's; its text names the address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(f"Cannot listen on {host}:{port}: {reason}. Free it, or set HOST, PORT, INTERNAL_PORT.") from None
+
+
+async def serve(
+    application: Application, api: Sequence[socket.socket], internal: Sequence[socket.socket], stop: Stop
+) -> None:
+    """Serves an application on listening sockets until it is asked to stop.
+
+    The end: unready at once, so that balancers turn away; for the drain, every answer closes its connection and new
+    requests are still served; then the listeners close, requests in flight finish within their deadline, the pool
+    closes, and last the internal port.
+    """
+    settings = application.settings
+    internal_runner = web.AppRunner(application.internal, access_log=None)
+    api_runner = _Runner(
+        application.api,
+        access_log=None,
+        keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        shutdown_timeout=settings.request_timeout_seconds,
+    )
+    try:
+        for runner, sockets in ((internal_runner, internal), (api_runner, api)):
+            await runner.setup()
+            for each in sockets:
+                await web.SockSite(runner, each).start()
+        log.info("listening", api=_addresses(api), internal=_addresses(internal))
+        await stop.requested.wait()
+        application.health.drain()
+        log.info("draining", seconds=0 if stop.hurry.is_set() else settings.drain_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.hurry.wait(), settings.drain_seconds)
+    finally:
+        await api_runner.cleanup()
+        await internal_runner.cleanup()
+    log.info("stopped")
+
+
+def _addresses(sockets: Sequence[socket.socket]) -> list[str]:
+    return [f"http://{each.getsockname()[0]}:{each.getsockname()[1]}" for each in sockets]
+
+
+class _Handler(RequestHandler):
+    """A connection whose parser errors, which reach no middleware, become the same problems as all others."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        request_id = request_id_of(request.headers)
+        if status < 500:
+            error: Exception = web.HTTPBadRequest()
+            log.info("bad_request", reason=repr(exc), request_id=request_id)
+        else:
+            error = exc if isinstance(exc, Exception) else RuntimeError(message)
+            log.error("unforeseen_error", exc_info=exc, request_id=request_id)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        response = problem_response(error, request_id)
+        response.headers.update({REQUEST_ID_HEADER: request_id, "Server": "aiohttp"})
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)

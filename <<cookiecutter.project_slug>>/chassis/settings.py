@@ -1,0 +1,75 @@
+"""Settings from the environment; a wrong one stops the start with every mistake named."""
+
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _postgresql_url(value: SecretStr) -> SecretStr:
+    rule = "should be a PostgreSQL address; percent-encode special characters of the password"
+    try:
+        url = urlsplit(value.get_secret_value())
+        url.port  # noqa: B018  (reading it checks it)
+    except ValueError:
+        raise ValueError(rule) from None  # the cause would quote a part of the address
+    if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query):
+        raise ValueError(rule)
+    return value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What the chassis reads. `app.settings.Settings` adds the service's own.
+
+    The variable is the field's name in upper case. Durations are in seconds.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] = Field(
+        examples=["postgresql://user:password@host:5432/name"]
+    )
+    database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
+    database_acquire_timeout_seconds: float = Field(default=1, gt=0, description="longest wait for a connection")
+    database_command_timeout_seconds: float = Field(default=5, gt=0, description="longest wait for an answer")
+    host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
+    port: Port = 8080
+    internal_port: Port = 8081
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    drain_seconds: float = Field(default=5, ge=0, description="how long SIGTERM leaves the service serving, unready")
+    request_timeout_seconds: float = Field(default=10, gt=0, description="deadline of a request")
+    max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
+    max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
+
+
+class SettingsError(Exception):
+    """The environment does not hold valid settings; the message has a line a mistake, and no values."""
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def load_settings(settings_class: type[AnySettings]) -> AnySettings:
+    """Reads the settings from the environment.
+
+    Raises:
+        SettingsError: one or more are wrong; values are left out of the message, as they may be secrets.
+    """
+    try:
+        return settings_class()  # type: ignore[call-arg]  # the environment gives them
+    except ValidationError as error:
+        mistakes = [_sentence(settings_class, str(mistake["loc"][0]), mistake["msg"]) for mistake in error.errors()]
+    count = "a setting is" if len(mistakes) == 1 else f"{len(mistakes)} settings are"
+    raise SettingsError("\n".join([f"The service cannot start: {count} wrong in the environment.", *mistakes]))
+
+
+def _sentence(settings_class: type[Settings], name: str, message: str) -> str:
+    field = settings_class.model_fields[name]
+    example = field.examples[0] if field.examples else field.get_default()
+    rule = "is required" if message == "Field required" else message.removeprefix("Value error, ")
+    return f"  {name.upper()}: {rule[0].lower()}{rule[1:]} (for example: {example})"

@@ -1,0 +1,34 @@
+"""Gunicorn's configuration. The number of workers is WEB_CONCURRENCY, one where it is not set."""
+
+import os
+import sys
+import tempfile
+
+# Where the workers add up their metrics. prometheus-client looks at it when it is first imported, so it comes first.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="prometheus-")
+
+from app.settings import Settings
+from chassis import gunicorn
+from chassis.logs import configure_logs
+from chassis.settings import SettingsError, load_settings
+
+try:
+    settings = load_settings(Settings)
+except SettingsError as error:
+    sys.exit(str(error))
+configure_logs(settings.log_level, settings.log_format)
+
+bind = [f"{settings.host}:{settings.port}", f"{settings.host}:{settings.internal_port}"]
+worker_class = gunicorn.Worker
+logger_class = gunicorn.Logger
+when_ready = gunicorn.when_ready
+child_exit = gunicorn.child_exit
+on_exit = gunicorn.on_exit
+# A worker needs this long to end: the drain, the requests in flight, and the closing of the pool.
+graceful_timeout = int(settings.drain_seconds + settings.request_timeout_seconds + 10)
+# Off: a worker that ends under load resets the connections that the kernel has already given it, and their requests.
+max_requests = 0
+# A file that is touched for the heartbeat: in memory, so that the disk cannot block it, and the root may be read-only.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+# It wants a socket in the home folder, which a read-only root refuses.
+control_socket_disable = True

@@ -1,0 +1,71 @@
+"""The example service, served as `python -m app` serves: both ports, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from app.settings import Settings
+from chassis.application import Application, create_application
+from chassis.server import Stop, listen, serve
+from tests.chassis.example import ROUTES
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service in this process: clients of its two ports, and the way to end it."""
+
+    api: aiohttp.ClientSession
+    internal: aiohttp.ClientSession
+    port: int
+    application: Application
+    stop: Stop
+    served: asyncio.Task[None]
+
+    async def until_ready(self) -> None:
+        """Returns when /readyz says so."""
+        async with asyncio.timeout(10):
+            while (await self.internal.get("/readyz")).status != 200:
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Serves the example until the block ends."""
+    with listen("127.0.0.1", 0) as api, listen("127.0.0.1", 0) as internal:
+        ports = api.getsockname()[1], internal.getsockname()[1]
+        application, stop = create_application(ROUTES, settings), Stop()
+        served = asyncio.create_task(serve(application, [api], [internal], stop))
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{ports[0]}") as api_client,
+            aiohttp.ClientSession(f"http://127.0.0.1:{ports[1]}") as internal_client,
+        ):
+            yield Running(api_client, internal_client, ports[0], application, stop, served)
+            stop.request(hurry=True)
+            await served
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(settings: Settings) -> AsyncIterator[Start]:
+    """Starts the example with some settings changed and waits until it is ready, unless told not to."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*, wait: bool = True, **changes: object) -> Running:
+            service = await stack.enter_async_context(running(settings.model_copy(update=changes)))
+            if wait:
+                await service.until_ready()
+            return service
+
+        yield begin
+
+
+@pytest.fixture
+async def service(start: Start) -> Running:
+    """The example, ready."""
+    return await start()

@@ -1,0 +1,98 @@
+"""A service that shows the chassis at work, so that its tests need no resource of the service's own."""
+
+import asyncio
+from typing import Annotated, Any
+
+import asyncpg
+from pydantic import Field
+
+from chassis.application import Application, create_application
+from chassis.command_line import main
+from chassis.database import Database
+from chassis.endpoint import Route
+from chassis.errors import NotFoundError
+from chassis.models import Body, Query, Text
+from chassis.settings import Settings, load_settings
+
+
+class Note(Body):
+    """A body with a list in it."""
+
+    text: Annotated[Text, Field(max_length=10)]
+    tags: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+
+
+class Search(Query):
+    """A query string."""
+
+    word: str
+    most: Annotated[int, Field(ge=1)] = 1
+
+
+async def echo(body: Note) -> Note:
+    return body
+
+
+async def search(query: Search) -> dict[str, Any]:
+    return {"word": query.word, "most": query.most}
+
+
+async def put_note(number: int, query: Search, body: Note) -> Note:
+    return body
+
+
+async def missing() -> Note:
+    raise NotFoundError("There is no note.")
+
+
+async def broken() -> Note:
+    raise RuntimeError("a secret of the inside")
+
+
+async def wait(milliseconds: int) -> dict[str, int]:
+    await asyncio.sleep(milliseconds / 1000)
+    return {"waited": milliseconds}
+
+
+async def sleep_in_database(milliseconds: int, database: Database) -> dict[str, int]:
+    await database.fetchrow("SELECT pg_sleep($1)", milliseconds / 1000)
+    return {"slept": milliseconds}
+
+
+async def store(body: Note, database: Database) -> Note:
+    await database.fetchrow("SELECT $1::text", body.text + "\x00")
+    return body
+
+
+async def in_transaction(database: Database) -> dict[str, int]:
+    async with database.transaction() as connection:
+        await connection.execute("CREATE TEMPORARY TABLE numbers (number int) ON COMMIT DROP")
+        await connection.execute("INSERT INTO numbers VALUES (1), (2)")
+        return {"sum": await connection.fetchval("SELECT sum(number) FROM numbers")}
+
+
+async def refused(database: Database) -> None:
+    raise asyncpg.UniqueViolationError("a detail of the database")
+
+
+ROUTES = [
+    Route("POST", "/echo", echo),
+    Route("GET", "/search", search),
+    Route("PUT", "/notes/{number}", put_note),
+    Route("GET", "/missing", missing, raises=(NotFoundError,)),
+    Route("GET", "/broken", broken),
+    Route("GET", "/wait/{milliseconds}", wait),
+    Route("GET", "/sleep/{milliseconds}", sleep_in_database),
+    Route("POST", "/store", store),
+    Route("GET", "/transaction", in_transaction),
+    Route("GET", "/refused", refused),
+]
+
+
+def app() -> Application:
+    """The same for Gunicorn."""
+    return create_application(ROUTES, load_settings(Settings))
+
+
+if __name__ == "__main__":
+    main(Settings, ROUTES)

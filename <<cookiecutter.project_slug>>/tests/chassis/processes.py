@@ -1,0 +1,97 @@
+"""Real processes of a service: started, watched by what they log, ended by signals."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from chassis.project import ROOT
+
+EXAMPLE = [sys.executable, "-m", "tests.chassis.example"]
+PATIENCE_SECONDS = 30  # bounds a test on a slow machine; nothing waits this long when all is well
+
+
+_NONE: Mapping[str, str] = {}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class ServiceProcess:
+    """A service in a process of its own."""
+
+    process: Process
+    port: int
+    internal_port: int
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def internal(self) -> str:
+        return f"http://127.0.0.1:{self.internal_port}"
+
+    async def until_logged(self, event: str) -> dict[str, Any]:
+        """Reads the log up to the next line of an event."""
+        assert self.process.stdout
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while text := await self.process.stdout.readline():
+                line: dict[str, Any] = json.loads(text)
+                self.lines.append(line)
+                if line["event"] == event:
+                    return line
+        raise AssertionError(f"ended without {event}; it logged {self.lines}")
+
+    async def until_ended(self) -> int:
+        """Reads the log to its end and returns the exit status."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            output, _ = await self.process.communicate()
+        self.lines += [json.loads(text) for text in output.splitlines()]
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def service_process(
+    database_url: str, command: Sequence[str] = EXAMPLE, *, ready: bool = True, environment: Mapping[str, str] = _NONE
+) -> AsyncIterator[ServiceProcess]:
+    """Starts a service and, unless told not to, waits until it is ready; kills what is left of it at the end."""
+    port, internal_port = free_port(), free_port()
+    settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "LOG_FORMAT": "json", "DRAIN_SECONDS": "0.3"}
+    ports = {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=PIPE, stderr=PIPE, env=os.environ | settings | ports | dict(environment), start_new_session=True
+    )
+    service = ServiceProcess(process, port, internal_port)
+    try:
+        if ready:
+            await service.until_logged("ready")
+            await until_ready(service)
+        yield service
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()
+
+
+async def until_ready(service: ServiceProcess) -> None:
+    """Returns when /readyz says so: of several workers, each has to come up."""
+    async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as client:
+        while (await client.get(f"{service.internal}/readyz")).status != 200:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,193 @@
+"""The embedded PostgreSQL and `make run`: what they start is gone when they end, however they end."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from chassis.development.postgres import embedded_postgres
+from chassis.project import ROOT
+from tests.chassis.processes import PATIENCE_SECONDS, free_port
+from tests.databases import drop_database, make_database
+
+RUN = [sys.executable, "-m", "chassis.development.run"]
+HOLD = (
+    "import sys, time\nfrom chassis.development.postgres import embedded_postgres\n"
+    "with embedded_postgres() as url:\n    print(url, flush=True)\n    sys.stdin.read()\n"
+)
+
+
+def folder_of(url: str) -> Path:
+    """Where an embedded server keeps its data and its socket."""
+    return Path(url.partition("?host=")[2])
+
+
+async def until_gone(folder: Path) -> None:
+    """Returns when the folder, which goes last, is gone."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while os.path.exists(folder):
+            await asyncio.sleep(0.05)
+
+
+async def test_the_server_answers_on_a_socket_only_and_is_gone_afterwards() -> None:
+    with embedded_postgres() as url:
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SHOW listen_addresses") == ""
+        await connection.close()
+        assert folder_of(url).exists()
+    assert not folder_of(url).exists()
+    with pytest.raises(OSError, match="No such file"):
+        await asyncpg.connect(url)
+
+
+async def test_an_error_in_the_block_ends_the_server_too() -> None:
+    with pytest.raises(RuntimeError, match="of this test"), embedded_postgres() as url:
+        raise RuntimeError("of this test")
+    assert not folder_of(url).exists()
+
+
+async def test_a_server_whose_process_is_killed_goes_too() -> None:
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    assert holder.stdout
+    url = (await holder.stdout.readline()).decode().strip()
+    assert folder_of(url).exists()
+    holder.kill()
+    await holder.wait()
+    await until_gone(folder_of(url))
+
+
+def test_an_unknown_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("POSTGRES_VERSION", "9")
+    rule = r"no embedded PostgreSQL 9; POSTGRES_VERSION may be \['18', '16'\]"
+    with pytest.raises(RuntimeError, match=rule), embedded_postgres():
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; an ordinary user runs all of these tests")
+def test_as_root_no_folder_is_opened_to_others() -> None:
+    before = {folder: folder.stat().st_mode for folder in [Path(sys.prefix), *Path(sys.prefix).parents, ROOT]}
+    with embedded_postgres() as url:
+        assert pwd.getpwuid(folder_of(url).stat().st_uid).pw_name == "nobody"
+    assert before == {folder: folder.stat().st_mode for folder in before}
+
+
+class Run:
+    """`make run` in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process, self.port, self.output = process, port, ""
+
+    @classmethod
+    async def start(cls, folder: Path = ROOT, **environment: str) -> "Run":
+        """Starts it in a session of its own, as a terminal does."""
+        port = free_port()
+        ports = {"PORT": str(port), "INTERNAL_PORT": str(free_port())}
+        process = await asyncio.create_subprocess_exec(
+            *RUN, cwd=folder, stdout=PIPE, stderr=STDOUT, start_new_session=True, env=os.environ | ports | environment
+        )
+        return cls(process, port)
+
+    async def until(self, text: str) -> str:
+        """Reads up to the next line that holds a text."""
+        assert self.process.stdout
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while line := (await self.process.stdout.readline()).decode():
+                self.output += line
+                if text in line:
+                    return line
+        raise AssertionError(f"it ended without {text!r}:\n{self.output}")
+
+    async def until_ended(self) -> int:
+        """Reads to the end and returns the exit status."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            self.output += (await self.process.communicate())[0].decode()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    def ctrl_c(self) -> None:
+        """What a terminal does: SIGINT to everything that was started in it."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+
+def replace(file: Path, text: str) -> None:
+    """Writes a file in one step, so that it is one change."""
+    new = file.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.rename(file)
+
+
+def embedded_folders(tmp_path: Path) -> list[Path]:
+    return list(tmp_path.glob("postgres-*"))
+
+
+@pytest.fixture
+def short_tmp() -> "Path":  # type: ignore[misc]
+    """A temporary folder whose path is short enough for a socket and open to the user that PostgreSQL runs as."""
+    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def test_make_run_serves_starts_again_at_a_change_and_leaves_nothing(short_tmp: Path) -> None:
+    copy = short_tmp / "service"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
+    run = await Run.start(copy, TMPDIR=str(short_tmp))
+    await run.until("ready")
+    assert len(embedded_folders(short_tmp)) == 1
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{run.port}") as client:
+        document = await (await client.get("/openapi.json")).json()
+        replace(copy / "app" / "routes.py", "syntax error")
+        await run.until("The code has changed")
+        await run.until("SyntaxError")
+        routes = (ROOT / "app" / "routes.py").read_text(encoding="utf-8")
+        replace(copy / "app" / "routes.py", f"{routes}\nROUTES = ROUTES[:1]\n")
+        await run.until("ready")
+        shorter = await (await client.get("/openapi.json")).json()
+        assert len(shorter["paths"]) < len(document["paths"])
+    run.ctrl_c()
+    assert await run.until_ended() == 0
+    assert "Traceback" not in run.output.partition("SyntaxError")[2]
+    assert not embedded_folders(short_tmp)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_to_make_run_alone_ends_everything(short_tmp: Path, number: signal.Signals) -> None:
+    run = await Run.start(TMPDIR=str(short_tmp))
+    await run.until("ready")
+    run.process.send_signal(number)
+    assert await run.until_ended() == 0
+    assert not embedded_folders(short_tmp)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", run.port)
+
+
+async def test_a_start_that_fails_ends_make_run_and_leaves_nothing(short_tmp: Path) -> None:
+    run = await Run.start(TMPDIR=str(short_tmp), LOG_LEVEL="loud")
+    assert await run.until_ended() == 1
+    assert "LOG_LEVEL" in run.output
+    assert not embedded_folders(short_tmp)
+
+
+async def test_make_run_does_not_migrate_a_database_that_it_was_given(short_tmp: Path, server_url: str) -> None:
+    url = await make_database(server_url, "test_make_run")
+    run = await Run.start(TMPDIR=str(short_tmp), DATABASE_URL=url)
+    assert "run `python -m app migrate`" in await run.until("not_ready")
+    run.ctrl_c()
+    assert await run.until_ended() == 0
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
+    await connection.close()
+    await drop_database(server_url, url)

@@ -1,0 +1,116 @@
+"""A request becomes typed values or an answer that names every mistake."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from chassis.database import Database
+from chassis.endpoint import Route, endpoint
+from tests.chassis.conftest import Running
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"", JSON, 400),
+        (b"{", JSON, 400),
+        (b'{"text": "\xff"}', JSON, 400),
+        (b'{"text": "\\ud800"}', JSON, 400),
+        (b'{"text": NaN}', JSON, 422),
+        (b"[" * 20_000 + b"]" * 20_000, JSON, 400),
+        (b'{"tags":' * 20_000 + b"1" + b"}" * 20_000, JSON, 400),
+        (b"x" * 2 * 1024**2, JSON, 413),
+        (b'{"text": "a"}', {"Content-Type": "text/plain"}, 415),
+        (b'{"text": "a"}', {"Content-Type": "application/octet-stream"}, 415),
+        (b"text=a", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        (b"[]", JSON, 422),
+        (b"null", JSON, 422),
+        (b'"text"', JSON, 422),
+        (b'{"text": "a\\u0000"}', JSON, 422),
+        (b'{"text": "a", "tags": [99999999999999999999999, -1]}', JSON, 422),
+        (b'{"text": "a"}', {"Content-Type": "application/json; charset=utf-8"}, 200),
+    ],
+)
+async def test_a_hostile_body_is_refused(service: Running, body: bytes, headers: dict[str, str], status: int) -> None:
+    response = await service.api.post("/echo", data=BytesIO(body), headers=headers)
+    assert response.status == status
+    if status != 200:
+        assert response.content_type == "application/problem+json"
+
+
+async def test_every_mistake_of_a_request_is_named_at_once(service: Running) -> None:
+    response = await service.api.put(
+        "/notes/x?most=0&colour=red", json={"text": "far too long", "tags": [1, -1, "2"], "a/b~c é": 1}
+    )
+    problem = await response.json()
+    assert (response.status, problem["type"]) == (422, "urn:problem-type:invalid-request")
+    places = [(place, name) for mistake in problem["errors"] for place, name in mistake.items() if place != "detail"]
+    assert sorted(places) == [
+        ("parameter", "colour"),
+        ("parameter", "most"),
+        ("parameter", "number"),
+        ("parameter", "word"),
+        ("pointer", "#/a~1b~0c%20%C3%A9"),
+        ("pointer", "#/tags/1"),
+        ("pointer", "#/tags/2"),
+        ("pointer", "#/text"),
+    ]
+    assert all(mistake["detail"] for mistake in problem["errors"])
+
+
+async def test_an_answer_never_echoes_a_value(service: Running) -> None:
+    response = await service.api.post("/echo", json={"text": "hunter2" * 3, "tags": ["hunter2"]})
+    assert (response.status, "hunter2" in await response.text()) == (422, False)
+
+
+async def test_a_thousand_mistakes_make_a_bounded_answer(service: Running) -> None:
+    response = await service.api.post("/echo", json={"text": "", "tags": [-1] * 10_000})
+    assert (response.status, len((await response.json())["errors"])) == (422, 100)
+
+
+@pytest.mark.parametrize("query", ["?word=a&word=b", "?word=a&other=1", "?most=1", "?word=a&most=x"])
+async def test_a_query_string_that_breaks_a_rule_is_refused(service: Running, query: str) -> None:
+    assert (await service.api.get(f"/search{query}")).status == 422
+
+
+async def test_a_route_without_parameters_refuses_them(service: Running) -> None:
+    response = await service.api.get("/transaction?limit=1")
+    assert (response.status, (await response.json())["errors"][0]["parameter"]) == (422, "limit")
+
+
+async def test_query_values_are_converted(service: Running) -> None:
+    assert await (await service.api.get("/search?word=%C3%A9&most=3")).json() == {"word": "é", "most": 3}
+
+
+async def test_head_answers_as_get_does_without_the_body(service: Running) -> None:
+    get, head = await service.api.get("/search?word=a"), await service.api.head("/search?word=a")
+    assert (head.status, await head.read()) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+class Thing(BaseModel):
+    """A body."""
+
+
+async def _no_annotation(thing) -> None: ...  # type: ignore[no-untyped-def]
+async def _no_result(thing: Thing): ...  # type: ignore[no-untyped-def]
+async def _no_number(thing: Thing) -> None: ...
+async def _unknown(thing: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "path", "complaint"),
+    [
+        (_no_annotation, "/", "annotate the parameter 'thing'"),
+        (_no_result, "/", "annotate what it returns"),
+        (_no_number, "/{number}", r"values it does not take: \['number'\]"),
+        (_unknown, "/", "nothing gives it"),
+    ],
+)
+def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        endpoint(Route("POST", path, handler), {Database: None})

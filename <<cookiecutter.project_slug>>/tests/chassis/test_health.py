@@ -1,0 +1,96 @@
+"""What probes and Prometheus ask on the internal port."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from chassis.migrate import migrate
+from chassis.schema import read_revisions
+from tests.chassis.conftest import Running, Start
+from tests.databases import drop_database, make_database
+
+
+async def test_a_started_service_is_alive_and_ready(service: Running) -> None:
+    for path, status in (("/livez", "alive"), ("/readyz", "ready")):
+        response = await service.internal.get(path)
+        assert (response.status, await response.json()) == (200, {"status": status})
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_the_internal_paths_are_not_on_the_api_port(service: Running, path: str) -> None:
+    assert (await service.api.get(path)).status == 404
+
+
+async def test_a_draining_service_is_alive_and_unready_and_closes_connections(start: Start) -> None:
+    service = await start(drain_seconds=30)
+    assert "close" not in (await service.api.get("/wait/0")).headers.get("Connection", "")
+    service.stop.request()
+    async with asyncio.timeout(10):
+        while (response := await service.internal.get("/readyz")).status == 200:
+            await asyncio.sleep(0.01)
+    assert (response.status, await response.json()) == (503, {"status": "draining"})
+    assert (await service.internal.get("/livez")).status == 200
+    answer = await service.api.get("/wait/0")
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+
+
+async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_migrated(
+    start: Start, server_url: str
+) -> None:
+    url = await make_database(server_url, "test_behind")
+    try:
+        with capture_logs() as logs:
+            service = await start(wait=False, database_url=SecretStr(url))
+            async with asyncio.timeout(10):
+                while not logs:
+                    await asyncio.sleep(0.01)
+                while not any(line["event"] == "not_ready" for line in logs):
+                    await asyncio.sleep(0.01)
+        assert "run `python -m app migrate`" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
+        assert (await service.internal.get("/readyz")).status == 503
+        await migrate(service.application.settings)
+        await service.until_ready()
+        service.stop.request(hurry=True)
+        await service.served
+    finally:
+        await drop_database(server_url, url)
+
+
+async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: str) -> None:
+    url = await make_database(server_url, "test_ahead")
+    try:
+        service = await start(wait=False, database_url=SecretStr(url))
+        await migrate(service.application.settings)
+        await service.until_ready()
+        # What the old pods of a rolling update, or a roll-back, find: a revision that only newer code knows.
+        connection = await asyncpg.connect(url)
+        await connection.execute("UPDATE alembic_version SET version_num = 'from the future'")
+        await connection.close()
+        await migrate(service.application.settings)
+        later = await start(database_url=SecretStr(url))
+        for each in (service, later):
+            each.stop.request(hurry=True)
+            await each.served
+    finally:
+        await drop_database(server_url, url)
+
+
+async def test_requests_are_counted_by_method_route_and_status_class(service: Running) -> None:
+    for path in ("/wait/1", "/wait/2", "/wait/x", "/unknown/1", "/unknown/2"):
+        await service.api.get(path)
+    metrics = await (await service.internal.get("/metrics")).text()
+    count = "http_server_request_duration_seconds_count"
+    assert f'{count}{{method="GET",route="/wait/{{milliseconds}}",status="2xx"}} ' in metrics
+    assert f'{count}{{method="GET",route="/wait/{{milliseconds}}",status="4xx"}} ' in metrics
+    assert f'{count}{{method="GET",route="unmatched",status="4xx"}} ' in metrics
+    assert "/unknown" not in metrics
+    for line in ("http_server_active_requests 0.0", "service_ready 1.0", "service_build_info{"):
+        assert line in metrics
+
+
+def test_the_newest_revision_is_the_one_that_nothing_follows() -> None:
+    revisions = read_revisions()
+    assert revisions.head in revisions.known

@@ -1,0 +1,73 @@
+"""Logs are JSON on stdout, a line an event, each with the request it belongs to."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from typing import Any
+
+import aiohttp
+import pytest
+
+from chassis.project import ROOT
+from tests.chassis.processes import service_process
+
+
+async def _logged_by(code: str) -> list[dict[str, Any]]:
+    program = f"import logging, structlog\nfrom chassis.logs import configure_logs\n{code}"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def test_a_request_is_one_line_with_its_id(database_url: str) -> None:
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        response = await client.get(f"{service.api}/search?word=hunter2", headers={"X-Request-ID": "abc-123.X"})
+        line = await service.until_logged("request")
+        assert response.headers["X-Request-ID"] == line["request_id"] == "abc-123.X"
+        assert (line["method"], line["route"], line["status"], line["level"]) == ("GET", "/search", 200, "info")
+        assert line["bytes"] == len(await response.read())
+        assert line["duration_ms"] > 0
+        assert "hunter2" not in json.dumps(service.lines)
+
+
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 65, '"}'])
+async def test_a_request_id_that_is_not_well_formed_is_replaced(database_url: str, request_id: str) -> None:
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        response = await client.get(f"{service.api}/search?word=a", headers={"X-Request-ID": request_id})
+        line = await service.until_logged("request")
+        assert line["request_id"] == response.headers["X-Request-ID"] != request_id
+
+
+async def test_what_is_unforeseen_is_logged_with_its_traceback_and_request(database_url: str) -> None:
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        response = await client.get(f"{service.api}/broken")
+        line = await service.until_logged("unforeseen_error")
+        assert (line["level"], line["request_id"]) == ("error", (await response.json())["request_id"])
+        assert "RuntimeError: a secret of the inside" in line["exception"]
+
+
+async def test_the_database_is_named_without_its_password(database_url: str) -> None:
+    url = "postgresql://someone:hunter2@127.0.0.1:1/name"
+    async with service_process(url, ready=False) as service:
+        line = await service.until_logged("not_ready")
+        assert line["database"] == "postgresql://127.0.0.1:1/name"
+        assert "hunter2" not in json.dumps(service.lines)
+
+
+async def test_libraries_log_in_the_same_form() -> None:
+    library, own = await _logged_by(
+        "configure_logs('INFO', 'json')\n"
+        "logging.getLogger('some.library').warning('careful with %s', 'this')\n"
+        "structlog.get_logger().info('quiet', detail=1)"
+    )
+    assert (library["event"], library["level"], library["logger"]) == ("careful with this", "warning", "some.library")
+    assert library.keys() - {"logger"} == own.keys() - {"detail"} == {"event", "level", "timestamp"}
+
+
+async def test_lines_below_the_level_are_left_out() -> None:
+    assert not await _logged_by(
+        "configure_logs('WARNING', 'json')\n"
+        "structlog.get_logger().info('own')\nlogging.getLogger('some.library').info('library')"
+    )

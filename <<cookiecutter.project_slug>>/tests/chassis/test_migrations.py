@@ -1,0 +1,83 @@
+"""Migrations go up and down, any number of them at once, and never stand in the way of a roll-back."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from app.settings import Settings
+from chassis.migrate import migrate
+from chassis.schema import Revisions, read_revisions
+from tests.chassis.processes import service_process
+from tests.databases import drop_database, make_database
+
+MIGRATE = [sys.executable, "-m", "app", "migrate"]
+TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """An empty database."""
+    url = await make_database(server_url, "test_migrations")
+    yield url
+    await drop_database(server_url, url)
+
+
+async def _value(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def test_each_revision_goes_up_down_and_up_again(empty_url: str) -> None:
+    settings = Settings(database_url=SecretStr(empty_url))
+    await migrate(settings)
+    tables = await _value(empty_url, TABLES)
+    await migrate(settings, down_to="base")
+    assert await _value(empty_url, TABLES) == 0
+    await migrate(settings)
+    assert await _value(empty_url, TABLES) == tables
+    assert await _value(empty_url, "SELECT version_num FROM alembic_version") == read_revisions().head
+
+
+async def test_several_at_once_all_succeed_and_run_once(empty_url: str) -> None:
+    async def run() -> list[str]:
+        async with service_process(empty_url, MIGRATE, ready=False) as process:
+            assert await process.until_ended() == 0, process.lines
+            return [line["event"] for line in process.lines]
+
+    events = await asyncio.gather(*(run() for _ in range(3)))
+    assert sum(line.count("migrated_up") for line in events) == len(read_revisions().known)
+    assert sum(line.count("migration_done") for line in events) == 3
+
+
+async def test_a_newer_database_is_a_success_that_says_so(empty_url: str) -> None:
+    await migrate(Settings(database_url=SecretStr(empty_url)))
+    await _value(empty_url, "UPDATE alembic_version SET version_num = 'future'")
+    async with service_process(empty_url, MIGRATE, ready=False) as process:
+        assert await process.until_ended() == 0
+        assert "ahead" in process.lines[-1]["reason"]
+    assert await _value(empty_url, "SELECT version_num FROM alembic_version") == "future"
+
+
+async def test_a_database_that_is_away_is_one_line_and_a_failure() -> None:
+    async with service_process("postgresql://a@127.0.0.1:1/b", MIGRATE, ready=False) as process:
+        output, errors = await process.process.communicate()
+        assert process.process.returncode == 1
+        assert b"database_unavailable" in output
+        assert b"Traceback" not in output + errors
+
+
+def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> None:
+    for name, parent in (("1", "None"), ("2", '"1"'), ("3", '"1"')):
+        (tmp_path / f"{name}.py").write_text(f'revision: str = "{name}"\ndown_revision = {parent}\n')
+    with pytest.raises(ValueError, match=r"\['2', '3'\]"):
+        read_revisions(tmp_path)
+    (tmp_path / "3.py").unlink()
+    assert read_revisions(tmp_path) == Revisions("2", frozenset({"1", "2"}))

@@ -1,0 +1,54 @@
+"""The OpenAPI document is valid, is what the signatures say, and /docs shows it without the internet."""
+
+import re
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app.routes import ROUTES
+from chassis.endpoint import Route
+from chassis.openapi import openapi_document
+from chassis.project import project
+from tests.chassis import example
+from tests.chassis.conftest import Running
+
+
+@pytest.mark.parametrize("routes", [ROUTES, example.ROUTES], ids=["service", "example"])
+def test_the_document_is_valid(routes: list[Route]) -> None:
+    document = openapi_document(routes, project())
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1.")
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len(operations) == len(routes)
+
+
+def test_the_document_says_what_the_signature_says() -> None:
+    paths = openapi_document(example.ROUTES, project())["paths"]
+    put = paths["/notes/{number}"]["put"]
+    assert {parameter["name"]: (parameter["in"], parameter["required"]) for parameter in put["parameters"]} == {
+        "number": ("path", True),
+        "word": ("query", True),
+        "most": ("query", False),
+    }
+    assert put["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Note"}
+    assert put["responses"].keys() == {"200", "400", "413", "415", "422", "500", "503"}
+    assert paths["/missing"]["get"]["responses"].keys() == {"200", "404", "422", "500", "503"}
+    assert paths["/refused"]["get"]["responses"].keys() == {"204", "422", "500", "503"}
+
+
+async def test_the_document_is_served(service: Running) -> None:
+    response = await service.api.get("/openapi.json")
+    assert response.status == 200
+    assert await response.json() == openapi_document(example.ROUTES, project())
+
+
+async def test_the_docs_page_loads_nothing_from_elsewhere(service: Running) -> None:
+    page = await service.api.get("/docs")
+    html = await page.text()
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assets = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert len(assets) >= 4
+    for asset in assets:
+        assert not asset.startswith(("http", "/"))
+        response = await service.api.get(f"/{asset}")
+        assert (response.status, len(await response.read()) > 0) == (200, True)

@@ -1,0 +1,104 @@
+"""Every error is a problem (RFC 9457), over a real socket, and says nothing of the inside."""
+
+import asyncio
+import json
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from tests.chassis.conftest import Running, Start
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "name"),
+    [
+        ("GET", "/missing", 404, "not-found"),
+        ("GET", "/no/such/route", 404, "no-such-route"),
+        ("GET", "/%00", 404, "no-such-route"),
+        ("DELETE", "/echo", 405, "method-not-allowed"),
+        ("GET", "/broken", 500, "internal-error"),
+        ("GET", "/refused", 500, "internal-error"),
+        ("GET", "/wait/5000", 503, "deadline-exceeded"),
+    ],
+)
+async def test_an_error_is_a_problem(start: Start, method: str, path: str, status: int, name: str) -> None:
+    service = await start(request_timeout_seconds=0.2)
+    response = await service.api.request(method, path, headers={"X-Request-ID": "my-request"})
+    problem = await response.json(content_type="application/problem+json")
+    assert (response.status, problem["status"], problem["type"]) == (status, status, f"urn:problem-type:{name}")
+    assert problem["request_id"] == response.headers["X-Request-ID"] == "my-request"
+    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert ("Retry-After" in response.headers) == (status == 503)
+
+
+async def test_405_lists_the_methods_that_are_allowed(service: Running) -> None:
+    response = await service.api.delete("/search")
+    assert (response.status, response.headers["Allow"]) == (405, "GET,HEAD")
+
+
+async def test_the_unforeseen_is_in_the_log_and_not_in_the_answer(service: Running) -> None:
+    with capture_logs() as logs:
+        response = await service.api.get("/broken")
+    text = await response.text()
+    assert "secret" not in text
+    assert "Traceback" not in text
+    assert [line["event"] for line in logs if line.get("exc_info")] == ["unforeseen_error"]
+
+
+async def test_a_value_that_postgresql_refuses_is_a_422(service: Running) -> None:
+    response = await service.api.post("/store", json={"text": "a"})
+    assert (response.status, (await response.json())["type"]) == (422, "urn:problem-type:invalid-request")
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_what_the_parser_refuses_is_a_problem_too(service: Running, request_text: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(request_text)
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert json.loads(body)["type"] in {"urn:problem-type:bad-request", "urn:problem-type:malformed-body"}
+    assert b"X-Request-ID: " in head
+    assert b"Python" not in head
+
+
+async def test_no_answer_tells_a_version(service: Running) -> None:
+    assert (await service.api.get("/missing")).headers["Server"] == "aiohttp"
+
+
+async def test_a_database_that_is_away_is_a_503_and_the_service_lives(start: Start) -> None:
+    service = await start(wait=False, database_url=SecretStr("postgresql://nobody:hunter2@127.0.0.1:1/nothing"))
+    response = await service.api.get("/transaction")
+    problem = await response.json()
+    assert (response.status, problem["type"]) == (503, "urn:problem-type:database-unavailable")
+    assert response.headers["Retry-After"] == "1"
+    assert "127.0.0.1" not in await response.text()
+    assert (await service.internal.get("/livez")).status == 200
+
+
+async def test_a_statement_that_takes_too_long_is_a_503(start: Start) -> None:
+    service = await start(database_command_timeout_seconds=0.1)
+    response = await service.api.get("/sleep/5000")
+    assert (response.status, (await response.json())["type"]) == (503, "urn:problem-type:database-unavailable")
+
+
+async def test_requests_above_the_bound_are_refused_at_once(start: Start) -> None:
+    service = await start(max_in_flight=2)
+    responses = await asyncio.gather(*(service.api.get("/wait/300") for _ in range(5)))
+    assert sorted(response.status for response in responses) == [200, 200, 503, 503, 503]
+    refused = next(response for response in responses if response.status == 503)
+    assert ((await refused.json())["type"], refused.headers["Retry-After"]) == ("urn:problem-type:overloaded", "1")
+    assert (await service.api.get("/wait/0")).status == 200
+
+
+async def test_a_transaction_runs_on_one_connection(service: Running) -> None:
+    assert await (await service.api.get("/transaction")).json() == {"sum": 3}

@@ -1,0 +1,127 @@
+"""The life of a process: how it starts, what stops the start, how it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import aiohttp
+import pytest
+
+from tests.chassis.processes import free_port, service_process
+from tests.databases import drop_database, make_database
+
+SERVICE = [sys.executable, "-m", "app"]
+
+
+async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(database_url: str) -> None:
+    async with service_process(database_url, environment={"DRAIN_SECONDS": "1"}) as service, aiohttp.ClientSession() as client:
+        slow = asyncio.create_task(client.get(f"{service.api}/wait/1500"))
+        await client.get(f"{service.api}/wait/0")  # the slow one was sent before it
+        service.process.terminate()
+        await service.until_logged("draining")
+        assert (await client.get(f"{service.internal}/readyz")).status == 503
+        assert (await client.get(f"{service.internal}/livez")).status == 200
+        late = await client.get(f"{service.api}/wait/0")
+        assert (late.status, late.headers["Connection"]) == (200, "close")
+        assert (await slow).status == 200
+        assert await service.until_ended() == 0
+        assert service.lines[-1]["event"] == "stopped"
+        assert not [line for line in service.lines if line["level"] not in {"info", "debug"}]
+
+
+async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:
+    async with service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service:
+        service.process.send_signal(signal.SIGINT)
+        assert await service.until_ended() == 0
+
+
+async def test_a_second_signal_cuts_the_drain_short(database_url: str) -> None:
+    async with service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service:
+        service.process.terminate()
+        await service.until_logged("draining")
+        service.process.terminate()
+        assert await service.until_ended() == 0
+
+
+async def test_the_service_itself_starts_and_ends(database_url: str) -> None:
+    async with service_process(database_url, SERVICE) as service, aiohttp.ClientSession() as client:
+        assert (await client.get(f"{service.api}/openapi.json")).status == 200
+        service.process.terminate()
+        assert await service.until_ended() == 0
+
+
+async def test_nothing_listens_and_nobody_is_connected_after_the_end(database_url: str, server_url: str) -> None:
+    url = await make_database(server_url, "test_end")
+    async with service_process(url, ready=False) as service:
+        await service.until_logged("not_ready")
+        service.process.terminate()
+        assert await service.until_ended() == 0
+        for port in (service.port, service.internal_port):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+    await drop_database(server_url, url)
+
+
+async def test_a_port_that_is_taken_is_one_clear_line(database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = str(listener.getsockname()[1])
+        for name in ("PORT", "INTERNAL_PORT"):
+            async with service_process(database_url, ready=False, environment={name: taken}) as service:
+                _, errors = await service.process.communicate()
+                assert service.process.returncode == 1
+                assert errors.decode().splitlines() == [
+                    f"Cannot listen on 127.0.0.1:{taken}: {os.strerror(98)}. Free it, or set HOST, PORT, INTERNAL_PORT."
+                ]
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+async def test_a_wrong_setting_stops_every_command(command: str) -> None:
+    async with service_process("oops", [*SERVICE, command], ready=False, environment={"LOG_LEVEL": "loud"}) as service:
+        _, errors = await service.process.communicate()
+        assert service.process.returncode == 1
+        first, *rest = errors.decode().splitlines()
+        assert first.startswith("The service cannot start: 2 settings are wrong")
+        assert {line.split(":")[0].strip() for line in rest} == {"DATABASE_URL", "LOG_LEVEL"}
+
+
+async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: str) -> None:
+    """The server is there but not the database: what a client sees is the same as with the server away."""
+    url = (await make_database(server_url, "test_away")).replace("test_away", "test_away_renamed")
+    async with service_process(url, ready=False) as service, aiohttp.ClientSession() as client:
+        await service.until_logged("not_ready")
+        assert (await client.get(f"{service.internal}/livez")).status == 200
+        assert (await client.get(f"{service.internal}/readyz")).status == 503
+        answer = await client.get(f"{service.api}/transaction")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        await make_database(server_url, "test_away_renamed")
+        assert "migrate" in (await service.until_logged("not_ready"))["waiting_for"]
+        async with service_process(url, [*SERVICE, "migrate"], ready=False) as migration:
+            assert await migration.until_ended() == 0
+        await service.until_logged("ready")
+        assert (await client.get(f"{service.internal}/readyz")).status == 200
+        service.process.terminate()
+        assert await service.until_ended() == 0
+    await drop_database(server_url, url)
+    await drop_database(server_url, url.replace("test_away_renamed", "test_away"))
+
+
+async def test_the_server_that_is_away_at_the_start_is_waited_for() -> None:
+    async with service_process(f"postgresql://a@127.0.0.1:{free_port()}/b", ready=False) as service:
+        assert "ConnectionRefused" in (await service.until_logged("not_ready"))["waiting_for"]
+        service.process.terminate()
+        assert await service.until_ended() == 0
+
+
+async def test_the_event_loop_is_uvloop_and_the_parser_the_compiled_one(database_url: str) -> None:
+    code = (
+        "import asyncio, sys, uvloop; from aiohttp import http_parser; from chassis import command_line;"
+        "command_line.serve = lambda *_: probe();\n"
+        "async def probe():\n"
+        "    print(type(asyncio.get_running_loop()).__module__, http_parser.HttpRequestParser.__module__)\n"
+        "from app.__main__ import Settings, ROUTES; sys.argv = ['app']; command_line.main(Settings, ROUTES)"
+    )
+    async with service_process(database_url, [sys.executable, "-c", code], ready=False) as service:
+        output, _ = await service.process.communicate()
+        assert output.decode().split() == ["uvloop", "aiohttp._http_parser"]

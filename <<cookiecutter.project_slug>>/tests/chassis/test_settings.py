@@ -1,0 +1,50 @@
+"""Settings are read from the environment, and a wrong one is explained without showing it."""
+
+import pytest
+
+from chassis.settings import Settings, SettingsError, load_settings
+
+URL = "postgresql://user:hunter2@host:5432/name"
+
+
+def test_all_mistakes_are_named_at_once_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "DATABASE_URL": "mysql://user:hunter2@host/name",
+        "PORT": "65536",
+        "DRAIN_SECONDS": "-1",
+        "LOG_LEVEL": "hunter2",
+        "DATABASE_POOL_SIZE": "many",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(Settings)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "The service cannot start: 5 settings are wrong in the environment."
+    assert {line.split(":")[0].strip() for line in lines[1:]} == wrong.keys()
+    assert all("(for example: " in line for line in lines[1:])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(SettingsError, match="DATABASE_URL: is required"):
+        load_settings(Settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "name", "host:5432/name", "postgresql:", "postgresql://host:port/name", "postgresql://[::1/name", "http://host/name"],
+)
+def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="DATABASE_URL: should be a PostgreSQL address"):
+        load_settings(Settings)
+
+
+@pytest.mark.parametrize("url", [URL, "postgres://host/name", "postgresql:///name?host=/run/postgresql"])
+def test_the_usual_addresses_are_taken_and_kept_out_of_sight(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    settings = load_settings(Settings)
+    assert settings.database_url.get_secret_value() == url
+    assert url not in repr(settings)

@@ -1,0 +1,68 @@
+"""A real PostgreSQL for the tests, and in it a database of their own, migrated once and emptied before each test."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pydantic import SecretStr
+from pytest_aiohttp import AiohttpClient
+
+from app.routes import ROUTES
+from app.settings import Settings
+from chassis.application import create_application
+from chassis.development.postgres import embedded_postgres
+from chassis.migrate import migrate
+from tests.databases import drop_database, make_database
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The address of a PostgreSQL server: the one that DATABASE_URL names, or an embedded one."""
+    if url := os.environ.pop("DATABASE_URL", None):
+        yield url
+    else:
+        with embedded_postgres() as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_url(server_url: str) -> Iterator[str]:
+    """The address of a migrated database that is dropped at the end."""
+    url = asyncio.run(make_database(server_url, f"test_{uuid4().hex}"))
+    try:
+        asyncio.run(migrate(Settings(database_url=SecretStr(url))))
+        yield url
+    finally:
+        asyncio.run(drop_database(server_url, url))
+
+
+@pytest.fixture
+async def database_url(migrated_url: str) -> str:
+    """The address of a migrated database with no rows in it."""
+    connection = await asyncpg.connect(migrated_url)
+    tables = await connection.fetch(
+        "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    )
+    if tables:
+        await connection.execute(f"TRUNCATE {', '.join(row[0] for row in tables)} RESTART IDENTITY CASCADE")
+    await connection.close()
+    return migrated_url
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """The service's settings in a test."""
+    return Settings(database_url=SecretStr(database_url))
+
+
+@pytest.fixture
+async def client(
+    aiohttp_client: AiohttpClient, settings: Settings
+) -> TestClient[web.Request, web.Application]:
+    """A client of this service."""
+    return await aiohttp_client(create_application(ROUTES, settings).api)

@@ -1,0 +1,55 @@
+# The commands of the template. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 16
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 …")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+	@echo "Installing cookiecutter in $(VENV) …"
+	@$(INSTALL) requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing the development environment in $(VENV) …"
+	@$(INSTALL) requirements-dev.txt
+	@touch $@ $(VENV)/.ready
+
+.PHONY: demo
+demo: $(VENV)/.ready ## scaffold a service, run it, show a tour of its API and keep serving; ONCE=1 ends after the tour
+	@exec $(RUN) tools/demo.py $(if $(ONCE),--once)
+
+.PHONY: test
+test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every baked service runs its own
+	@$(RUN) -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+.PHONY: format
+format: $(VENV)/.ready-dev ## format the code and mend what can be mended
+	@$(RUN) -m ruff check --fix --quiet .
+	@$(RUN) -m ruff format .
+
+.PHONY: lock
+lock: $(VENV)/.ready-dev ## refresh all locks, of the template and of the services (needs uv)
+	@$(RUN) tools/lock.py
+
+.PHONY: clean
+clean: ## remove the environment and what was made
+	@rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +

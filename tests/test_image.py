@@ -1,0 +1,79 @@
+"""What goes into the image, without building it: wheels for Alpine exist for every pin, and together they stay small."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+SERVICE = ROOT / "<<cookiecutter.project_slug>>"
+PYTHONS: list[str] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["python_version"]
+MOST_MEGABYTES = 90
+
+
+def pins_for(lock: Path, python: str, machine: str) -> str:
+    """The lock's entries whose markers hold in an Alpine image, in the same form, hashes included."""
+    target = {
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+    kept = []
+    for entry in re.split(r"\n(?=[a-z])", lock.read_text(encoding="utf-8")):
+        requirement = Requirement(entry.partition("\\")[0])
+        if requirement.marker is None or requirement.marker.evaluate(target):
+            kept.append(re.sub(r" ;[^\\]*", " ", entry, count=1))
+    return "\n".join(kept)
+
+
+def pip_for_alpine(command: str, python: str, machine: str, requirements: Path, *options: str) -> None:
+    """Runs pip as if it stood in the image: only wheels that musl's Python takes are candidates."""
+    platforms = [f"--platform=musllinux_1_{minor}_{machine}" for minor in (1, 2)]
+    abis = [f"--abi={abi}" for abi in (f"cp{python.replace('.', '')}", "abi3", "none")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--no-deps",
+         "--require-hashes", f"--python-version={python}", "--implementation=cp", *platforms, *abis, *options,
+         f"--requirement={requirements}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_pin_has_a_wheel_for_alpine(python: str, machine: str, tmp_path: Path) -> None:
+    pins = tmp_path / "requirements.txt"
+    pins.write_text(pins_for(SERVICE / "requirements-gunicorn.txt", python, machine), encoding="utf-8")
+    pip_for_alpine("download", python, machine, pins, f"--dest={tmp_path / 'wheels'}")
+    wheels = list((tmp_path / "wheels").iterdir())
+    assert len(wheels) == pins.read_text(encoding="utf-8").count("==") > 20
+    assert all(wheel.suffix == ".whl" for wheel in wheels)
+
+
+def test_the_environment_stays_small(tmp_path: Path) -> None:
+    pins, environment = tmp_path / "requirements.txt", tmp_path / "environment"
+    pins.write_text(pins_for(SERVICE / "requirements-gunicorn.txt", PYTHONS[0], "x86_64"), encoding="utf-8")
+    pip_for_alpine("install", PYTHONS[0], "x86_64", pins, f"--target={environment}", "--no-compile")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(environment)], check=True)
+    size = sum(file.stat().st_size for file in environment.rglob("*") if file.is_file()) / 1e6
+    print(f"the image's environment: {size:.0f} MB with bytecode")
+    assert size <= MOST_MEGABYTES
+
+
+def test_both_locks_hold_the_same_versions_but_for_gunicorn() -> None:
+    def versions(name: str) -> set[str]:
+        return set(re.findall(r"^\S+==\S+", (SERVICE / name).read_text(encoding="utf-8"), re.MULTILINE))
+
+    more = versions("requirements-gunicorn.txt") - versions("requirements.txt")
+    assert [pin.partition("==")[0] for pin in more] == ["gunicorn"]
+    assert versions("requirements.txt") < versions("requirements-dev.txt")
+    assert versions("requirements-gunicorn.txt") < versions("requirements-gunicorn-dev.txt")

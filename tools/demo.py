@@ -1,0 +1,151 @@
+"""`make demo`: scaffolds a service with the defaults, runs it, and walks through its API."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+from rich.console import Console
+from rich.json import JSON
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "demo"
+LOG = BUILD / "service.log"
+API = f"http://127.0.0.1:{os.environ.get('PORT', '8080')}"
+INTERNAL = f"http://127.0.0.1:{os.environ.get('INTERNAL_PORT', '8081')}"
+START_SECONDS = 300  # the service's environment is installed within it
+
+console = Console(highlight=False)
+
+
+def main() -> None:
+    """Runs the demo; a failure is a message and an exit status that is not 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the tour")
+    once = parser.parse_args().once
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        service = scaffold()
+        with running(service):
+            tour()
+            if not once:
+                serve_until_interrupted()
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+
+
+def scaffold() -> Path:
+    """Bakes a service with the defaults; the environment of an earlier demo is kept, as it is only made from the lock."""
+    if BUILD.exists():
+        for old in (path for service in BUILD.iterdir() if service.is_dir() for path in service.iterdir()):
+            if old.name != ".venv":
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    begun = time.monotonic()
+    baked = cookiecutter(
+        str(ROOT), no_input=True, default_config=True, overwrite_if_exists=True, output_dir=str(BUILD), accept_hooks=True
+    )
+    service = Path(str(baked))
+    console.print(f"[bold]Scaffolded[/bold] {service.relative_to(ROOT)} in {time.monotonic() - begun:.1f} s")
+    return service
+
+
+@contextmanager
+def running(service: Path) -> Iterator[None]:
+    """Runs `make run` of the service until the block ends."""
+    console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(ROOT)}) …")
+    begun = time.monotonic()
+    with LOG.open("wb") as log:
+        # In a session of its own, so that Ctrl-C reaches it only through this program, after the tour's last word.
+        process = subprocess.Popen(
+            ["make", "--no-print-directory", "run", f"PYTHON={sys.executable}"],
+            cwd=service, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    try:
+        until_ready(process)
+        console.print(f"[bold]Ready[/bold] after {time.monotonic() - begun:.1f} s\n")
+        yield
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+
+
+def until_ready(process: subprocess.Popen[bytes]) -> None:
+    """Returns when the service says that it is ready."""
+    for _ in range(START_SECONDS * 10):
+        if process.poll() is not None:
+            sys.exit(f"The service did not start:\n{LOG.read_text(errors='replace')[-2000:]}")
+        try:
+            urllib.request.urlopen(f"{INTERNAL}/readyz", timeout=1)
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"The service was not ready after {START_SECONDS} s:\n{LOG.read_text(errors='replace')[-2000:]}")
+
+
+def tour() -> None:
+    """Creates, reads, lists, replaces and deletes an item, and shows what a mistake is answered with."""
+    lamp = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
+    item = request("POST", "/v1/items", 201, lamp)
+    path = f"/v1/items/{item['id']}"
+    request("GET", path, 200)
+    request("GET", "/v1/items?limit=10", 200)
+    request("PUT", path, 200, {"name": "Candle", "price_cents": 250})
+    request("POST", "/v1/items", 422, {"name": "", "price_cents": -1})
+    request("DELETE", path, 204)
+    request("GET", path, 404)
+
+
+def request(method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> Any:
+    """Sends a request and shows it with its answer.
+
+    Raises:
+        SystemExit: the answer's status is not the expected one.
+    """
+    console.print(f"[bold cyan]{method}[/bold cyan] {path}", end=" ")
+    console.print(JSON.from_data(body, indent=None) if body else "")
+    data = json.dumps(body).encode() if body else None
+    outgoing = urllib.request.Request(API + path, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        response = urllib.request.urlopen(outgoing, timeout=10)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        content = response.read()
+    colour = "green" if response.status < 400 else "yellow"
+    console.print(f"[bold {colour}]{response.status}[/bold {colour}]", response.reason)
+    answer = json.loads(content) if content else None
+    if answer is not None:
+        console.print(JSON.from_data(answer))
+    console.print()
+    if response.status != expected:
+        sys.exit(f"{method} {path} was answered with {response.status}, not {expected}; see {LOG}")
+    return answer
+
+
+def serve_until_interrupted() -> None:
+    """Shows the addresses and waits for Ctrl-C."""
+    for name, address in (
+        ("API documentation", f"{API}/docs"),
+        ("Items", f"{API}/v1/items"),
+        ("Readiness", f"{INTERNAL}/readyz"),
+        ("Metrics", f"{INTERNAL}/metrics"),
+    ):
+        console.print(f"[bold]{name:<18}[/bold] {address}")
+    console.print("\nServing until Ctrl-C …")
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
