@@ -1,0 +1,61 @@
+"""Removes what was not chosen: the same answers always leave the same files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+GUNICORN = ["app_wsgi.py", "guniconfig.py", "chassis/gunicorn.py", "tests/chassis/test_gunicorn.py"]
+GUNICORN_LOCKS = {
+    "requirements-gunicorn.txt": "requirements.txt",
+    "requirements-gunicorn-dev.txt": "requirements-dev.txt",
+}
+PIPELINES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+LICENSES = {license_id: f"LICENSE.{license_id}" for license_id in ("MIT", "Apache-2.0", "LicenseRef-Proprietary")}
+# Copied along when the template is a folder that somebody worked in.
+CACHES = {"__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+
+
+def choose(answers: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """What to remove, and what to rename."""
+    renamed = {LICENSES[answers["license"]]: "LICENSE"}
+    removed = [path for license_id, path in LICENSES.items() if license_id != answers["license"]]
+    removed += [path for pipeline, path in PIPELINES.items() if pipeline != answers["ci"]]
+    if answers["gunicorn"] == "yes":
+        renamed |= GUNICORN_LOCKS
+    else:
+        removed += [*GUNICORN, *GUNICORN_LOCKS]
+    return removed, renamed
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+    for parent in path.parents[:-1]:
+        if any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
+def main() -> None:
+    if not Path("chart").is_dir():
+        sys.exit(
+            "The template's link <service>/chart was not copied as a link, so the chart is missing; zip files and "
+            "Git with core.symlinks=false lose it.\nGenerate from Git on Linux, macOS or WSL 2, for example: "
+            "cookiecutter gh:OWNER/REPOSITORY"
+        )
+    removed, renamed = choose(json.loads(r"""<< cookiecutter | tojson >>"""))
+    if missing := [path for path in [*removed, *renamed] if not Path(path).is_file()]:
+        sys.exit(f"The template is incomplete, these files are missing: {', '.join(missing)}")
+    for path in removed:
+        remove(Path(path))
+    for source, target in renamed.items():
+        Path(source).replace(target)
+    for cache in [path for path in Path().rglob("*") if path.name in CACHES]:
+        shutil.rmtree(cache, ignore_errors=True)  # one may lie inside another
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""A template to bake from, and a way to bake."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.baking import bake, copy_what_git_would_commit
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("template")
+    copy_what_git_would_commit(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def new_service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Bakes a service with these answers, each time in a folder of its own."""
+    return lambda **answers: bake(template, tmp_path_factory.mktemp("service"), answers)
+
+
+@pytest.fixture(scope="session")
+def service(new_service: Callable[..., Path]) -> Path:
+    """A service with all defaults; tests only read it."""
+    return new_service()
