@@ -1,0 +1,130 @@
+"""Renders the chart and finds objects in it."""
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HELMS = ["helm", "helm3"]
+KUBERNETES = ["1.29", "1.37"]
+
+IMAGE = {"image": {"repository": "ghcr.io/example-team/items-service", "tag": "1.0.0"}}
+MODES: dict[str, dict[str, Any]] = {
+    "external": {"database": {"mode": "external", "existingSecret": "items-database"}},
+    "cnpg": {"database": {"mode": "cnpg"}},
+    "evaluation": {"database": {"mode": "evaluation"}, "evaluation": {"password": "development"}},
+}
+# Everything that can be turned on.
+EVERYTHING: dict[str, Any] = {
+    "autoscaling": {"enabled": True},
+    "ingress": {"enabled": True, "host": "items.example.com", "className": "nginx", "tlsSecretName": "items-tls"},
+    "httpRoute": {"enabled": True, "host": "items.example.org", "parentRefs": [{"name": "gateway"}]},
+    "networkPolicy": {
+        "enabled": True,
+        "apiFrom": [{"namespaceSelector": {}}],
+        "internalFrom": [{"namespaceSelector": {}}],
+        "databaseTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        "extraEgress": [{"ports": [{"port": 443}]}],
+    },
+    "gunicorn": {"available": True, "enabled": True},
+    "config": {"databasePoolSize": 5},
+    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+    "dashboard": {"enabled": True},
+    "service": {"annotations": {"a": "b"}},
+    "serviceAccount": {"annotations": {"a": "b"}},
+    "podLabels": {"team": "example"},
+    "podAnnotations": {"a": "b"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "a", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "high",
+    "extraEnv": [{"name": "CURRENCY", "value": "EUR"}],
+    "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+    "migrations": {"existingSecret": "items-migrations"},
+}
+
+Object = dict[str, Any]
+
+
+class RenderError(Exception):
+    """Helm refused; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart and the Helm that renders it."""
+
+    helm: Path
+    folder: Path
+
+    def run(self, *arguments: str | Path, values: dict[str, Any] | None = None) -> str:
+        """Runs Helm, with values on standard input where some are given.
+
+        Raises:
+            RenderError: Helm ended with an exit status that is not 0.
+        """
+        more = ["--values", "-"] if values is not None else []
+        done = subprocess.run(
+            [self.helm, *arguments, *more], input=yaml.safe_dump(values), capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise RenderError(done.stderr + done.stdout)
+        return done.stdout
+
+    def render(self, *values: dict[str, Any], files: list[Path] | None = None, release: str = "items") -> list[Object]:
+        """The objects of a release with these values, the later ones over the earlier."""
+        options = [option for file in files or [] for option in ("--values", file)]
+        merged: dict[str, Any] = {}
+        for each in values:
+            merged = merge(merged, each)
+        output = self.run("template", release, self.folder, "--kube-version", "1.34", *options, values=merged)
+        return [object_ for object_ in yaml.safe_load_all(output) if object_]
+
+    def refusal(self, *values: dict[str, Any]) -> str:
+        """What Helm says when it refuses these values."""
+        try:
+            self.render(*values)
+        except RenderError as error:
+            return str(error)
+        raise AssertionError("the chart took these values")
+
+
+def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Values as Helm merges them: tables by key, the rest replaced."""
+    both = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], dict) and isinstance(over[key], dict):
+            both[key] = merge(under[key], over[key])
+    return both
+
+
+def of_kind(objects: list[Object], kind: str, name: str | None = None) -> list[Object]:
+    """The objects of a kind, and of a name where one is given."""
+    return [each for each in objects if each["kind"] == kind and name in {None, each["metadata"]["name"]}]
+
+
+def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
+    """The only object of a kind."""
+    [found] = of_kind(objects, kind, name)
+    return found
+
+
+def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+    """The specification of every pod that the objects make, and who makes it."""
+    for each in objects:
+        if each["kind"] == "Pod":
+            yield each["metadata"]["name"], each["spec"]
+        elif "template" in each.get("spec", {}):
+            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+
+
+def environment_of(objects: list[Object]) -> dict[str, Any]:
+    """The environment variables of the service's container."""
+    [container] = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}

@@ -1,0 +1,141 @@
+"""What follows from what in the chart."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
+
+EXTERNAL = MODES["external"]
+
+
+def test_one_number_sets_the_drain_and_the_grace_period(chart: Chart) -> None:
+    objects = chart.render(IMAGE, EXTERNAL, {"drainSeconds": 7, "config": {"requestTimeoutSeconds": 20}})
+    assert environment_of(objects)["DRAIN_SECONDS"] == "7"
+    assert one(objects, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 7 + 20 + 10
+
+
+def test_replicas_are_left_to_the_autoscaler(chart: Chart) -> None:
+    assert one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["replicas"] == 2
+    scaled = chart.render(IMAGE, EXTERNAL, {"autoscaling": {"enabled": True, "minReplicas": 3}})
+    assert "replicas" not in one(scaled, "Deployment")["spec"]
+    assert one(scaled, "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 3
+
+
+@pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
+def test_one_pod_alone_has_no_budget_that_would_block_a_drain(chart: Chart, replicas: int, budgets: int) -> None:
+    assert len(of_kind(chart.render(IMAGE, EXTERNAL, {"replicas": replicas}), "PodDisruptionBudget")) == budgets
+
+
+def test_an_update_takes_no_pod_away(chart: Chart) -> None:
+    strategy = one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_probes_ask_the_internal_port_and_liveness_never_the_database(chart: Chart) -> None:
+    [container] = one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["template"]["spec"]["containers"]
+    asked = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {each["port"] for each in asked.values()} == {"internal"}
+    assert [each["path"] for each in asked.values()] == ["/livez", "/livez", "/readyz"]
+
+
+def test_the_internal_port_is_behind_neither_ingress_nor_route_nor_the_api_s_service(chart: Chart) -> None:
+    objects = chart.render(IMAGE, EXTERNAL, EVERYTHING)
+    assert [port["targetPort"] for port in one(objects, "Service", "items")["spec"]["ports"]] == ["http"]
+    [path] = one(objects, "Ingress")["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "items", "port": {"name": "http"}}
+    [backend] = one(objects, "HTTPRoute")["spec"]["rules"][0]["backendRefs"]
+    assert backend == {"name": "items", "port": 80}
+    assert one(objects, "Service", "items-internal")["spec"]["type"] == "ClusterIP"
+
+
+@pytest.mark.parametrize(
+    ("mode", "secret"),
+    [
+        ("external", {"name": "items-database", "key": "DATABASE_URL"}),
+        ("cnpg", {"name": "items-database-app", "key": "uri"}),
+        ("evaluation", {"name": "items-database", "key": "DATABASE_URL"}),
+    ],
+)
+def test_the_address_of_the_database_comes_from_a_secret(chart: Chart, mode: str, secret: dict[str, str]) -> None:
+    objects = chart.render(IMAGE, MODES[mode])
+    assert environment_of(objects)["DATABASE_URL"] == {"secretKeyRef": secret}
+    [container] = one(objects, "Job")["spec"]["template"]["spec"]["containers"]
+    assert container["env"][0] == {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": secret}}
+
+
+def test_migrations_may_have_a_secret_of_their_own(chart: Chart) -> None:
+    objects = chart.render(IMAGE, EXTERNAL, {"migrations": {"existingSecret": "owner", "secretKey": "url"}})
+    [container] = one(objects, "Job")["spec"]["template"]["spec"]["containers"]
+    assert container["env"][0]["valueFrom"] == {"secretKeyRef": {"name": "owner", "key": "url"}}
+    assert environment_of(objects)["DATABASE_URL"]["secretKeyRef"]["name"] == "items-database"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_only_a_database_that_is_there_already_is_migrated_by_a_hook(chart: Chart, mode: str) -> None:
+    job = one(chart.render(IMAGE, MODES[mode]), "Job")
+    hook = job["metadata"].get("annotations", {}).get("helm.sh/hook", "")
+    assert hook.split(",") == (["pre-install", "pre-upgrade", "pre-rollback"] if mode == "external" else [""])
+    # A hook runs before the release's service account exists.
+    assert "serviceAccountName" not in job["spec"]["template"]["spec"]
+
+
+def test_another_image_makes_another_job_and_the_same_one_the_same(chart: Chart) -> None:
+    def name(**values: Any) -> str:
+        job: str = one(chart.render(IMAGE, EXTERNAL, values), "Job")["metadata"]["name"]
+        return job
+
+    assert name() == name(replicas=3)
+    assert name() != name(image={"tag": "1.0.1"})
+
+
+def test_the_chart_s_version_restarts_no_pod(chart: Chart) -> None:
+    labels = one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert not any("chart" in name or "version" in name for name in labels)
+
+
+def test_gunicorn_is_another_command_and_the_number_of_its_workers(chart: Chart) -> None:
+    def command(values: dict[str, Any]) -> list[str]:
+        [container] = one(chart.render(IMAGE, EXTERNAL, values), "Deployment")["spec"]["template"]["spec"]["containers"]
+        found: list[str] = container["command"]
+        return found
+
+    assert command({}) == ["python", "-m", "app"]
+    gunicorn = {"gunicorn": {"available": True, "enabled": True, "workers": 2}}
+    assert command(gunicorn) == ["gunicorn", "--config=guniconfig.py", "app_wsgi:app"]
+    assert environment_of(chart.render(IMAGE, EXTERNAL, gunicorn))["WEB_CONCURRENCY"] == "2"
+    assert "WEB_CONCURRENCY" not in environment_of(chart.render(IMAGE, EXTERNAL))
+
+
+def test_a_digest_wins_over_the_tag(chart: Chart) -> None:
+    digest = "sha256:" + "0" * 64
+    objects = chart.render(IMAGE, EXTERNAL, {"image": {"digest": digest}})
+    [container] = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"ghcr.io/example-team/items-service@{digest}"
+
+
+def test_a_production_database_outlives_its_release(chart: Chart) -> None:
+    cluster = one(chart.render(IMAGE, MODES["cnpg"]), "Cluster")
+    assert cluster["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_cluster_test_can_be_left_out(chart: Chart) -> None:
+    assert not of_kind(chart.render(IMAGE, EXTERNAL, {"test": {"enabled": False}}), "Pod")
+    pod = one(chart.render(IMAGE, EXTERNAL), "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+def test_the_policy_lets_through_what_was_named_and_nothing_else(chart: Chart) -> None:
+    on = {"networkPolicy": {"enabled": True}}
+    bare = one(chart.render(IMAGE, EXTERNAL, on), "NetworkPolicy", "items")["spec"]
+    assert bare["policyTypes"] == ["Ingress", "Egress"]
+    callers = [
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for rule in bare["ingress"]
+        for peer in rule["from"]
+    ]
+    assert callers == ["test", "test"]
+    assert [port["port"] for rule in bare["egress"] for port in rule["ports"]] == [53, 53]
+    trial = one(chart.render(IMAGE, MODES["evaluation"], on), "NetworkPolicy", "items")["spec"]
+    assert [port["port"] for rule in trial["egress"] for port in rule["ports"]] == [53, 53, 5432]
+    assert all("to" in rule for rule in trial["egress"][1:])

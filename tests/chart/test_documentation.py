@@ -1,0 +1,98 @@
+"""values.yaml is the documentation: complete, used, and in the README."""
+
+import json
+import re
+from typing import Any
+
+import promql_parser
+import yaml
+
+from tests.baking import REPOSITORY, SERVICE
+from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
+from tools.chart_readme import documented, readme
+
+CHART = REPOSITORY / "chart"
+VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
+# Values that are taken as they come, not by the names inside.
+OPAQUE = {"resources.requests", "resources.limits", "dashboard.labels"}
+
+
+def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
+    """The path of each value, two levels deep."""
+    found = set()
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value and path not in OPAQUE:
+            found |= paths(value, f"{path}.")
+        else:
+            found.add(path)
+    return found
+
+
+def test_every_value_is_documented_and_lies_at_most_two_levels_deep() -> None:
+    found = paths(yaml.safe_load(VALUES))
+    assert found == documented(VALUES).keys()
+    assert max(path.count(".") for path in found) == 1
+
+
+def test_every_value_is_used_and_every_value_used_is_documented() -> None:
+    templates = "\n".join(
+        file.read_text(encoding="utf-8") for file in (CHART / "templates").rglob("*") if file.is_file()
+    )
+    used = set(re.findall(r"\.Values\.([A-Za-z]+(?:\.[A-Za-z]+)?)", templates))
+    for block, body in re.findall(r"with \.Values\.(\w+) -?}}(.*?){{-? end", templates, re.DOTALL):
+        used |= {f"{block}.{name}" for name in re.findall(r"(?:{{ |if |else}}|\s|\()\.(\w+)", body)}
+    used |= {f"networkPolicy.{name}" for name in re.findall(r"\$policy\.(\w+)", templates)}
+    used |= {"resources.requests", "resources.limits"}  # the whole table goes into the container
+    values = documented(VALUES).keys()
+    assert values - used == set()
+    assert {path for path in used - values if path not in yaml.safe_load(VALUES)} == set()
+
+
+def test_the_schema_knows_the_same_values() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    known = set()
+    for name, rule in schema["properties"].items():
+        known |= {f"{name}.{inner}" for inner in rule.get("properties", {})} or {name}
+    assert known - {"global", "enabled"} == documented(VALUES).keys()
+
+
+def test_the_readme_s_table_is_current() -> None:
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    assert text == readme(text, VALUES), "run: python tools/chart_readme.py"
+
+
+def metrics_of_the_service() -> set[str]:
+    """The names of the metrics that the service defines, and the series of its histogram."""
+    source = (REPOSITORY / SERVICE / "chassis" / "metrics.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'"((?:http_server|service)_\w+)"', source))
+    assert len(names) == 4
+    return names | {f"{name}_{part}" for name in names for part in ("bucket", "count", "sum")}
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:
+    objects = chart.render(IMAGE, MODES["external"], EVERYTHING)
+    rules = one(objects, "PrometheusRule")["spec"]["groups"][0]["rules"]
+    dashboard = json.loads(next(iter(one(objects, "ConfigMap")["data"].values())))
+    queries = [rule["expr"] for rule in rules]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(queries) == 10
+    for query in queries:
+        query = query.replace("$__rate_interval", "5m")
+        promql_parser.parse(query)
+        asked = set(re.findall(r"\b(?:http_server|service)_\w+(?={)", query))
+        assert asked, query
+        assert asked <= metrics_of_the_service()
+        assert 'namespace="default",service="items-internal"' in query
+
+
+def test_an_alert_says_what_to_do(chart: Chart) -> None:
+    for rule in one(chart.render(IMAGE, MODES["external"], EVERYTHING), "PrometheusRule")["spec"]["groups"][0]["rules"]:
+        assert "items" in rule["annotations"]["summary"]
+        assert len(rule["annotations"]["description"]) > 50
+
+
+def test_every_variable_that_the_chart_sets_is_one_that_the_service_reads(chart: Chart) -> None:
+    source = (REPOSITORY / SERVICE / "chassis" / "settings.py").read_text(encoding="utf-8")
+    read = {name.upper() for name in re.findall(r"^    ([a-z_]+): ", source, re.MULTILINE)} | {"WEB_CONCURRENCY"}
+    assert environment_of(chart.render(IMAGE, MODES["external"], EVERYTHING)).keys() - {"CURRENCY"} <= read

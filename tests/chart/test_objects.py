@@ -1,0 +1,110 @@
+"""Every set of values that a user begins with renders valid objects, on both Helms."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+
+from tests.chart.rendering import EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one, pods
+
+# Kinds of operators, which Kubernetes' own schemas do not hold: that they are made is tested below, not their form.
+WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
+ENVIRONMENTS = ["development", "staging", "production"]
+
+
+def check_schemas(objects: list[Object]) -> set[str]:
+    """Checks the objects against Kubernetes' schemas; returns the kinds that were checked."""
+    checked = set()
+    for each in objects:
+        if each["kind"] not in WITHOUT_SCHEMA:
+            checked.add(each["kind"])
+            for version in KUBERNETES:
+                kubernetes_validate.validate(each, version, strict=True)
+    return checked
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_least_values_of_each_mode_make_valid_objects(chart: Chart, mode: str) -> None:
+    objects = chart.render(IMAGE, MODES[mode])
+    assert check_schemas(objects) >= {"Deployment", "Job", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"}
+    names = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_everything_turned_on_makes_valid_objects(chart: Chart, mode: str) -> None:
+    objects = chart.render(IMAGE, EVERYTHING, MODES[mode])
+    checked = check_schemas(objects)
+    assert checked >= {"ConfigMap", "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy"}
+    unchecked = {each["kind"] for each in objects} - checked
+    assert unchecked == WITHOUT_SCHEMA - (set() if mode == "cnpg" else {"Cluster"})
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_environments_of_a_service_make_valid_objects(
+    chart: Chart, environment: Callable[[str], list[Path]], name: str
+) -> None:
+    objects = chart.render({"image": {"tag": "1.0.0"}}, files=environment(name))
+    check_schemas(objects)
+    assert one(objects, "Ingress")["spec"]["rules"][0]["host"].endswith("items-service.example.com")
+    assert bool(of_kind(objects, "StatefulSet")) == (name == "development")
+    assert bool(of_kind(objects, "HorizontalPodAutoscaler")) == (name == "production")
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_lint_is_content(chart: Chart, environment: Callable[[str], list[Path]], name: str) -> None:
+    files = [option for file in environment(name) for option in ("--values", file)]
+    chart.run("lint", "--strict", chart.folder, "--kube-version", "1.34", *files, values={"image": {"tag": "1.0.0"}})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_pod_fits_the_restricted_pod_security_standard(chart: Chart, mode: str) -> None:
+    found = dict(pods(chart.render(IMAGE, EVERYTHING, MODES[mode])))
+    assert len(found) == (4 if mode == "evaluation" else 3)
+    for name, pod in found.items():
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"].keys() == {"memory"}
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+
+
+def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "items").symlink_to(chart.folder)
+    (tmp_path / "Chart.yaml").write_text(
+        "apiVersion: v2\nname: parent\nversion: 1.0.0\n"
+        "dependencies:\n  - {name: aiohttp-service, version: 0.1.0-dev0, alias: items, condition: items.enabled}\n"
+    )
+    parent = Chart(chart.helm, tmp_path)
+    values = {"global": {"region": "eu"}, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
+    assert one(parent.render(values), "Deployment")["metadata"]["name"] == "items"
+    assert not parent.render({"items": {"enabled": False}})
+
+
+def test_what_the_cluster_test_asks_in_vain_is_shown(chart: Chart) -> None:
+    """`helm test` fails with a line for each request that was not answered as expected."""
+    script = one(chart.render(IMAGE, MODES["external"]), "Pod")["spec"]["containers"][0]["args"][0]
+    requests = '[{"method": "GET", "path": "/", "status": 200}]'
+    nowhere = "http://127.0.0.1:1"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"API": nowhere, "INTERNAL": nowhere, "REQUESTS": requests},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("FAILED") == 3
+    assert "0 passed, 3 failed" in done.stdout

