@@ -42,7 +42,7 @@ lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own c
 
 .PHONY: format
 format: $(VENV)/.ready-dev ## format the code and mend what can be mended
-	@$(RUN) -m ruff check --fix --quiet .
+	@$(RUN) -m ruff check --fix --exit-zero --quiet .
 	@$(RUN) -m ruff format .
 
 .PHONY: lock

@@ -1,4 +1,4 @@
-"""What goes into the image, without building it: wheels for Alpine exist for every pin, and together they stay small."""
+"""What goes into the image, without building it: wheels for Alpine exist for every pin, and they stay small."""
 
 import json
 import re
@@ -40,8 +40,9 @@ def pip_for_alpine(command: str, python: str, machine: str, requirements: Path, 
     platforms = [f"--platform=musllinux_1_{minor}_{machine}" for minor in (1, 2)]
     abis = [f"--abi={abi}" for abi in (f"cp{python.replace('.', '')}", "abi3", "none")]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--no-deps",
-         "--require-hashes", f"--python-version={python}", "--implementation=cp", *platforms, *abis, *options,
+        [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
+         "--no-deps", "--require-hashes", f"--python-version={python}", "--implementation=cp", *platforms, *abis,
+         *options,
          f"--requirement={requirements}"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

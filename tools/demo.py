@@ -46,14 +46,19 @@ def main() -> None:
 
 
 def scaffold() -> Path:
-    """Bakes a service with the defaults; the environment of an earlier demo is kept, as it is only made from the lock."""
+    """Bakes a service with the defaults. An earlier demo's environment is kept: make knows whether it is current."""
     if BUILD.exists():
         for old in (path for service in BUILD.iterdir() if service.is_dir() for path in service.iterdir()):
             if old.name != ".venv":
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     begun = time.monotonic()
     baked = cookiecutter(
-        str(ROOT), no_input=True, default_config=True, overwrite_if_exists=True, output_dir=str(BUILD), accept_hooks=True
+        str(ROOT),
+        no_input=True,
+        default_config=True,
+        overwrite_if_exists=True,
+        output_dir=str(BUILD),
+        accept_hooks=True,
     )
     service = Path(str(baked))
     console.print(f"[bold]Scaffolded[/bold] {service.relative_to(ROOT)} in {time.monotonic() - begun:.1f} s")

@@ -1,4 +1,4 @@
-"""`make lock`: refreshes every lock from its pyproject.toml, with uv. The services have two: with Gunicorn and without."""
+"""`make lock`: refreshes every lock from its pyproject.toml, with uv. A service has two: with Gunicorn and without."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def main() -> None:
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
     template = environment.from_string((SERVICE / "pyproject.toml").read_text(encoding="utf-8"))
     for gunicorn, suffix in (("no", ""), ("yes", "-gunicorn")):
-        answers = {name: "x" for name in questions} | {"gunicorn": gunicorn}
+        answers = dict.fromkeys(questions, "x") | {"gunicorn": gunicorn, "__quoted": {"description": "x", "owner": "x"}}
         with tempfile.TemporaryDirectory() as folder:
             pyproject = Path(folder, "pyproject.toml")
             pyproject.write_text(template.render(cookiecutter=answers), encoding="utf-8")

@@ -51,6 +51,6 @@ def _serve(settings: Settings, routes: Sequence[Route]) -> None:
 
 
 def _migrate(settings: Settings, down_to: str | None) -> None:
-    from chassis.migrate import migrate  # here, because SQLAlchemy has no place in the memory of a serving process
+    from chassis.migrate import migrate  # here, because Alembic has no place in the memory of a serving process
 
     uvloop.run(migrate(settings, down_to))

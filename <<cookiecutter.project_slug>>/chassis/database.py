@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -14,6 +14,9 @@ from chassis.settings import Settings
 
 if TYPE_CHECKING:  # generic in its stubs only
     from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+"""A connection, of the pool or on its own."""
 
 log = structlog.get_logger()
 
@@ -69,7 +72,7 @@ class Database:
         return f"{url.scheme}://{host}{url.path}"
 
     @asynccontextmanager
-    async def connection(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+    async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool, for several statements in a row."""
         try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout)
@@ -84,7 +87,7 @@ class Database:
             raise DatabaseUnavailableError from error
 
     @asynccontextmanager
-    async def transaction(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+    async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
         async with self.connection() as connection, connection.transaction():
             yield connection

@@ -35,4 +35,4 @@ def configure_logs(level: str, log_format: Literal["json", "console"]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # migrations/env.py has the line for each step
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # chassis.migrate has a line for each step

@@ -26,7 +26,7 @@ BUILD_INFO = Gauge(
 
 
 def registry() -> CollectorRegistry:
-    """All metrics of the pod: of this process, or added up over Gunicorn's workers, which share a folder."""
+    """All metrics of the pod: of this process, or added up over the worker processes that share a folder."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     shared = CollectorRegistry()

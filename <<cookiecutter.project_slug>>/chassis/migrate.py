@@ -1,33 +1,29 @@
-"""Alembic migrations, run by `python -m app migrate` under a lock, so that any number of them at once are safe."""
+"""Migrations, run by `python -m app migrate` under a lock, so that any number of them at once are safe.
+
+Alembic turns the revisions into SQL and asyncpg runs it, statement by statement: there is one driver in the image, and
+what is run is what can be read.
+"""
 
 import asyncio
+from typing import TextIO, cast
 
 import asyncpg
 import structlog
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
 
+from chassis.database import Connection
 from chassis.errors import DatabaseUnavailableError
 from chassis.project import ROOT
-from chassis.schema import read_revisions
+from chassis.schema import current_revision, read_revisions
 from chassis.settings import Settings
 
 log = structlog.get_logger()
 
 _LOCK = 0x6D696772617465  # "migrate": any number will do that nothing else in the database locks
 _POLL_SECONDS = 0.2
-
-
-def alembic_config() -> Config:
-    """Alembic's configuration: where the migrations are. There is no alembic.ini to keep in step."""
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+_CONNECT_SECONDS = 10
+_STEP = "-- Running "  # how Alembic's comment before each revision begins
 
 
 async def migrate(settings: Settings, down_to: str | None = None) -> None:
@@ -39,53 +35,76 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
 
     Raises:
         DatabaseUnavailableError: no connection to the database could be made.
+        asyncpg.PostgresError: a statement failed; its revision is rolled back, those before it stay.
     """
-
-    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        try:
-            return await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10)
-        except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-            log.error("database_unavailable", reason=str(error) or type(error).__name__)
-            raise DatabaseUnavailableError from error
-
-    # The name before the address only picks the dialect: connections come from asyncpg, which reads addresses as the
-    # service does.
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    async with engine.connect() as connection:
+    try:
+        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
+    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+        log.error("database_unavailable", reason=str(error) or type(error).__name__)
+        raise DatabaseUnavailableError from error
+    try:
         await _lock(connection)
-        await connection.run_sync(_run, down_to)
+        await _run(connection, down_to)
+    finally:
+        await connection.close()
 
 
-async def _lock(connection: AsyncConnection) -> None:
+async def _lock(connection: Connection) -> None:
     """Waits for the lock by asking again: a statement that waits inside PostgreSQL would hold a snapshot, for which the
     CREATE INDEX CONCURRENTLY of the lock's holder would wait in turn."""
     waiting = False
-    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
-        await connection.rollback()
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         if not waiting:
             log.info("migration_waiting", reason="another migration runs on this database")
             waiting = True
         await asyncio.sleep(_POLL_SECONDS)
-    await connection.commit()
 
 
-def _run(connection: Connection, down_to: str | None) -> None:
-    revisions = read_revisions()
-    before = _revision(connection)
-    if before is not None and before not in revisions.known:
+async def _run(connection: Connection, down_to: str | None) -> None:
+    before = await current_revision(connection)
+    if before is not None and before not in read_revisions().known:
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
         log.info("migration_not_needed", reason="the database is ahead of this code", revision=before)
         return
-    config = alembic_config()
-    config.attributes["connection"] = connection
+    if before is None:  # Alembic begins with CREATE TABLE; an empty one is left where everything was taken back
+        await connection.execute("DROP TABLE IF EXISTS alembic_version")
+    for statement in _statements(before, down_to):
+        if statement.startswith(_STEP):
+            log.info("migrating", step=statement.removeprefix(_STEP).strip())
+        elif statement.strip(" ;\n"):  # a new migration is still empty
+            await connection.execute(statement)
+    log.info("migration_done", before=before, after=await current_revision(connection))
+
+
+def _statements(before: str | None, down_to: str | None) -> list[str]:
+    """The SQL from a revision to the newest one, or down to another; BEGIN and COMMIT around each revision included."""
+    if down_to is not None and before is None:
+        return []
+    written = _Written()
+    config = alembic_config(cast(TextIO, written))
     if down_to is None:
-        command.upgrade(config, "head")
+        command.upgrade(config, f"{before or 'base'}:head", sql=True)
     else:
-        command.downgrade(config, down_to)
-    log.info("migration_done", before=before, after=_revision(connection))
+        command.downgrade(config, f"{before}:{down_to}", sql=True)
+    return written.statements
 
 
-def _revision(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    connection.rollback()  # reading began a transaction
-    return revision
+def alembic_config(output: TextIO | None = None) -> Config:
+    """Alembic's configuration: where the migrations are. There is no alembic.ini to keep in step."""
+    config = Config(output_buffer=output)
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+class _Written:
+    """Takes the place of the file that Alembic writes to: one statement a call."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.statements.append(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from chassis.database import Database
+from chassis.database import Connection, Database
 from chassis.project import ROOT
 
 VERSIONS = ROOT / "migrations" / "versions"
@@ -52,6 +52,15 @@ def read_revisions(versions: Path = VERSIONS) -> Revisions:
     return Revisions(next(iter(heads), None), frozenset(parents))
 
 
+async def current_revision(connection: Connection) -> str | None:
+    """The database's revision; None where it was never migrated."""
+    try:
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    return revision
+
+
 async def schema_state(database: Database, revisions: Revisions) -> SchemaState:
     """Compares the database's revision with this code's.
 
@@ -60,11 +69,8 @@ async def schema_state(database: Database, revisions: Revisions) -> SchemaState:
     Raises:
         DatabaseUnavailableError: the database does not answer.
     """
-    try:
-        row = await database.fetchrow("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        row = None
-    current = row["version_num"] if row else None
+    async with database.connection() as connection:
+        current = await current_revision(connection)
     if current == revisions.head:
         return SchemaState.CURRENT
     if current is None or current in revisions.known:

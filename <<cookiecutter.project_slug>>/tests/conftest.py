@@ -61,8 +61,6 @@ def settings(database_url: str) -> Settings:
 
 
 @pytest.fixture
-async def client(
-    aiohttp_client: AiohttpClient, settings: Settings
-) -> TestClient[web.Request, web.Application]:
+async def client(aiohttp_client: AiohttpClient, settings: Settings) -> TestClient[web.Request, web.Application]:
     """A client of this service."""
     return await aiohttp_client(create_application(ROUTES, settings).api)

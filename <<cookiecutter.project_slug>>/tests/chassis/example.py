@@ -90,7 +90,7 @@ ROUTES = [
 
 
 def app() -> Application:
-    """The same for Gunicorn."""
+    """The same for a process manager that makes the service itself."""
     return create_application(ROUTES, load_settings(Settings))
 
 

@@ -76,7 +76,12 @@ async def service_process(
     settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "LOG_FORMAT": "json", "DRAIN_SECONDS": "0.3"}
     ports = {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=PIPE, stderr=PIPE, env=os.environ | settings | ports | dict(environment), start_new_session=True
+        *command,
+        cwd=ROOT,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=os.environ | settings | ports | dict(environment),
+        start_new_session=True,
     )
     service = ServiceProcess(process, port, internal_port)
     try:

@@ -75,7 +75,7 @@ def test_an_unknown_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; an ordinary user runs all of these tests")
+@pytest.mark.skipif(os.geteuid() != 0, reason="about root only; an ordinary user runs the other tests")
 def test_as_root_no_folder_is_opened_to_others() -> None:
     before = {folder: folder.stat().st_mode for folder in [Path(sys.prefix), *Path(sys.prefix).parents, ROOT]}
     with embedded_postgres() as url:

@@ -58,7 +58,10 @@ async def test_metrics_add_up_over_the_workers(database_url: str) -> None:
 
 async def test_sigterm_drains_as_it_does_without_gunicorn(database_url: str, tmp_path: Path) -> None:
     settings = {"WEB_CONCURRENCY": WORKERS, "DRAIN_SECONDS": "1", "TMPDIR": str(tmp_path)}
-    async with service_process(database_url, EXAMPLE, environment=settings) as service, aiohttp.ClientSession() as client:
+    async with (
+        service_process(database_url, EXAMPLE, environment=settings) as service,
+        aiohttp.ClientSession() as client,
+    ):
         slow = asyncio.create_task(client.get(f"{service.api}/wait/1500"))
         await client.get(f"{service.api}/wait/0")
         service.process.terminate()
@@ -84,9 +87,7 @@ async def test_the_pod_is_unready_until_every_worker_is_ready(database_url: str)
         service_process(database_url, EXAMPLE, environment={"WEB_CONCURRENCY": "2"}) as service,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client,
     ):
-        process = await asyncio.create_subprocess_exec(
-            "pkill", "-KILL", "--oldest", "-P", str(service.process.pid)
-        )
+        process = await asyncio.create_subprocess_exec("pkill", "-KILL", "--oldest", "-P", str(service.process.pid))
         assert await process.wait() == 0
         await service.until_logged("ready")
         async with asyncio.timeout(10):

@@ -49,7 +49,9 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
                     await asyncio.sleep(0.01)
                 while not any(line["event"] == "not_ready" for line in logs):
                     await asyncio.sleep(0.01)
-        assert "run `python -m app migrate`" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
+        assert (
+            "run `python -m app migrate`" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
+        )
         assert (await service.internal.get("/readyz")).status == 503
         await migrate(service.application.settings)
         await service.until_ready()

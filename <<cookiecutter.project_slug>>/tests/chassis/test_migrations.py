@@ -53,7 +53,7 @@ async def test_several_at_once_all_succeed_and_run_once(empty_url: str) -> None:
             return [line["event"] for line in process.lines]
 
     events = await asyncio.gather(*(run() for _ in range(3)))
-    assert sum(line.count("migrated_up") for line in events) == len(read_revisions().known)
+    assert sum(line.count("migrating") for line in events) == len(read_revisions().known)
     assert sum(line.count("migration_done") for line in events) == 3
 
 

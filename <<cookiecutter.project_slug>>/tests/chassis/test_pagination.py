@@ -11,7 +11,8 @@ def test_a_cursor_comes_back_as_the_key_it_was_made_of() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "1", "=", "YWZ0ZXI6", "YWZ0ZXI6MQ==", "YWZ0ZXI6MQA", "é", "YWZ0ZXI6LTE", encode_cursor(2**63), encode_cursor(-1)]
+    "cursor",
+    ["", "1", "=", "YWZ0ZXI6", "YWZ0ZXI6MQ==", "YWZ0ZXI6MQA", "é", encode_cursor(2**63), encode_cursor(-1)],
 )
 def test_anything_else_is_refused(cursor: str) -> None:
     with pytest.raises(ValidationError, match="Not a cursor of this list"):

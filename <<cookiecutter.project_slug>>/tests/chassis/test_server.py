@@ -16,7 +16,10 @@ SERVICE = [sys.executable, "-m", "app"]
 
 
 async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(database_url: str) -> None:
-    async with service_process(database_url, environment={"DRAIN_SECONDS": "1"}) as service, aiohttp.ClientSession() as client:
+    async with (
+        service_process(database_url, environment={"DRAIN_SECONDS": "1"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
         slow = asyncio.create_task(client.get(f"{service.api}/wait/1500"))
         await client.get(f"{service.api}/wait/0")  # the slow one was sent before it
         service.process.terminate()

@@ -34,7 +34,15 @@ def test_a_missing_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "url",
-    ["", "name", "host:5432/name", "postgresql:", "postgresql://host:port/name", "postgresql://[::1/name", "http://host/name"],
+    [
+        "",
+        "name",
+        "host:5432/name",
+        "postgresql:",
+        "postgresql://host:port/name",
+        "postgresql://[::1/name",
+        "http://host/name",
+    ],
 )
 def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
