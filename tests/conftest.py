@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import bake, copy_what_git_would_commit
+from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
+from tools.fetch_helm import fetch
+
+TOOLS = REPOSITORY / "build" / "tools"
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,11 @@ def new_service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 def service(new_service: Callable[..., Path]) -> Path:
     """A service with all defaults; tests only read it."""
     return new_service()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder with helm, helm3 and kubectl."""
+    if not all((TOOLS / name).exists() for name in ("helm", "helm3", "kubectl")):
+        fetch(TOOLS)
+    return TOOLS

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Body(BaseModel):
@@ -18,14 +18,8 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _without_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("String should not contain NUL (U+0000), which PostgreSQL cannot store")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
-"""A string that PostgreSQL can store."""
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""A string without NUL, which PostgreSQL cannot store."""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 """A primary key of PostgreSQL's type bigint."""

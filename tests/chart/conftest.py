@@ -7,17 +7,6 @@ import pytest
 
 from tests.baking import REPOSITORY
 from tests.chart.rendering import HELMS, Chart
-from tools.fetch_helm import fetch
-
-TOOLS = REPOSITORY / "build" / "tools"
-
-
-@pytest.fixture(scope="session")
-def tools() -> Path:
-    """The folder with helm, helm3 and kubectl."""
-    if not all((TOOLS / name).exists() for name in HELMS):
-        fetch(TOOLS)
-    return TOOLS
 
 
 @pytest.fixture(scope="session", params=HELMS)

@@ -78,7 +78,13 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
 def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None:
     # Its own session, so that Ctrl-C in the terminal ends the service first and the server after it.
     done = subprocess.run(
-        [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd="/", **user
+        [program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        cwd="/",
+        check=False,
+        **user,
     )
     if done.returncode != 0:
         raise RuntimeError(f"PostgreSQL did not start: {program.name} said\n{done.stdout.decode(errors='replace')}")

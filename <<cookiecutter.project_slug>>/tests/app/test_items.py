@@ -108,6 +108,14 @@ async def test_a_value_that_breaks_its_rule_is_named(client: Client, fields: dic
     assert [mistake["pointer"] for mistake in (await response.json())["errors"]] == [pointer]
 
 
+async def test_a_rule_is_told_in_its_own_words(client: Client) -> None:
+    response = await client.post("/v1/items", json={**LAMP, "name": "", "price_cents": -1})
+    assert [mistake["detail"] for mistake in (await response.json())["errors"]] == [
+        "String should have at least 1 character",
+        "Input should be greater than or equal to 0",
+    ]
+
+
 @pytest.mark.parametrize("item_id", ["0", "-1", "x", str(2**63)])
 async def test_an_id_that_cannot_be_one_is_named(client: Client, item_id: str) -> None:
     response = await client.get(f"/v1/items/{item_id}")

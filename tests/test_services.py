@@ -1,0 +1,102 @@
+"""A service is born green: for every answer, its own checks pass, in a Git repository and out of one."""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.answers import matrix
+from tests.baking import REPOSITORY
+
+
+def environment_for(service: Path) -> Path:
+    """Where the environment of services with this lock is; made by the first one's `make`."""
+    lock = (service / "requirements-dev.txt").read_bytes()
+    return REPOSITORY / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
+
+
+def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
+    """Runs a command in a service, with the real Helm, and returns what it says.
+
+    Raises:
+        AssertionError: its exit status is not 0.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
+    environment |= {"VENV": str(environment_for(service)), "HELM": str(tools / "helm"), **variables}
+    done = subprocess.run(
+        command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def ids(answers: dict[str, str]) -> str:
+    """A row of the matrix in a word."""
+    return answers.get("project_slug", "defaults")
+
+
+@pytest.mark.parametrize("answers", matrix(), ids=ids)
+def test_a_new_service_passes_its_own_checks(
+    new_service: Callable[..., Path], tools: Path, answers: dict[str, str]
+) -> None:
+    said = run(new_service(**answers), tools, "make", "check")
+    assert " passed" in said
+    assert "failed" not in said
+    assert "SKIPPED" not in said
+    for environment in ("development", "staging", "production"):
+        assert f"chart: {environment} renders" in said
+
+
+@pytest.mark.parametrize("answers", matrix()[:2], ids=ids)
+def test_its_hooks_pass_on_its_first_commit(
+    new_service: Callable[..., Path], tools: Path, answers: dict[str, str]
+) -> None:
+    service = new_service(**answers)
+    run(service, tools, "git", "init", "--quiet")
+    run(service, tools, "git", "add", "--all")
+    said = run(
+        service, tools, str(environment_for(service) / "bin" / "pre-commit"), "run", "--all-files", "--color=never"
+    )
+    assert "Failed" not in said
+    assert said.count("Passed") >= 3
+
+
+def test_its_tests_pass_on_an_older_postgresql_that_they_are_given(
+    new_service: Callable[..., Path], tools: Path
+) -> None:
+    """DATABASE_URL names the older server of the wheel; the tests leave no database behind on it."""
+    service = new_service()
+    program = (
+        "import asyncio, asyncpg, os, subprocess, sys\n"
+        "from chassis.development.postgres import embedded_postgres\n"
+        "async def names(url):\n"
+        "    connection = await asyncpg.connect(url)\n"
+        "    rows = await connection.fetch('SELECT datname FROM pg_database')\n"
+        "    print('version', await connection.fetchval('SHOW server_version'))\n"
+        "    await connection.close()\n"
+        "    return sorted(row[0] for row in rows)\n"
+        "with embedded_postgres() as url:\n"
+        "    before = asyncio.run(names(url))\n"
+        "    done = subprocess.run([sys.executable, '-m', 'pytest', '-q'], env=os.environ | {'DATABASE_URL': url})\n"
+        "    assert asyncio.run(names(url)) == before == ['postgres', 'template0', 'template1']\n"
+        "sys.exit(done.returncode)\n"
+    )
+    python = str(environment_for(service) / "bin" / "python")
+    said = run(service, tools, python, "-c", program, POSTGRES_VERSION="16")
+    assert "version 16." in said
+    assert " passed" in said
+
+
+def test_the_documented_settings_are_those_it_reads(service: Path) -> None:
+    source = (service / "chassis" / "settings.py").read_text(encoding="utf-8")
+    readme = (service / "README.md").read_text(encoding="utf-8")
+    fields = [
+        line.split(":")[0].strip().upper() for line in source.splitlines() if line.startswith("    ") and ": " in line
+    ]
+    documented = [line.split("`")[1] for line in readme.splitlines() if line.startswith("| `") and line[3].isupper()]
+    assert documented
+    assert set(documented) <= set(fields)
+    assert {"DATABASE_URL", "PORT", "MAX_BODY_BYTES"} <= set(documented)
