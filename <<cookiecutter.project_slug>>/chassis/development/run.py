@@ -15,7 +15,7 @@ from chassis.project import ROOT
 _SERVICE = [sys.executable, "-m", "app"]
 # For the embedded database, which is this command's own; one that was named is not migrated unasked.
 _MIGRATED_SERVICE = ["sh", "-c", '"$0" -m app migrate && exec "$0" -m app', sys.executable]
-_POLL_MILLISECONDS = 250
+_POLL_MILLISECONDS = 100
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -73,26 +74,27 @@ async def service_process(
 ) -> AsyncIterator[ServiceProcess]:
     """Starts a service and, unless told not to, waits until it is ready; kills what is left of it at the end."""
     port, internal_port = free_port(), free_port()
-    settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "LOG_FORMAT": "json", "DRAIN_SECONDS": "0.3"}
+    settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "LOG_FORMAT": "json", "DRAIN_SECONDS": "0"}
     ports = {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=ROOT,
-        stdout=PIPE,
-        stderr=PIPE,
-        env=os.environ | settings | ports | dict(environment),
-        start_new_session=True,
-    )
-    service = ServiceProcess(process, port, internal_port)
-    try:
-        if ready:
-            await service.until_logged("ready")
-            await until_ready(service)
-        yield service
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.communicate()
+    with TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=ROOT,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | settings | ports | {"TMPDIR": folder} | dict(environment),
+            start_new_session=True,
+        )
+        service = ServiceProcess(process, port, internal_port)
+        try:
+            if ready:
+                await service.until_logged("ready")
+                await until_ready(service)
+            yield service
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.communicate()
 
 
 async def until_ready(service: ServiceProcess) -> None:
