@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -33,7 +32,7 @@ def server_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_url(server_url: str) -> Iterator[str]:
     """The address of a migrated database that is dropped at the end."""
-    url = asyncio.run(make_database(server_url, f"test_{uuid4().hex}"))
+    url = asyncio.run(make_database(server_url))
     try:
         asyncio.run(migrate(Settings(database_url=SecretStr(url))))
         yield url

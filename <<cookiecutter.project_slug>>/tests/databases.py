@@ -1,6 +1,7 @@
 """Databases for tests, on the server that the tests were given."""
 
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import asyncpg
 
@@ -10,8 +11,14 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}")).replace("postgresql:/?", "postgresql:///?")
 
 
-async def make_database(server_url: str, name: str) -> str:
-    """Makes an empty database and returns its address."""
+def new_name() -> str:
+    """A name that no database has."""
+    return f"test_{uuid4().hex}"
+
+
+async def make_database(server_url: str, name: str = "") -> str:
+    """Makes an empty database, under a new name where none is given, and returns its address."""
+    name = name or new_name()
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(f'CREATE DATABASE "{name}"')

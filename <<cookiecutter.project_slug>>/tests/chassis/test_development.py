@@ -8,6 +8,7 @@ import sys
 import tempfile
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -41,13 +42,13 @@ async def until_gone(folder: Path) -> None:
 async def test_the_server_answers_on_a_socket_only_and_is_gone_afterwards_also_after_an_error() -> None:
     folders = [Path(sys.prefix), *Path(sys.prefix).parents, ROOT, *ROOT.parents]
     before = {folder: folder.stat().st_mode for folder in folders}
-    with pytest.raises(RuntimeError, match="of this test"), embedded_postgres() as url:
+    with suppress(ZeroDivisionError), embedded_postgres() as url:
         connection = await asyncpg.connect(url)
         assert await connection.fetchval("SHOW listen_addresses") == ""
         await connection.close()
         assert folder_of(url).exists()
         assert before == {folder: folder.stat().st_mode for folder in folders}, "as root, too, none is opened to others"
-        raise RuntimeError("of this test")
+        raise ZeroDivisionError
     assert not folder_of(url).exists()
     with pytest.raises(OSError, match="No such file"):
         await asyncpg.connect(url)
@@ -160,7 +161,7 @@ async def test_a_start_that_fails_ends_make_run_and_leaves_nothing(short_tmp: Pa
 
 
 async def test_make_run_does_not_migrate_a_database_that_it_was_given(short_tmp: Path, server_url: str) -> None:
-    url = await make_database(server_url, "test_make_run")
+    url = await make_database(server_url)
     run = await Run.start(TMPDIR=str(short_tmp), DATABASE_URL=url)
     assert "run `python -m app migrate`" in await run.until("not_ready")
     run.process.terminate()  # it alone, not what it started

@@ -40,7 +40,7 @@ async def test_a_draining_service_is_alive_and_unready_and_closes_connections(st
 async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_migrated(
     start: Start, server_url: str
 ) -> None:
-    url = await make_database(server_url, "test_behind")
+    url = await make_database(server_url)
     try:
         with capture_logs() as logs:
             service = await start(wait=False, database_url=SecretStr(url))
@@ -62,7 +62,7 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
 
 
 async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: str) -> None:
-    url = await make_database(server_url, "test_ahead")
+    url = await make_database(server_url)
     try:
         service = await start(wait=False, database_url=SecretStr(url))
         await migrate(service.application.settings)

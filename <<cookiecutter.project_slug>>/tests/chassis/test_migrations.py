@@ -22,7 +22,7 @@ TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablena
 @pytest.fixture
 async def empty_url(server_url: str) -> AsyncIterator[str]:
     """An empty database."""
-    url = await make_database(server_url, "test_migrations")
+    url = await make_database(server_url)
     yield url
     await drop_database(server_url, url)
 

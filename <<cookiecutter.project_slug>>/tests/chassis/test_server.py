@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.chassis.processes import free_port, service_process
-from tests.databases import drop_database, make_database
+from tests.databases import drop_database, make_database, new_name, with_database
 
 SERVICE = [sys.executable, "-m", "app"]
 
@@ -56,7 +56,7 @@ async def test_the_service_itself_starts_and_ends(database_url: str) -> None:
 
 
 async def test_nothing_listens_and_nobody_is_connected_after_the_end(database_url: str, server_url: str) -> None:
-    url = await make_database(server_url, "test_end")
+    url = await make_database(server_url)
     async with service_process(url, ready=False) as service:
         await service.until_logged("not_ready")
         service.process.terminate()
@@ -91,14 +91,15 @@ async def test_a_wrong_setting_stops_every_command(command: str) -> None:
 
 async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: str) -> None:
     """The server is there but not the database: what a client sees is the same as with the server away."""
-    url = (await make_database(server_url, "test_away")).replace("test_away", "test_away_renamed")
+    name = new_name()
+    url = with_database(server_url, name)
     async with service_process(url, ready=False) as service, aiohttp.ClientSession() as client:
         await service.until_logged("not_ready")
         assert (await client.get(f"{service.internal}/livez")).status == 200
         assert (await client.get(f"{service.internal}/readyz")).status == 503
         answer = await client.get(f"{service.api}/transaction")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-        await make_database(server_url, "test_away_renamed")
+        await make_database(server_url, name)
         assert "migrate" in (await service.until_logged("not_ready"))["waiting_for"]
         async with service_process(url, [*SERVICE, "migrate"], ready=False) as migration:
             assert await migration.until_ended() == 0
@@ -107,7 +108,6 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: st
         service.process.terminate()
         assert await service.until_ended() == 0
     await drop_database(server_url, url)
-    await drop_database(server_url, url.replace("test_away_renamed", "test_away"))
 
 
 async def test_the_server_that_is_away_at_the_start_is_waited_for() -> None:
