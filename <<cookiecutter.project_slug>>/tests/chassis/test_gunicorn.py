@@ -1,6 +1,7 @@
 """Under Gunicorn the service starts, answers and ends as it does without."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -87,8 +88,8 @@ async def test_the_pod_is_unready_until_every_worker_is_ready(database_url: str)
         service_process(database_url, EXAMPLE, environment={"WEB_CONCURRENCY": "2"}) as service,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client,
     ):
-        process = await asyncio.create_subprocess_exec("pkill", "-KILL", "--oldest", "-P", str(service.process.pid))
-        assert await process.wait() == 0
+        booted = next(line["event"] for line in service.lines if "Booting worker" in line["event"])
+        os.kill(int(re.findall(r"\d+", booted)[0]), signal.SIGKILL)
         await service.until_logged("ready")
         async with asyncio.timeout(10):
             while (await client.get(f"{service.internal}/readyz")).status != 200:
