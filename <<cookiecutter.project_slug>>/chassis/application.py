@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import structlog
 from aiohttp import hdrs, web
 
@@ -21,7 +22,7 @@ from chassis.observe import observe
 from chassis.openapi import openapi_document
 from chassis.problems import problems
 from chassis.project import project
-from chassis.schema import SchemaState, read_revisions, schema_state
+from chassis.schema import Revisions, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
 
 log = structlog.get_logger()
@@ -44,8 +45,9 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
 
     Raises:
         TypeError: a handler's signature leaves its contract open.
+        ValueError: the migrations do not form one line.
     """
-    database, health = Database(settings), Health()
+    database, health, revisions = Database(settings), Health(), read_revisions()
     api = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[observe, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
@@ -63,7 +65,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
 
     async def open_database(_: web.Application) -> AsyncIterator[None]:
         async with database:
-            starting = asyncio.create_task(_start(database, health))
+            starting = asyncio.create_task(_start(database, revisions, health))
             yield
             starting.cancel()
 
@@ -73,16 +75,15 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     return Application(api, create_internal_api(health), health, settings)
 
 
-async def _start(database: Database, health: Health) -> None:
+async def _start(database: Database, revisions: Revisions, health: Health) -> None:
     """Waits until the database answers and its schema fits, then lets requests come."""
-    revisions = read_revisions()
     pause, told = 0.05, ""
     while True:
         try:
             state = await schema_state(database, revisions)
             waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
-        except DatabaseUnavailableError as error:
-            waiting_for = f"the database: {error.__cause__!r}"
+        except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
+            waiting_for = f"the database: {(error.__cause__ or error)!r}"
         if not waiting_for:
             break
         if waiting_for != told:

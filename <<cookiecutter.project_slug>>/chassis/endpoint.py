@@ -24,7 +24,7 @@ from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, Uns
 from chassis.models import Query
 from chassis.pagination import Page
 
-_MOST_MISTAKES = 100  # an answer names no more than this, so that it stays smaller than the request
+_MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
 
 
 @dataclass(frozen=True)
@@ -111,25 +111,23 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
             try:
                 values[name] = adapter.validate_strings(request.match_info[name])
             except ValidationError as error:
-                mistakes += [Mistake("parameter", name, _rule(found)) for found in error.errors()]
+                mistakes += _mistakes(error, "parameter", name)
         if contract.query:
             name, query = contract.query
             try:
                 values[name] = query.model_validate(_query_parameters(request))
             except ValidationError as error:
-                mistakes += [Mistake("parameter", str(found["loc"][0]), _rule(found)) for found in error.errors()]
+                mistakes += _mistakes(error, "parameter")
         elif request.query:
             mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
         if contract.body:
             name, body = contract.body
             try:
-                values[name] = body.model_validate_json(await _json_body(request))
+                values[name] = body.model_validate_json(await _json_content(request))
             except ValidationError as error:
-                if error.errors()[0]["type"] == "json_invalid":
-                    raise MalformedBodyError("The body is not valid JSON in UTF-8.") from None
-                mistakes += [Mistake("pointer", _pointer(found["loc"]), _rule(found)) for found in error.errors()]
+                mistakes += _mistakes(error, "pointer")
         if mistakes:
-            raise InvalidRequestError(mistakes[:_MOST_MISTAKES])
+            raise InvalidRequestError(mistakes)
         return _answer(request, route, contract, await route.handler(**values))
 
     return handle
@@ -141,14 +139,23 @@ def _query_parameters(request: web.Request) -> dict[str, str]:
     return dict(request.query)
 
 
-async def _json_body(request: web.Request) -> bytes:
+async def _json_content(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
     return await request.read()
 
 
-def _rule(found: Any) -> str:
-    return str(found["msg"]).removeprefix("Value error, ")
+def _mistakes(error: ValidationError, where: str, name: str = "") -> list[Mistake]:
+    """What pydantic found, without the values: the name of a parameter is given or begins the location."""
+    if (count := error.error_count()) > _MOST_MISTAKES:
+        return [Mistake(where, name or "#", f"{count} values break their rules, more than are listed")]
+    mistakes = []
+    for found in error.errors(include_url=False, include_context=False, include_input=False):
+        if found["type"] == "json_invalid":
+            raise MalformedBodyError("The body is not valid JSON in UTF-8.") from None
+        place = _pointer(found["loc"]) if where == "pointer" else name or str(found["loc"][0])
+        mistakes.append(Mistake(where, place, found["msg"].removeprefix("Value error, ")))
+    return mistakes
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -69,7 +69,10 @@ async def test_an_answer_never_echoes_a_value(service: Running) -> None:
 
 async def test_a_thousand_mistakes_make_a_bounded_answer(service: Running) -> None:
     response = await service.api.post("/echo", json={"text": "", "tags": [-1] * 10_000})
-    assert (response.status, len((await response.json())["errors"])) == (422, 100)
+    assert (response.status, (await response.json())["errors"]) == (
+        422,
+        [{"pointer": "#", "detail": "10000 values break their rules, more than are listed"}],
+    )
 
 
 @pytest.mark.parametrize("query", ["?word=a&word=b", "?word=a&other=1", "?most=1", "?word=a&most=x"])

@@ -45,8 +45,6 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
         with capture_logs() as logs:
             service = await start(wait=False, database_url=SecretStr(url))
             async with asyncio.timeout(10):
-                while not logs:
-                    await asyncio.sleep(0.01)
                 while not any(line["event"] == "not_ready" for line in logs):
                     await asyncio.sleep(0.01)
         assert (
@@ -59,6 +57,23 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
         await service.served
     finally:
         await drop_database(server_url, url)
+
+
+async def test_a_database_that_refuses_to_tell_its_revision_is_told_in_the_log(start: Start, server_url: str) -> None:
+    url = await make_database(server_url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE alembic_version (something_else text)")
+    await connection.close()
+    with capture_logs() as logs:
+        service = await start(wait=False, database_url=SecretStr(url))
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "not_ready" for line in logs):
+                await asyncio.sleep(0.01)
+    assert "UndefinedColumnError" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
+    assert (await service.internal.get("/readyz")).status == 503
+    service.stop.request(hurry=True)
+    await service.served
+    await drop_database(server_url, url)
 
 
 async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: str) -> None:
