@@ -1,0 +1,75 @@
+"""`make demo`: from nothing to a service that answers, and nothing left of it afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from tests.baking import REPOSITORY
+
+
+def free_port() -> str:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+@pytest.fixture
+def demo_environment() -> dict[str, str]:
+    """Ports of its own, and nothing of the make that runs these tests."""
+    without = {"DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    return inherited | {"PORT": free_port(), "INTERNAL_PORT": free_port()}
+
+
+def test_the_tour_ends_by_itself_where_that_was_asked(demo_environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["make", "demo", "ONCE=1"], cwd=REPOSITORY, env=demo_environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [line[:3] for line in done.stdout.splitlines() if line[:3].isdigit()]
+    assert answers == ["201", "200", "200", "200", "422", "204", "404"]
+
+
+def test_it_serves_until_ctrl_c_and_leaves_nothing_listening(demo_environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        ["make", "demo"],
+        cwd=REPOSITORY,
+        env=demo_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "Serving until Ctrl-C" in line:
+            break
+    assert f"http://127.0.0.1:{demo_environment['PORT']}/docs" in said
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode in {0, -signal.SIGINT}, said + rest  # make passes the signal on
+    assert "Traceback" not in rest
+    assert "Stopped." in rest
+    for name in ("PORT", "INTERNAL_PORT"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(demo_environment[name])))
+
+
+def test_a_port_that_is_taken_ends_it_with_the_reason(demo_environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = str(listener.getsockname()[1])
+        done = subprocess.run(
+            ["make", "demo", "ONCE=1"],
+            cwd=REPOSITORY,
+            env=demo_environment | {"PORT": taken},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert f"Cannot listen on 127.0.0.1:{taken}" in done.stderr
