@@ -142,7 +142,12 @@ def _query_parameters(request: web.Request) -> dict[str, str]:
 async def _json_content(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
-    return await request.read()
+    if (length := request.content_length or 0) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)  # without waiting for it to come
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise MalformedBodyError("The body ended early or is not encoded as its headers say.") from error
 
 
 def _mistakes(error: ValidationError, where: str, name: str = "") -> list[Mistake]:

@@ -131,4 +131,11 @@ class _Server(web.Server):
 class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await made.request_handler(request)
+            except web.HTTPException as error:  # an Expect that is refused before the middlewares
+                return problem_response(error, request_id_of(request.headers))
+
+        return _Server(handle, request_factory=made.request_factory, **self._kwargs)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from io import BytesIO
 
 import pytest
 from pydantic import SecretStr
@@ -51,24 +53,64 @@ async def test_a_value_that_postgresql_refuses_is_a_422(service: Running) -> Non
     assert (response.status, (await response.json())["type"]) == (422, "urn:problem-type:invalid-request")
 
 
+JSON_POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+async def raw(service: Running, request_text: bytes) -> tuple[bytes, bytes]:
+    """Sends bytes as they are; returns the head and the body of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(request_text)
+    async with asyncio.timeout(5):  # less than the deadline of a request: the answer must not wait for more of it
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(int(re.findall(rb"Content-Length: (\d+)", head)[0]))
+    writer.close()
+    return head, body
+
+
 @pytest.mark.parametrize(
     "request_text",
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
-        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        JSON_POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
 async def test_what_the_parser_refuses_is_a_problem_too(service: Running, request_text: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    writer.write(request_text)
-    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
-    writer.close()
+    head, body = await raw(service, request_text)
     assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert json.loads(body)["type"] in {"urn:problem-type:bad-request", "urn:problem-type:malformed-body"}
     assert b"X-Request-ID: " in head
     assert b"Python" not in head
+
+
+async def test_an_expectation_that_nobody_knows_is_a_problem(service: Running) -> None:
+    response = await service.api.post("/echo", json={"text": "a"}, headers={"Expect": "miracles"})
+    problem = await response.json(content_type="application/problem+json")
+    assert (response.status, problem["type"]) == (417, "urn:problem-type:expectation-failed")
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_the_client_s_mistake(service: Running) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with service.api.post("/echo", data=BytesIO(b"{}"), headers=headers, compress=None) as response:
+        assert (response.status, (await response.json())["type"]) == (400, "urn:problem-type:malformed-body")
+
+
+async def test_a_body_that_is_declared_too_large_is_refused_before_it_comes(service: Running) -> None:
+    head, _ = await raw(service, JSON_POST + b"Content-Length: 99999999999\r\n\r\n{")
+    assert head.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_client_that_goes_away_is_no_error_of_the_service(service: Running) -> None:
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(JSON_POST + b'Content-Length: 100\r\n\r\n{"te')
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "request" for line in logs):
+                await asyncio.sleep(0.01)
+    assert [(line["event"], line["status"]) for line in logs] == [("request", 400)]
 
 
 async def test_no_answer_tells_a_version(service: Running) -> None:
