@@ -34,13 +34,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the tour")
     once = parser.parse_args().once
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell's background job ignores SIGINT where it is not told otherwise
+        signal.signal(each, signal.default_int_handler)
     try:
-        service = scaffold()
-        with running(service):
+        with running(scaffold()) as process:
             tour()
             if not once:
-                serve_until_interrupted()
+                serve_until_interrupted(process)
     except KeyboardInterrupt:
         console.print("\nStopped.")
 
@@ -66,7 +69,7 @@ def scaffold() -> Path:
 
 
 @contextmanager
-def running(service: Path) -> Iterator[None]:
+def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Runs `make run` of the service until the block ends."""
     console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(ROOT)}) …")
     begun = time.monotonic()
@@ -79,7 +82,7 @@ def running(service: Path) -> Iterator[None]:
     try:
         until_ready(process)
         console.print(f"[bold]Ready[/bold] after {time.monotonic() - begun:.1f} s\n")
-        yield
+        yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -139,8 +142,12 @@ def request(method: str, path: str, expected: int, body: dict[str, Any] | None =
     return answer
 
 
-def serve_until_interrupted() -> None:
-    """Shows the addresses and waits for Ctrl-C."""
+def serve_until_interrupted(process: subprocess.Popen[bytes]) -> None:
+    """Shows the addresses and waits for Ctrl-C.
+
+    Raises:
+        SystemExit: the service ended by itself.
+    """
     for name, address in (
         ("API documentation", f"{API}/docs"),
         ("Items", f"{API}/v1/items"),
@@ -149,7 +156,9 @@ def serve_until_interrupted() -> None:
     ):
         console.print(f"[bold]{name:<18}[/bold] {address}")
     console.print("\nServing until Ctrl-C …")
-    signal.pause()
+    while process.poll() is None:  # a signal that comes just before a wait without an end would be missed
+        time.sleep(0.2)
+    sys.exit(f"The service ended:\n{LOG.read_text(errors='replace')[-2000:]}")
 
 
 if __name__ == "__main__":
