@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 class ServiceError(Exception):
-    """An error whose message is written for the client: it says what was wrong and names the way out."""
+    """An error whose message is written for whoever asked: it says what was wrong and names the way out."""
 
 
 class NotFoundError(ServiceError):
@@ -67,3 +67,7 @@ class DeadlineExceededError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The request took too long and was given up. Try again later.")
+
+
+class MigrationError(ServiceError):
+    """The database could not be brought to the revision that was asked for."""

@@ -11,9 +11,10 @@ import asyncpg
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 
 from chassis.database import Connection
-from chassis.errors import DatabaseUnavailableError
+from chassis.errors import DatabaseUnavailableError, MigrationError
 from chassis.project import ROOT
 from chassis.schema import current_revision, read_revisions
 from chassis.settings import Settings
@@ -35,7 +36,8 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
 
     Raises:
         DatabaseUnavailableError: no connection to the database could be made.
-        asyncpg.PostgresError: a statement failed; its revision is rolled back, those before it stay.
+        MigrationError: a statement failed (its revision is rolled back, those before it stay), or `down_to` is no revision
+            below the database's.
     """
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
@@ -66,13 +68,19 @@ async def _run(connection: Connection, down_to: str | None) -> None:
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
         log.info("migration_not_needed", reason="the database is ahead of this code", revision=before)
         return
-    if before is None:  # Alembic begins with CREATE TABLE; an empty one is left where everything was taken back
-        await connection.execute("DROP TABLE IF EXISTS alembic_version")
+    step = "preparation"
     for statement in _statements(before, down_to):
         if statement.startswith(_STEP):
-            log.info("migrating", step=statement.removeprefix(_STEP).strip())
+            step = statement.removeprefix(_STEP).strip()
+            log.info("migrating", step=step)
         elif statement.strip(" ;\n"):  # a new migration is still empty
-            await connection.execute(statement)
+            try:
+                await connection.execute(statement)
+            except asyncpg.PostgresError as error:
+                log.error("migration_failed", step=step, reason=str(error))
+                raise MigrationError(
+                    f"The migration {step!r} failed and is rolled back: {error}\n{statement}"
+                ) from error
     log.info("migration_done", before=before, after=await current_revision(connection))
 
 
@@ -80,12 +88,19 @@ def _statements(before: str | None, down_to: str | None) -> list[str]:
     """The SQL from a revision to the newest one, or down to another; BEGIN and COMMIT around each revision included."""
     if down_to is not None and before is None:
         return []
-    written = _Written()
+    # Alembic begins with CREATE TABLE, and an empty table is left where everything was taken back.
+    written = _Written([] if before else ["DROP TABLE IF EXISTS alembic_version"])
     config = alembic_config(cast(TextIO, written))
     if down_to is None:
         command.upgrade(config, f"{before or 'base'}:head", sql=True)
     else:
-        command.downgrade(config, f"{before}:{down_to}", sql=True)
+        try:
+            command.downgrade(config, f"{before}:{down_to}", sql=True)
+        except CommandError as error:
+            known = ", ".join(sorted(read_revisions().known))
+            raise MigrationError(
+                f"{error}. The database is at {before}; go down to `base` or one of {known}."
+            ) from error
     return written.statements
 
 
@@ -100,8 +115,8 @@ def alembic_config(output: TextIO | None = None) -> Config:
 class _Written:
     """Takes the place of the file that Alembic writes to: one statement a call."""
 
-    def __init__(self) -> None:
-        self.statements: list[str] = []
+    def __init__(self, statements: list[str]) -> None:
+        self.statements = statements
 
     def write(self, text: str) -> None:
         self.statements.append(text)

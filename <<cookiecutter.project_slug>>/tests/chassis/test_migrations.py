@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.settings import Settings
+from chassis.errors import MigrationError
 from chassis.migrate import migrate
 from chassis.schema import Revisions, read_revisions
 from tests.chassis.processes import service_process
@@ -72,6 +73,24 @@ async def test_a_database_that_is_away_is_one_line_and_a_failure() -> None:
         assert process.process.returncode == 1
         assert b"database_unavailable" in output
         assert b"Traceback" not in output + errors
+
+
+async def test_a_statement_that_fails_is_told_without_a_traceback(empty_url: str) -> None:
+    # As on a standby, which answers but takes no writes.
+    url = f"{empty_url}{'&' if '?' in empty_url else '?'}default_transaction_read_only=on"
+    async with service_process(url, MIGRATE, ready=False) as process:
+        output, errors = await process.process.communicate()
+        assert process.process.returncode == 1
+    assert b"migration_failed" in output
+    assert b"is rolled back: cannot execute DROP TABLE in a read-only transaction" in errors
+    assert b"Traceback" not in output + errors
+
+
+async def test_a_revision_that_is_not_there_to_go_back_to_is_refused_with_those_that_are(empty_url: str) -> None:
+    settings = Settings(database_url=SecretStr(empty_url))
+    await migrate(settings)
+    with pytest.raises(MigrationError, match=f"`base` or one of .*{read_revisions().head}"):
+        await migrate(settings, down_to="none such")
 
 
 def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> None:
