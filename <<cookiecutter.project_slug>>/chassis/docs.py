@@ -4,8 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from aiohttp import web
-
-from chassis.jsons import to_json
+from pydantic_core import to_json
 
 # The package is a plug-in for another framework, of which only the files of Swagger UI are used.
 _SWAGGER_UI = Path(str(files("flask_openapi_swagger"))) / "templates" / "swagger"

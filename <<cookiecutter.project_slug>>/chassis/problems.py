@@ -7,9 +7,9 @@ import asyncpg
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from pydantic_core import to_json
 
 from chassis import errors
-from chassis.jsons import to_json
 from chassis.observe import REQUEST_ID
 
 log = structlog.get_logger()

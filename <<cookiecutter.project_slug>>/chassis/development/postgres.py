@@ -22,8 +22,7 @@ _OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_
 # kill -9, the pipe closes, and the server and its folder go. The server takes its postmaster.pid away as its last act.
 _GUARD = """
 cat >/dev/null
-if read -r pid 2>/dev/null <"$0/data/postmaster.pid"; then
-    kill -QUIT "$pid"
+if { read -r pid <"$0/data/postmaster.pid" && kill -QUIT "$pid"; } 2>/dev/null; then
     for _ in $(seq 200); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.05; done
 fi
 rm -rf "$0"
