@@ -4,4 +4,4 @@ from chassis import settings
 
 
 class Settings(settings.Settings):
-    """Add a field a setting: `currency: str = "EUR"` reads CURRENCY."""
+    """Add a field a setting: `currency: str = "EUR"` reads CURRENCY. Handlers get it as `settings: Settings`."""

@@ -52,7 +52,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         client_max_size=settings.max_body_bytes,
         middlewares=[observe, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
     )
-    resources: dict[type, object] = {Database: database}
+    resources: dict[type, object] = {Database: database, Settings: settings, type(settings): settings}
     api.add_routes(web.RouteDef(route.method, route.path, endpoint(route, resources), {}) for route in routes)
     api.add_routes(docs_routes(openapi_document(routes, project())))
 

@@ -3,9 +3,9 @@
 A handler is a plain function. Its parameters say what it needs and its annotations say what that must look like:
 
 - a name that stands in the route's path is that path value;
-- a parameter whose annotation is a `Query` model is the query string, one whose annotation is another pydantic model
-  is the JSON body;
-- any other annotation is something the service gives its handlers, such as `Database`.
+- a parameter whose annotation is a `Query` model is the query string, one whose annotation is a `Body` model is the
+  JSON body;
+- any other annotation is something the service gives its handlers: its `Database` or its `Settings`.
 
 What it returns is the answer's body; None is an answer without one.
 """
@@ -18,10 +18,10 @@ from typing import Any, get_type_hints
 from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, UnsupportedMediaTypeError
-from chassis.models import Query
+from chassis.models import Body, Query
 from chassis.pagination import Page
 
 _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
@@ -68,7 +68,7 @@ class Contract:
         in_path = set(re.findall(r"{(\w+)}", route.path))
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
-        self.body: tuple[str, type[BaseModel]] | None = None
+        self.body: tuple[str, type[Body]] | None = None
         self.given: dict[str, type] = {}
         for parameter in inspect.signature(route.handler).parameters:
             if parameter not in hints:
@@ -78,7 +78,7 @@ class Contract:
                 self.path[parameter] = TypeAdapter(hint)
             elif isinstance(hint, type) and issubclass(hint, Query):
                 self.query = parameter, hint
-            elif isinstance(hint, type) and issubclass(hint, BaseModel):
+            elif isinstance(hint, type) and issubclass(hint, Body):
                 self.body = parameter, hint
             else:
                 self.given[parameter] = hint

@@ -36,8 +36,8 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
 
     Raises:
         DatabaseUnavailableError: no connection to the database could be made.
-        MigrationError: a statement failed (its revision is rolled back, those before it stay), or `down_to` is no revision
-            below the database's.
+        MigrationError: a statement failed (its revision is rolled back, those before it stay), or `down_to` is no
+            revision below the database's.
     """
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)

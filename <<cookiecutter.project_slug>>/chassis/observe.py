@@ -33,11 +33,11 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     bind_contextvars(request_id=request_id)
     ACTIVE_REQUESTS.inc()
-    status, size = _CLIENT_CLOSED_REQUEST, 0
+    status, size = _CLIENT_CLOSED_REQUEST, None
     try:
         response = await handler(request)
         response.headers[REQUEST_ID_HEADER] = request_id
-        status, size = response.status, response.content_length or 0
+        status, size = response.status, response.content_length  # None where a file is sent
         return response
     finally:
         ACTIVE_REQUESTS.dec()

@@ -71,6 +71,10 @@ async def in_transaction(database: Database) -> dict[str, int]:
         return {"sum": await connection.fetchval("SELECT sum(number) FROM numbers")}
 
 
+async def pool_size(settings: Settings) -> dict[str, int]:
+    return {"pool_size": settings.database_pool_size}
+
+
 async def refused(database: Database) -> None:
     raise asyncpg.UniqueViolationError("a detail of the database")
 
@@ -85,6 +89,7 @@ ROUTES = [
     Route("GET", "/sleep/{milliseconds}", sleep_in_database),
     Route("POST", "/store", store),
     Route("GET", "/transaction", in_transaction),
+    Route("GET", "/pool-size", pool_size),
     Route("GET", "/refused", refused),
 ]
 

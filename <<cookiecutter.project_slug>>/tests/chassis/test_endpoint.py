@@ -4,11 +4,11 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from chassis.database import Database
 from chassis.endpoint import Route, endpoint
-from tests.chassis.conftest import Running
+from chassis.models import Body
+from tests.chassis.conftest import Running, Start
 
 JSON = {"Content-Type": "application/json"}
 
@@ -89,13 +89,18 @@ async def test_query_values_are_converted(service: Running) -> None:
     assert await (await service.api.get("/search?word=%C3%A9&most=3")).json() == {"word": "é", "most": 3}
 
 
+async def test_a_handler_is_given_the_settings_it_asks_for(start: Start) -> None:
+    service = await start(database_pool_size=3)
+    assert await (await service.api.get("/pool-size")).json() == {"pool_size": 3}
+
+
 async def test_head_answers_as_get_does_without_the_body(service: Running) -> None:
     get, head = await service.api.get("/search?word=a"), await service.api.head("/search?word=a")
     assert (head.status, await head.read()) == (200, b"")
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-class Thing(BaseModel):
+class Thing(Body):
     """A body."""
 
 
