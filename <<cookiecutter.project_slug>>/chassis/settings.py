@@ -70,6 +70,8 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
 
 def _sentence(settings_class: type[Settings], name: str, message: str) -> str:
     field = settings_class.model_fields[name]
-    example = field.examples[0] if field.examples else field.get_default()
     rule = "is required" if message == "Field required" else message.removeprefix("Value error, ")
-    return f"  {name.upper()}: {rule[0].lower()}{rule[1:]} (for example: {example})"
+    sentence = f"  {name.upper()}: {rule[0].lower()}{rule[1:]}"
+    if field.examples or not field.is_required():
+        sentence += f" (for example: {field.examples[0] if field.examples else field.get_default()})"
+    return sentence

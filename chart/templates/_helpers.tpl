@@ -1,11 +1,16 @@
+{{/* The release's name. A parent chart may hold several of these charts, so as a part of it the chart's name follows. */}}
 {{- define "service.fullname" -}}
-{{- .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Release.Name -}}
+{{- if not (or .Chart.IsRoot (contains .Chart.Name .Release.Name)) -}}
+{{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
+{{- end -}}
+{{- .Values.fullnameOverride | default $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
 {{/* What selects objects of one kind; a component tells the kinds apart. Takes a dict: root, component. */}}
 {{- define "service.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "service.fullname" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "service.fullname" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -32,27 +37,30 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* The most pods that can be wanted; a rolling update adds one. */}}
 {{- define "service.maxReplicas" -}}
-{{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int64 -}}
 {{- end -}}
 
 {{- define "service.minReplicas" -}}
-{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled | int64 -}}
 {{- end -}}
 
 {{- define "service.workers" -}}
-{{- ternary .Values.gunicorn.workers 1 .Values.gunicorn.enabled -}}
+{{- ternary .Values.gunicorn.workers 1 .Values.gunicorn.enabled | int64 -}}
 {{- end -}}
+
+{{/* Not the name that a Secret of the user's own is likely to have. */}}
+{{- define "service.evaluationSecretName" -}}{{ include "service.databaseName" . }}-evaluation{{- end -}}
 
 {{/* Where the database's address is: a secretKeyRef. */}}
 {{- define "service.databaseSecret" -}}
 {{- if eq .Values.database.mode "external" -}}
-name: {{ .Values.database.existingSecret }}
-key: {{ .Values.database.secretKey }}
+name: {{ .Values.database.existingSecret | quote }}
+key: {{ .Values.database.secretKey | quote }}
 {{- else if eq .Values.database.mode "cnpg" -}}
 name: {{ include "service.databaseName" . }}-app
 key: uri
 {{- else -}}
-name: {{ include "service.databaseName" . }}
+name: {{ include "service.evaluationSecretName" . }}
 key: DATABASE_URL
 {{- end -}}
 {{- end -}}
@@ -91,4 +99,63 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The variables that the chart sets from its values, beside DATABASE_URL; `extraEnv` may set others. */}}
+{{- define "service.variables" -}}
+PORT: "8080"
+INTERNAL_PORT: "8081"
+DRAIN_SECONDS: {{ int64 .Values.drainSeconds | quote }}
+{{- with .Values.config }}
+DATABASE_POOL_SIZE: {{ int64 .databasePoolSize | quote }}
+DATABASE_ACQUIRE_TIMEOUT_SECONDS: {{ .databaseAcquireTimeoutSeconds | quote }}
+DATABASE_COMMAND_TIMEOUT_SECONDS: {{ .databaseCommandTimeoutSeconds | quote }}
+REQUEST_TIMEOUT_SECONDS: {{ int64 .requestTimeoutSeconds | quote }}
+MAX_IN_FLIGHT: {{ int64 .maxInFlight | quote }}
+MAX_BODY_BYTES: {{ int64 .maxBodyBytes | quote }}
+LOG_LEVEL: {{ .logLevel | quote }}
+LOG_FORMAT: {{ .logFormat | quote }}
+{{- end }}
+{{- if .Values.gunicorn.enabled }}
+WEB_CONCURRENCY: {{ int64 .Values.gunicorn.workers | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The environment of the service's code, in its pods and in the migration Job. Takes a dict: root, databaseSecret. */}}
+{{- define "service.environment" -}}
+env:
+  - name: DATABASE_URL
+    valueFrom:
+      secretKeyRef:
+        {{- .databaseSecret | nindent 8 }}
+  {{- range $name, $value := include "service.variables" .root | fromYaml }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+  {{- with .root.Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .root.Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The root is read-only, so there is a volume for temporary files. */}}
+{{- define "service.volumeMounts" -}}
+volumeMounts:
+  - name: tmp
+    mountPath: /tmp
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "service.volumes" -}}
+volumes:
+  - name: tmp
+    emptyDir: {}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}

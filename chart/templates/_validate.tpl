@@ -11,6 +11,20 @@
 {{- if and (eq .Values.database.mode "evaluation") (not .Values.evaluation.password) -}}
 {{- $found = append $found "evaluation.password is not set: choose 8 or more letters and digits, for example with --set evaluation.password=…" -}}
 {{- end -}}
+{{- $name := include "service.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- $found = append $found (printf "%s cannot be the name of a Service: it begins with a letter and holds lower-case letters, digits and hyphens; name the release otherwise, or set fullnameOverride." $name) -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range .Values.extraEnv -}}
+{{- if or (eq .name "DATABASE_URL") (hasKey (include "service.variables" $ | fromYaml) .name) -}}
+{{- $found = append $found (printf "extraEnv sets %s, which the chart sets from its own values: set database, drainSeconds, gunicorn or config instead." .name) -}}
+{{- end -}}
+{{- if has .name $names -}}
+{{- $found = append $found (printf "extraEnv sets %s twice: leave one out." .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- if not .Values.image.repository -}}
 {{- $found = append $found "image.repository is not set: name the service's image, such as ghcr.io/example-team/items-service." -}}
 {{- end -}}
@@ -38,6 +52,22 @@
 {{- end -}}
 {{- if not (dig "requests" "cpu" "" .Values.resources) -}}
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.prometheusRule.enabled (not .Values.serviceMonitor.enabled) -}}
+{{- $found = append $found "prometheusRule.enabled is true but serviceMonitor.enabled is false: its alerts ask for what a ServiceMonitor reads; turn it on, or the alerts off." -}}
+{{- end -}}
+{{- with .Values.networkPolicy -}}
+{{- if .enabled -}}
+{{- if and (eq $.Values.database.mode "external") (not .databaseTo) -}}
+{{- $found = append $found "networkPolicy.databaseTo is empty: nothing would reach the database; name its peers, for example an ipBlock." -}}
+{{- end -}}
+{{- if and (or $.Values.ingress.enabled $.Values.httpRoute.enabled) (not .apiFrom) -}}
+{{- $found = append $found "networkPolicy.apiFrom is empty: the Ingress or Gateway would not reach the service; name its namespace as a peer." -}}
+{{- end -}}
+{{- if and $.Values.serviceMonitor.enabled (not .internalFrom) -}}
+{{- $found = append $found "networkPolicy.internalFrom is empty: Prometheus would not reach the metrics; name its namespace as a peer." -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $replicas := int (include "service.maxReplicas" .) -}}

@@ -77,19 +77,26 @@ class Chart:
             raise RenderError(done.stderr + done.stdout)
         return done.stdout
 
-    def render(self, *values: dict[str, Any], files: list[Path] | None = None, release: str = "items") -> list[Object]:
+    def render(
+        self,
+        *values: dict[str, Any],
+        files: list[Path] | None = None,
+        release: str = "items",
+        namespace: str = "default",
+    ) -> list[Object]:
         """The objects of a release with these values, the later ones over the earlier."""
         options = [option for file in files or [] for option in ("--values", file)]
         merged: dict[str, Any] = {}
         for each in values:
             merged = merge(merged, each)
-        output = self.run("template", release, self.folder, "--kube-version", "1.34", *options, values=merged)
+        place = ["--namespace", namespace, "--kube-version", "1.34"]
+        output = self.run("template", release, self.folder, *place, *options, values=merged)
         return [object_ for object_ in yaml.safe_load_all(output) if object_]
 
-    def refusal(self, *values: dict[str, Any]) -> str:
+    def refusal(self, *values: dict[str, Any], release: str = "items") -> str:
         """What Helm says when it refuses these values."""
         try:
-            self.render(*values)
+            self.render(*values, release=release)
         except RenderError as error:
             return str(error)
         raise AssertionError("the chart took these values")

@@ -54,7 +54,7 @@ def test_the_internal_port_is_behind_neither_ingress_nor_route_nor_the_api_s_ser
     [
         ("external", {"name": "items-database", "key": "DATABASE_URL"}),
         ("cnpg", {"name": "items-database-app", "key": "uri"}),
-        ("evaluation", {"name": "items-database", "key": "DATABASE_URL"}),
+        ("evaluation", {"name": "items-database-evaluation", "key": "DATABASE_URL"}),
     ],
 )
 def test_the_address_of_the_database_comes_from_a_secret(chart: Chart, mode: str, secret: dict[str, str]) -> None:
@@ -71,13 +71,47 @@ def test_migrations_may_have_a_secret_of_their_own(chart: Chart) -> None:
     assert environment_of(objects)["DATABASE_URL"]["secretKeyRef"]["name"] == "items-database"
 
 
+def test_migrations_read_the_same_environment_as_the_service(chart: Chart) -> None:
+    """A required setting of the service's own, or a certificate for the database, is needed by both."""
+    values = {
+        "extraEnv": [{"name": "CURRENCY", "value": "EUR"}],
+        "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+        "extraVolumes": [{"name": "ca", "secret": {"secretName": "ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+    }
+    objects = chart.render(IMAGE, EXTERNAL, values)
+    service, migration = (one(objects, kind)["spec"]["template"]["spec"] for kind in ("Deployment", "Job"))
+    for key in ("env", "envFrom", "volumeMounts"):
+        assert migration["containers"][0][key] == service["containers"][0][key]
+    assert migration["volumes"] == service["volumes"]
+
+
+def test_large_numbers_of_a_values_file_stay_whole_numbers(chart: Chart) -> None:
+    large = {
+        "config": {"maxInFlight": 1_000_000, "maxBodyBytes": 10_000_000},
+        "database": {"maxConnections": 1_000_000},
+    }
+    objects = chart.render(IMAGE, MODES["evaluation"], large)
+    environment = environment_of(objects)
+    assert (environment["MAX_IN_FLIGHT"], environment["MAX_BODY_BYTES"]) == ("1000000", "10000000")
+    [container] = one(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    assert "max_connections=1000000" in container["args"]
+
+
+def test_a_failed_migration_leaves_its_log(chart: Chart) -> None:
+    assert one(chart.render(IMAGE, EXTERNAL), "Job")["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_only_a_database_that_is_there_already_is_migrated_by_a_hook(chart: Chart, mode: str) -> None:
     job = one(chart.render(IMAGE, MODES[mode]), "Job")
     hook = job["metadata"].get("annotations", {}).get("helm.sh/hook", "")
     assert hook.split(",") == (["pre-install", "pre-upgrade", "pre-rollback"] if mode == "external" else [""])
-    # A hook runs before the release's service account exists.
+    # A hook runs before the release's service account exists; one of the user's own is there.
     assert "serviceAccountName" not in job["spec"]["template"]["spec"]
+    existing = {"serviceAccount": {"create": False, "name": "existing"}}
+    own = one(chart.render(IMAGE, MODES[mode], existing), "Job")["spec"]["template"]["spec"]
+    assert own["serviceAccountName"] == "existing"
 
 
 def test_another_image_makes_another_job_and_the_same_one_the_same(chart: Chart) -> None:
@@ -126,8 +160,10 @@ def test_the_cluster_test_can_be_left_out(chart: Chart) -> None:
 
 
 def test_the_policy_lets_through_what_was_named_and_nothing_else(chart: Chart) -> None:
-    on = {"networkPolicy": {"enabled": True}}
-    bare = one(chart.render(IMAGE, EXTERNAL, on), "NetworkPolicy", "items")["spec"]
+    database = {"ipBlock": {"cidr": "10.0.0.1/32"}}
+    on = {"networkPolicy": {"enabled": True, "databaseTo": [database], "databasePort": 6432}}
+    objects = chart.render(IMAGE, EXTERNAL, on)
+    bare = one(objects, "NetworkPolicy", "items")["spec"]
     assert bare["policyTypes"] == ["Ingress", "Egress"]
     callers = [
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
@@ -135,7 +171,10 @@ def test_the_policy_lets_through_what_was_named_and_nothing_else(chart: Chart) -
         for peer in rule["from"]
     ]
     assert callers == ["test", "test"]
-    assert [port["port"] for rule in bare["egress"] for port in rule["ports"]] == [53, 53]
-    trial = one(chart.render(IMAGE, MODES["evaluation"], on), "NetworkPolicy", "items")["spec"]
+    assert bare["egress"][1:] == [{"ports": [{"port": 6432}], "to": [database]}]
+    assert one(objects, "NetworkPolicy", "items-migration")["spec"]["egress"] == bare["egress"]
+    trial = one(
+        chart.render(IMAGE, MODES["evaluation"], {"networkPolicy": {"enabled": True}}), "NetworkPolicy", "items"
+    )["spec"]
     assert [port["port"] for rule in trial["egress"] for port in rule["ports"]] == [53, 53, 5432]
     assert all("to" in rule for rule in trial["egress"][1:])

@@ -86,9 +86,20 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:
         assert 'namespace="default",service="items-internal"' in query
 
 
-def test_an_alert_says_what_to_do(chart: Chart) -> None:
+def test_dashboards_of_two_namespaces_do_not_take_each_other_s_place(chart: Chart) -> None:
+    def dashboard(namespace: str) -> tuple[str, str, str]:
+        objects = chart.render(IMAGE, MODES["external"], {"dashboard": {"enabled": True}}, namespace=namespace)
+        [(file, text)] = one(objects, "ConfigMap")["data"].items()
+        shown = json.loads(text)
+        return file, shown["uid"], shown["title"]
+
+    assert all(one != other for one, other in zip(dashboard("staging"), dashboard("production"), strict=True))
+
+
+def test_an_alert_says_where_it_is_and_what_to_do(chart: Chart) -> None:
     for rule in one(chart.render(IMAGE, MODES["external"], EVERYTHING), "PrometheusRule")["spec"]["groups"][0]["rules"]:
         assert "items" in rule["annotations"]["summary"]
+        assert rule["labels"].items() >= {"namespace": "default", "service_name": "items"}.items()
         assert len(rule["annotations"]["description"]) > 50
 
 

@@ -91,6 +91,8 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
     values = {"global": {"region": "eu"}, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
     assert one(parent.render(values), "Deployment")["metadata"]["name"] == "items"
     assert not parent.render({"items": {"enabled": False}})
+    # Several in one release: each has its alias in its name.
+    assert one(parent.render(values, release="shop"), "Deployment")["metadata"]["name"] == "shop-items"
 
 
 def test_what_the_cluster_test_asks_in_vain_is_shown(chart: Chart) -> None:

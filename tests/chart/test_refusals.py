@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import IMAGE, MODES, Chart, RenderError
+from tests.chart.rendering import IMAGE, MODES, Chart, RenderError, one
 
 EXTERNAL = MODES["external"]
 
@@ -38,6 +38,19 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}},
             "resources.requests.cpu is not set",
         ),
+        ({"prometheusRule": {"enabled": True}}, "serviceMonitor.enabled is false"),
+        ({"networkPolicy": {"enabled": True}}, "networkPolicy.databaseTo is empty"),
+        (
+            {"networkPolicy": {"enabled": True}, "ingress": {"enabled": True, "host": "a.example"}},
+            "networkPolicy.apiFrom is empty",
+        ),
+        (
+            {"networkPolicy": {"enabled": True}, "serviceMonitor": {"enabled": True}},
+            "networkPolicy.internalFrom is empty",
+        ),
+        ({"extraEnv": [{"name": "PORT", "value": "1"}]}, "extraEnv sets PORT, which the chart sets"),
+        ({"extraEnv": [{"name": "DATABASE_URL", "value": "x"}]}, "extraEnv sets DATABASE_URL, which"),
+        ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv sets A twice"),
         ({"replicas": 9}, "(9 pods + 1 in a rolling update) × 1 workers × 10 connections + 10 in reserve = 110"),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
@@ -62,10 +75,31 @@ def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[
         ({"config": {"logLevel": "loud"}}, "logLevel"),
         ({"ingress": {"host": "Not A Host"}}, "host"),
         ({"test": {"requests": [{"method": "GET", "path": "items", "status": 200}]}}, "path"),
+        ({"extraEnv": [{"name": "A", "value": 5}]}, "value"),
+        ({"podLabels": {"app.kubernetes.io/name": "x"}}, "podLabels"),
+        ({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}, "extraVolumes"),
+        ({"image": {"repository": "ghcr.io/a/b:1.0"}}, "repository"),
+        ({"drainSeconds": None}, "drainSeconds"),
+        ({"config": {"databasePoolSize": None}}, "databasePoolSize"),
+        ({"migrations": None}, "migrations"),
     ],
 )
 def test_a_value_that_is_none_is_named_by_the_schema(chart: Chart, values: dict[str, Any], path: str) -> None:
     assert path in chart.refusal(IMAGE, EXTERNAL, values)
+
+
+@pytest.mark.parametrize("release", ["1st", "12345", "a.b"])
+def test_a_release_whose_name_no_service_can_have_is_told_so(chart: Chart, release: str) -> None:
+    message = chart.refusal(IMAGE, EXTERNAL, release=release)
+    assert f"{release} cannot be the name of a Service" in message
+    assert "fullnameOverride" in message
+
+
+@pytest.mark.parametrize("release", ["true", "null", "e5", "a" * 39 + "--" + "b" * 5])
+def test_a_name_that_yaml_reads_otherwise_stays_a_name(chart: Chart, release: str) -> None:
+    objects = chart.render(IMAGE, EXTERNAL, release=release)
+    assert all(isinstance(each["metadata"]["name"], str) for each in objects)
+    assert one(objects, "Deployment")["metadata"]["name"] == release[:40].rstrip("-")
 
 
 def test_pools_that_just_fit_are_taken(chart: Chart) -> None:

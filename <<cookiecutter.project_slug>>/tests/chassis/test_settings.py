@@ -32,6 +32,16 @@ def test_a_missing_setting_is_named_with_an_example(monkeypatch: pytest.MonkeyPa
         load_settings(Settings)
 
 
+def test_a_service_may_require_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Settings):
+        currency: str
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(Own)
+    assert str(caught.value).splitlines()[1:] == ["  CURRENCY: is required"]
+
+
 @pytest.mark.parametrize(
     "url",
     [
