@@ -24,8 +24,9 @@ logger_class = gunicorn.Logger
 when_ready = gunicorn.when_ready
 child_exit = gunicorn.child_exit
 on_exit = gunicorn.on_exit
-# A worker needs this long to end: the drain, the requests in flight, and the closing of the pool.
-graceful_timeout = int(settings.drain_seconds + settings.request_timeout_seconds + 10)
+# A worker needs this long to end: the drain, the requests in flight, and the closing of the pool. It is less than the
+# chart's grace period, so that the master outlives its workers.
+graceful_timeout = int(settings.drain_seconds + settings.request_timeout_seconds + 8)
 # Off: a worker that ends under load resets the connections that the kernel has already given it, and their requests.
 max_requests = 0
 # A file that is touched for the heartbeat: in memory, so that the disk cannot block it, and the root may be read-only.
