@@ -16,6 +16,8 @@ from typing import Any
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = rf"{LABEL}(\.{LABEL})*"
+# They make a text read otherwise than it is; letters of scripts from right to left need none of them.
+BIDIRECTIONAL_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 IMAGE = rf"(?P<registry>{HOST})(:(?P<port>[1-9][0-9]{{0,4}}))?(/[a-z0-9]+((\.|_{{1,2}}|-+)[a-z0-9]+)*)+"
 
 
@@ -47,14 +49,16 @@ def is_host(value: str) -> bool:
 def text_rule(longest: int, example: str, delimiters: list[str]) -> Rule:
     def accepts(value: str) -> bool:
         return (
-            1 <= len(value) <= longest
+            len(value) <= longest
             and value == value.strip()
+            and any(unicodedata.category(character)[0] in "LNPS" for character in value)
             and not any(unicodedata.category(character) in {"Cc", "Cn", "Cs", "Zl", "Zp"} for character in value)
+            and not any(unicodedata.bidirectional(character) in BIDIRECTIONAL_CONTROLS for character in value)
             and not any(delimiter in value for delimiter in delimiters)
         )
 
     text = (
-        f"one line of 1 to {longest} characters, no blank at either end, no control characters, "
+        f"one line of 1 to {longest} characters, some of them visible, no blank at either end, no control characters, "
         f"and none of {' '.join(delimiters)} (a later update would read them as template code)"
     )
     return Rule(text, example, accepts)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -51,14 +52,18 @@ def main() -> None:
 def scaffold() -> Path:
     """Bakes a service with the defaults. An earlier demo's environment is kept: make knows whether it is current."""
     if BUILD.exists():
-        for old in (path for service in BUILD.iterdir() if service.is_dir() for path in service.iterdir()):
+        for old in (path for folder in BUILD.iterdir() if folder.is_dir() for path in folder.iterdir()):
             if old.name != ".venv":
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     begun = time.monotonic()
+    # Not the user's own settings and replays: the demo leaves nothing outside of this folder.
+    BUILD.mkdir(parents=True, exist_ok=True)
+    settings = BUILD / "cookiecutter.yaml"
+    settings.write_text(json.dumps({"replay_dir": str(BUILD / "replay")}), encoding="utf-8")
     baked = cookiecutter(
         str(ROOT),
         no_input=True,
-        default_config=True,
+        config_file=str(settings),
         overwrite_if_exists=True,
         output_dir=str(BUILD),
         accept_hooks=True,
@@ -76,7 +81,7 @@ def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
     with LOG.open("wb") as log:
         # In a session of its own, so that Ctrl-C reaches it only through this program, after the tour's last word.
         process = subprocess.Popen(
-            ["make", "--no-print-directory", "run", f"PYTHON={sys.executable}"],
+            ["make", "--no-print-directory", "run", f"PYTHON={for_make(sys.executable)}"],
             cwd=service, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
@@ -87,6 +92,11 @@ def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             process.wait()
+
+
+def for_make(path: str) -> str:
+    """A path as a command in a Makefile's variable, whatever characters are in it."""
+    return shlex.quote(path).replace("$", "$$")
 
 
 def until_ready(process: subprocess.Popen[bytes]) -> None:

@@ -28,7 +28,7 @@ def main() -> None:
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
     template = environment.from_string((SERVICE / "pyproject.toml").read_text(encoding="utf-8"))
     for gunicorn, suffix in (("no", ""), ("yes", "-gunicorn")):
-        answers = dict.fromkeys(questions, "x") | {"gunicorn": gunicorn, "__quoted": {"description": "x", "owner": "x"}}
+        answers = dict.fromkeys(questions, "x") | {"gunicorn": gunicorn, "__quoted": dict.fromkeys(questions, "x")}
         with tempfile.TemporaryDirectory() as folder:
             pyproject = Path(folder, "pyproject.toml")
             pyproject.write_text(template.render(cookiecutter=answers), encoding="utf-8")

@@ -20,7 +20,7 @@ from chassis.settings import Settings, SettingsError, load_settings
 def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
     """Runs what the arguments ask for; a failure is one clear message on stderr and an exit status that is not 0."""
     parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
-    commands = parser.add_subparsers(dest="command", metavar="")
+    commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the API (the default)")
     migrate = commands.add_parser("migrate", help="bring the database to the newest revision")
     migrate.add_argument("--down-to", metavar="REVISION", help="go back to REVISION (or to `base`) instead")

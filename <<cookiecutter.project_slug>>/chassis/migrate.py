@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from chassis.database import Connection
-from chassis.errors import DatabaseUnavailableError, MigrationError
+from chassis.errors import MigrationError
 from chassis.project import ROOT
 from chassis.schema import current_revision, read_revisions
 from chassis.settings import Settings
@@ -35,15 +35,15 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
         down_to: a revision to go back to, `base` for an empty schema; None to go up.
 
     Raises:
-        DatabaseUnavailableError: no connection to the database could be made.
-        MigrationError: a statement failed (its revision is rolled back, those before it stay), or `down_to` is no
-            revision below the database's.
+        MigrationError: the database cannot be reached, a statement failed (its revision is rolled back, those before it
+            stay), a revision has no SQL yet, or `down_to` is no revision below the database's.
     """
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-        log.error("database_unavailable", reason=str(error) or type(error).__name__)
-        raise DatabaseUnavailableError from error
+        reason = str(error) or type(error).__name__
+        log.error("database_unavailable", reason=reason)
+        raise MigrationError(f"The database cannot be reached: {reason}") from error
     try:
         await _lock(connection)
         await _run(connection, down_to)
@@ -63,8 +63,10 @@ async def _lock(connection: Connection) -> None:
 
 
 async def _run(connection: Connection, down_to: str | None) -> None:
-    before = await current_revision(connection)
-    if before is not None and before not in read_revisions().known:
+    before, known = await current_revision(connection), read_revisions().known
+    if down_to not in {None, "base", *known}:
+        raise MigrationError(f"There is no revision {down_to} to go down to: choose base or one of {sorted(known)}.")
+    if before is not None and before not in known:
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
         log.info("migration_not_needed", reason="the database is ahead of this code", revision=before)
         return
@@ -73,7 +75,9 @@ async def _run(connection: Connection, down_to: str | None) -> None:
         if statement.startswith(_STEP):
             step = statement.removeprefix(_STEP).strip()
             log.info("migrating", step=step)
-        elif statement.strip(" ;\n"):  # a new migration is still empty
+        elif not statement.strip(" ;\n"):
+            raise MigrationError(f"The migration {step!r} has no SQL yet: write it, for both directions.")
+        else:
             try:
                 await connection.execute(statement)
             except asyncpg.PostgresError as error:
@@ -96,11 +100,8 @@ def _statements(before: str | None, down_to: str | None) -> list[str]:
     else:
         try:
             command.downgrade(config, f"{before}:{down_to}", sql=True)
-        except CommandError as error:
-            known = ", ".join(sorted(read_revisions().known))
-            raise MigrationError(
-                f"{error}. The database is at {before}; go down to `base` or one of {known}."
-            ) from error
+        except CommandError as error:  # it lies above
+            raise MigrationError(f"The database is at {before} and cannot go down to {down_to}.") from error
     return written.statements
 
 

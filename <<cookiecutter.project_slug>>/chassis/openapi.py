@@ -43,7 +43,16 @@ _PROBLEM = {
 
 
 def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any]:
-    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists."""
+    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists.
+
+    Raises:
+        ValueError: two handlers have the same name, which is the name of their operation.
+    """
+    names = [route.handler.__name__ for route in routes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"Several handlers are called {twice}: their names are the API's operation ids, rename all but one"
+        )
     contracts = [Contract(route) for route in routes]
     schemas, definitions = _schemas(contracts)
     paths: dict[str, dict[str, Any]] = {}
@@ -51,7 +60,7 @@ def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, contract, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": project.name, "version": project.version, "description": project.description},
+        "info": {"title": project.title, "version": project.version, "description": project.description},
         "paths": paths,
         "components": {"schemas": {**definitions, "Problem": _PROBLEM}},
     }

@@ -10,15 +10,17 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Project:
-    """The name, the version and the description in pyproject.toml."""
+    """The name, the title for people, the version and the description in pyproject.toml."""
 
     name: str
+    title: str
     version: str
     description: str
 
 
 @cache
 def project() -> Project:
-    """Reads the `[project]` table of the service's pyproject.toml, once a process."""
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return Project(table["name"], table["version"], table["description"])
+    """Reads the service's pyproject.toml, once a process."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    table = content["project"]
+    return Project(table["name"], content["tool"]["service"]["title"], table["version"], table["description"])

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,13 +38,20 @@ class Settings(BaseSettings):
     database_command_timeout_seconds: float = Field(default=5, gt=0, description="longest wait for an answer")
     host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
     port: Port = 8080
-    internal_port: Port = 8081
+    internal_port: Port = Field(default=8081, validate_default=True)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(default=5, ge=0, description="how long SIGTERM leaves the service serving, unready")
     request_timeout_seconds: float = Field(default=10, gt=0, description="deadline of a request")
     max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
+
+    @field_validator("internal_port")
+    @classmethod
+    def _is_another_port(cls, value: int, info: ValidationInfo) -> int:
+        if value == info.data.get("port"):
+            raise ValueError("should be another port than PORT")
+        return value
 
 
 class SettingsError(Exception):

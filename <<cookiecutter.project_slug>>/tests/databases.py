@@ -21,7 +21,8 @@ async def make_database(server_url: str, name: str = "") -> str:
     name = name or new_name()
     connection = await asyncpg.connect(server_url)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        # Whatever the server's own encoding is.
+        await connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
     finally:
         await connection.close()
     return with_database(server_url, name)

@@ -15,7 +15,17 @@ from tests.answers import QUESTIONS
 from tests.baking import REPOSITORY, bake
 
 REFUSED = {
-    "project_name": [" ", "Items ", "two\nlines", "tab\there", "escape\x1b[31m", "separator\u2028", "x" * 81],
+    "project_name": [
+        "\u200b",
+        "a\u202eb",
+        " ",
+        "Items ",
+        "two\nlines",
+        "tab\there",
+        "escape\x1b[31m",
+        "separator\u2028",
+        "x" * 81,
+    ],
     "description": ["", "  leading", "nul\x00", "x" * 201],
     "owner": ["", "\u0085", "lone \udc80 surrogate", "x" * 81],
     "project_slug": [
@@ -57,7 +67,7 @@ REFUSED = {
     ],
 }
 ACCEPTED = {
-    "project_name": ["x", "x" * 80, "  inner  blanks".strip(), "a < b > c", "50 %> 40 #> >>"],
+    "project_name": ["x", "x" * 80, "  inner  blanks".strip(), "a < b > c", "שירות", "👩\u200d💻", "50 %> 40 #> >>"],
     "project_slug": ["x", "x" * 40, "a--b", "items-3d"],
     "image_repository": [
         "localhost/items",

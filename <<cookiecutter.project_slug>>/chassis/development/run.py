@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from types import FrameType
+from typing import NoReturn
 
 from watchfiles import PythonFilter, watch
 
-from chassis.development.postgres import embedded_postgres
+from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
 from chassis.project import ROOT
+from chassis.schema import VERSIONS
 
 _SERVICE = [sys.executable, "-m", "app"]
 # For the embedded database, which is this command's own; one that was named is not migrated unasked.
@@ -18,25 +20,54 @@ _MIGRATED_SERVICE = ["sh", "-c", '"$0" -m app migrate && exec "$0" -m app', sys.
 _POLL_MILLISECONDS = 100
 
 
+class _MigrationChangedError(Exception):
+    """A migration that the embedded database may have run already is another one now."""
+
+
 def main() -> int:
     """Runs until Ctrl-C, or until the first start fails; returns the exit status."""
-    for each in (signal.SIGINT, signal.SIGTERM):  # both leave the blocks below, however this command was started
-        signal.signal(each, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # however this command was started
+        signal.signal(each, _interrupt_once)
     os.environ.setdefault("HOST", "127.0.0.1")
     os.environ.setdefault("LOG_FORMAT", "console")
-    with ExitStack() as stack:
-        embedded = "DATABASE_URL" not in os.environ
-        try:
-            if embedded:
-                print("Starting PostgreSQL …", flush=True)
-                os.environ["DATABASE_URL"] = stack.enter_context(embedded_postgres())
-            return _serve(_MIGRATED_SERVICE if embedded else _SERVICE)
-        except KeyboardInterrupt:
-            return 0
+    try:
+        if "DATABASE_URL" in os.environ:
+            return _serve(_SERVICE, os.environ["DATABASE_URL"])
+        return _serve_on_embedded_postgres()
+    except KeyboardInterrupt:
+        return 0
+    except EmbeddedPostgresError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
-def _serve(command: list[str]) -> int:
-    service, changed = subprocess.Popen(command), False
+def _interrupt_once(*_: int | FrameType | None) -> NoReturn:
+    """Leaves all blocks, undisturbed by an impatient second Ctrl-C."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _serve_on_embedded_postgres() -> int:
+    changed = False
+    while True:
+        print("Starting PostgreSQL …", flush=True)
+        with embedded_postgres() as url:
+            try:
+                return _serve(_MIGRATED_SERVICE, url, migrated=True, changed=changed)
+            except _MigrationChangedError:
+                print("A migration has changed, so the database is made anew.", flush=True)
+                changed = True
+
+
+def _serve(command: list[str], database_url: str, *, migrated: bool = False, changed: bool = False) -> int:
+    """Serves, again after each change of the code, and returns the exit status of a first start that failed.
+
+    Raises:
+        _MigrationChangedError: a migration has changed, where `migrated` says that `command` runs them.
+    """
+    environment = os.environ | {"DATABASE_URL": database_url}
+    service = subprocess.Popen(command, env=environment)
     try:
         for changes in watch(
             ROOT / "app", ROOT / "chassis", ROOT / "migrations",
@@ -45,7 +76,9 @@ def _serve(command: list[str]) -> int:
             if changes:
                 print("The code has changed.", flush=True)
                 _end(service)
-                service, changed = subprocess.Popen(command), True
+                if migrated and any(path.startswith(str(VERSIONS)) for _, path in changes):
+                    raise _MigrationChangedError
+                service, changed = subprocess.Popen(command, env=environment), True
             elif service.poll() is not None and not changed:
                 return service.returncode  # there is no earlier, working state to come back to
     finally:

@@ -15,7 +15,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from chassis.development.postgres import embedded_postgres
+from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
 from chassis.project import ROOT
 from tests.chassis.processes import PATIENCE_SECONDS, free_port
 from tests.databases import drop_database, make_database
@@ -69,7 +69,7 @@ def test_an_unknown_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("POSTGRES_VERSION", "9")
     rule = r"no embedded PostgreSQL 9; POSTGRES_VERSION may be \['18', '16'\]"
-    with pytest.raises(RuntimeError, match=rule), embedded_postgres():
+    with pytest.raises(EmbeddedPostgresError, match=rule), embedded_postgres():
         pass
     assert not list(tmp_path.iterdir())
 
@@ -147,6 +147,13 @@ async def test_make_run_serves_starts_again_at_a_change_and_leaves_nothing(short
         await run.until("ready")
         shorter = await (await client.get("/openapi.json")).json()
         assert len(shorter["paths"]) < len(document["paths"])
+        # A migration that was applied already is applied as it is now: the database is made anew.
+        [migration, *_] = sorted((copy / "migrations" / "versions").glob("*.py"))
+        replace(migration, migration.read_text(encoding="utf-8") + "\n# changed\n")
+        await run.until("made anew")
+        await run.until("ready")
+        assert len(embedded_folders(short_tmp)) == 1
+    run.ctrl_c()
     run.ctrl_c()
     assert await run.until_ended() == 0
     assert "Traceback" not in run.output.partition("SyntaxError")[2]

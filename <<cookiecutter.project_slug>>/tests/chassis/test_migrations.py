@@ -1,7 +1,10 @@
 """Migrations go up and down, any number of them at once, and never stand in the way of a roll-back."""
 
 import asyncio
+import os
+import shutil
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from pydantic import SecretStr
 from app.settings import Settings
 from chassis.errors import MigrationError
 from chassis.migrate import migrate
+from chassis.project import ROOT
 from chassis.schema import Revisions, read_revisions
 from tests.chassis.processes import service_process
 from tests.databases import drop_database, make_database
@@ -89,8 +93,26 @@ async def test_a_statement_that_fails_is_told_without_a_traceback(empty_url: str
 async def test_a_revision_that_is_not_there_to_go_back_to_is_refused_with_those_that_are(empty_url: str) -> None:
     settings = Settings(database_url=SecretStr(empty_url))
     await migrate(settings)
-    with pytest.raises(MigrationError, match=f"`base` or one of .*{read_revisions().head}"):
-        await migrate(settings, down_to="none such")
+    for _ in range(2):  # with something to go down from, and without
+        with pytest.raises(MigrationError, match=rf"choose base or one of \[.*'{read_revisions().head}'"):
+            await migrate(settings, down_to="none such")
+        await migrate(settings, down_to="base")
+
+
+async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path) -> None:
+    """`make migration` writes an empty one; applied as it is, its SQL of tomorrow would never run."""
+    copy = tmp_path / "service"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
+    environment = os.environ | {"DATABASE_URL": empty_url}
+    for command, status in (("chassis.development.migration", 0), ("app", 1)):
+        arguments = ["add a column"] if status == 0 else ["migrate"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", command, *arguments, cwd=copy, env=environment, stdout=PIPE, stderr=PIPE
+        )
+        _, errors = await process.communicate()
+        assert process.returncode == status, errors
+    assert b"has no SQL yet" in errors
+    assert await _value(empty_url, "SELECT version_num FROM alembic_version") == read_revisions().head
 
 
 def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> None:

@@ -36,6 +36,16 @@ def test_the_document_says_what_the_signature_says() -> None:
     assert paths["/refused"]["get"]["responses"].keys() == {"204", "422", "500", "503"}
 
 
+def test_the_document_has_the_service_s_title_for_people() -> None:
+    assert openapi_document([], project())["info"]["title"] == project().title
+
+
+def test_two_handlers_of_one_name_stop_the_start() -> None:
+    twice = [Route("GET", "/a", example.broken), Route("GET", "/b", example.broken)]
+    with pytest.raises(ValueError, match="broken"):
+        openapi_document(twice, project())
+
+
 async def test_the_document_is_served(service: Running) -> None:
     response = await service.api.get("/openapi.json")
     assert response.status == 200

@@ -42,6 +42,13 @@ def test_a_service_may_require_settings_of_its_own(monkeypatch: pytest.MonkeyPat
     assert str(caught.value).splitlines()[1:] == ["  CURRENCY: is required"]
 
 
+def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("PORT", "8081")
+    with pytest.raises(SettingsError, match="INTERNAL_PORT: should be another port than PORT"):
+        load_settings(Settings)
+
+
 @pytest.mark.parametrize(
     "url",
     [
