@@ -1,14 +1,13 @@
 """Gunicorn's configuration. The number of workers is WEB_CONCURRENCY, one where it is not set."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
-
-# Where the workers add up their metrics. prometheus-client looks at it when it is first imported, so it comes first.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="prometheus-")
+from pathlib import Path
 
 from app.settings import Settings
-from chassis import gunicorn
 from chassis.logs import configure_logs
 from chassis.settings import SettingsError, load_settings
 
@@ -18,12 +17,20 @@ except SettingsError as error:
     sys.exit(str(error))
 configure_logs(settings.log_level, settings.log_format)
 
-bind = [f"{settings.host}:{settings.port}", f"{settings.host}:{settings.internal_port}"]
+# Where the workers add up their metrics. A reload (SIGHUP) reads this file again and keeps the master's folder.
+master = os.getpid()
+if not Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")).name.startswith(f"prometheus-{master}-"):
+    folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=f"prometheus-{master}-")
+    atexit.register(lambda: shutil.rmtree(folder) if os.getpid() == master else None)
+
+from chassis import gunicorn  # after it, as prometheus-client looks for the folder when it is first imported
+
+host = f"[{settings.host}]" if ":" in settings.host else settings.host
+bind = [f"{host}:{settings.port}", f"{host}:{settings.internal_port}"]
 worker_class = gunicorn.Worker
 logger_class = gunicorn.Logger
 when_ready = gunicorn.when_ready
 child_exit = gunicorn.child_exit
-on_exit = gunicorn.on_exit
 # A worker needs this long to end: the drain, the requests in flight, and the closing of the pool. It is less than the
 # chart's grace period, so that the master outlives its workers.
 graceful_timeout = int(settings.drain_seconds + settings.request_timeout_seconds + 8)

@@ -7,14 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 from aiohttp import hdrs, web
 
 from chassis.database import Database
 from chassis.docs import docs_routes
 from chassis.endpoint import Route, endpoint
-from chassis.errors import DatabaseUnavailableError
 from chassis.health import Health, State, create_internal_api
 from chassis.limits import limits
 from chassis.metrics import BUILD_INFO
@@ -57,7 +55,6 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     api.add_routes(docs_routes(openapi_document(routes, project())))
 
     async def on_prepare(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers[hdrs.SERVER] = "aiohttp"  # without versions
         if health.state is State.DRAINING:
             # Both are needed: the one closes the connection, the other tells the client not to reuse it.
             response.force_close()
@@ -82,7 +79,7 @@ async def _start(database: Database, revisions: Revisions, health: Health) -> No
         try:
             state = await schema_state(database, revisions)
             waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
-        except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
+        except Exception as error:  # whatever it is, the log says it and the next try may do
             waiting_for = f"the database: {(error.__cause__ or error)!r}"
         if not waiting_for:
             break

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+import asyncpg
 import uvloop
 
 from chassis.application import create_application
@@ -36,7 +37,7 @@ def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
             _migrate(settings, arguments.down_to)
         else:
             _serve(settings, routes)
-    except (SettingsError, ServiceError, OSError) as error:
+    except (SettingsError, ServiceError, OSError, asyncpg.PostgresError) as error:
         sys.exit(str(error))
 
 

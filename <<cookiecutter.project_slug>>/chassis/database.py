@@ -20,8 +20,9 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 
 log = structlog.get_logger()
 
-# No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late.
-_CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late; a
+# ValueError where asyncpg cannot read the address.
+CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
 # The connection or the server went away under a statement, or the statement took too long.
 _CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -76,7 +77,7 @@ class Database:
         """A connection of the pool, for several statements in a row."""
         try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout)
-        except _CANNOT_CONNECT as error:
+        except CANNOT_CONNECT as error:
             raise DatabaseUnavailableError from error
         try:
             try:

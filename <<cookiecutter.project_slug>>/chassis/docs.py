@@ -1,5 +1,6 @@
 """The documentation page at /docs: Swagger UI from an installed package, so that it works with no internet."""
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _PAGE = """<!doctype html>
 # The page and the document lie side by side, also where a proxy puts both under a prefix.
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});\n'
 
+_CACHED = {"Cache-Control": "max-age=3600"}
+
 # Swagger UI sets style attributes; nothing else on the page comes from anywhere but this service.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -48,9 +51,9 @@ def docs_routes(document: dict[str, object]) -> list[web.AbstractRouteDef]:
     async def start(_: web.Request) -> web.Response:
         return web.Response(text=_START, content_type="text/javascript")
 
-    def asset(folder: str, name: str) -> web.RouteDef:
-        async def send(_: web.Request) -> web.FileResponse:
-            return web.FileResponse(_SWAGGER_UI / folder / name)
+    def asset(folder: str, name: str, content_type: str) -> web.RouteDef:
+        async def send(_: web.Request) -> web.Response:
+            return web.Response(body=_content(_SWAGGER_UI / folder / name), content_type=content_type, headers=_CACHED)
 
         return web.get(f"/docs/{name}", send)
 
@@ -58,7 +61,13 @@ def docs_routes(document: dict[str, object]) -> list[web.AbstractRouteDef]:
         web.get("/openapi.json", openapi),
         web.get("/docs", page),
         web.get("/docs/start.js", start),
-        asset("js", "swagger-ui-bundle.js"),
-        asset("css", "swagger-ui.css"),
-        asset("images", "swagger.svg"),
+        asset("js", "swagger-ui-bundle.js", "text/javascript"),
+        asset("css", "swagger-ui.css", "text/css"),
+        asset("images", "swagger.svg", "image/svg+xml"),
     ]
+
+
+@cache
+def _content(file: Path) -> bytes:
+    """A file of the page; it is in memory from the first visit on."""
+    return file.read_bytes()

@@ -177,5 +177,7 @@ def _answer(request: web.Request, route: Route, contract: Contract, result: Any)
     if route.location:
         response.headers["Location"] = route.location.format_map(vars(result))
     if isinstance(result, Page) and result.next_cursor:
-        response.headers["Link"] = f'<{request.rel_url.update_query(cursor=result.next_cursor)}>; rel="next"'
+        response.headers["Link"] = (
+            f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'
+        )
     return response

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 from typing import Any
 
@@ -66,11 +65,6 @@ class Logger(GunicornLogger):  # type: ignore[misc]
 def when_ready(_: object) -> None:
     """Gunicorn's hook: the master, which serves nothing, must not count where the pod's processes are asked."""
     mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
-
-
-def on_exit(_: object) -> None:
-    """Gunicorn's hook: the metrics that the workers shared go with the master."""
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
 def child_exit(_: object, worker: Any) -> None:

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from chassis.database import Connection
+from chassis.database import CANNOT_CONNECT, Connection
 from chassis.errors import MigrationError
 from chassis.project import ROOT
 from chassis.schema import current_revision, read_revisions
@@ -40,7 +40,7 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
     """
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
-    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+    except CANNOT_CONNECT as error:
         reason = str(error) or type(error).__name__
         log.error("database_unavailable", reason=reason)
         raise MigrationError(f"The database cannot be reached: {reason}") from error
@@ -78,14 +78,16 @@ async def _run(connection: Connection, down_to: str | None) -> None:
         elif not statement.strip(" ;\n"):
             raise MigrationError(f"The migration {step!r} has no SQL yet: write it, for both directions.")
         else:
-            try:
-                await connection.execute(statement)
-            except asyncpg.PostgresError as error:
-                log.error("migration_failed", step=step, reason=str(error))
-                raise MigrationError(
-                    f"The migration {step!r} failed and is rolled back: {error}\n{statement}"
-                ) from error
+            await _execute(connection, step, statement)
     log.info("migration_done", before=before, after=await current_revision(connection))
+
+
+async def _execute(connection: Connection, step: str, statement: str) -> None:
+    try:
+        await connection.execute(statement)
+    except asyncpg.PostgresError as error:
+        log.error("migration_failed", step=step, reason=str(error))
+        raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
 
 
 def _statements(before: str | None, down_to: str | None) -> list[str]:

@@ -37,7 +37,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
         response.headers[REQUEST_ID_HEADER] = request_id
-        status, size = response.status, response.content_length  # None where a file is sent
+        status, size = response.status, response.content_length
         return response
     finally:
         ACTIVE_REQUESTS.dec()

@@ -6,10 +6,12 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
+from yarl import URL
 
 from chassis.application import Application
 from chassis.observe import REQUEST_ID_HEADER, request_id_of
@@ -20,6 +22,7 @@ log = structlog.get_logger()
 # Longer than load balancers keep idle connections (60 s is their usual default), so that it is never this side that
 # closes one while a request is on its way.
 _KEEP_ALIVE_SECONDS = 75
+_SERVER = "aiohttp"  # without versions
 
 
 class Stop:
@@ -51,10 +54,12 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the address is taken or is none of this machine's; its text names the address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()  # "all addresses" means those of IPv4, too
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
+    except (OSError, TypeError) as error:  # TypeError: no name of a host at all
+        errno = getattr(error, "errno", None) or 0
+        reason = os.strerror(errno) if errno > 0 else error  # the text of the former names the address once more
         raise OSError(f"Cannot listen on {host}:{port}: {reason}. Free it, or set HOST, PORT, INTERNAL_PORT.") from None
 
 
@@ -68,7 +73,7 @@ async def serve(
     closes, and last the internal port.
     """
     settings = application.settings
-    internal_runner = web.AppRunner(application.internal, access_log=None)
+    internal_runner = _Runner(application.internal, access_log=None)
     api_runner = _Runner(
         application.api,
         access_log=None,
@@ -93,7 +98,14 @@ async def serve(
 
 
 def _addresses(sockets: Sequence[socket.socket]) -> list[str]:
-    return [f"http://{each.getsockname()[0]}:{each.getsockname()[1]}" for each in sockets]
+    names = [each.getsockname() for each in sockets]
+    return [str(URL.build(scheme="http", host=name[0], port=name[1])) for name in names]
+
+
+def _without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
+    response = problem_response(error, request_id)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
 
 
 class _Handler(RequestHandler):
@@ -111,16 +123,22 @@ class _Handler(RequestHandler):
         request_id = request_id_of(request.headers)
         if status < 500:
             error: Exception = web.HTTPBadRequest()
-            log.info("bad_request", reason=repr(exc), request_id=request_id)
+            # Without the message, which holds a piece of the request, be it a secret.
+            log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
         else:
             error = exc if isinstance(exc, Exception) else RuntimeError(message)
             log.error("unforeseen_error", exc_info=exc, request_id=request_id)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer is sent already")
-        response = problem_response(error, request_id)
-        response.headers.update({REQUEST_ID_HEADER: request_id, "Server": "aiohttp"})
+        response = _without_middlewares(error, request_id)
+        response.headers[hdrs.SERVER] = _SERVER
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Logs what aiohttp cannot handle; what is left of a body that is not encoded as it says is no such thing."""
+        if not isinstance(kwargs.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kwargs)
 
 
 class _Server(web.Server):
@@ -134,8 +152,10 @@ class _Runner(web.AppRunner):
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             try:
-                return await made.request_handler(request)
+                response = await made.request_handler(request)
             except web.HTTPException as error:  # an Expect that is refused before the middlewares
-                return problem_response(error, request_id_of(request.headers))
+                response = _without_middlewares(error, request_id_of(request.headers))
+            response.headers[hdrs.SERVER] = _SERVER
+            return response
 
         return _Server(handle, request_factory=made.request_factory, **self._kwargs)

@@ -20,6 +20,7 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Settings(BaseSettings):
@@ -34,15 +35,17 @@ class Settings(BaseSettings):
         examples=["postgresql://user:password@host:5432/name"]
     )
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
-    database_acquire_timeout_seconds: float = Field(default=1, gt=0, description="longest wait for a connection")
-    database_command_timeout_seconds: float = Field(default=5, gt=0, description="longest wait for an answer")
+    database_acquire_timeout_seconds: Seconds = Field(default=1, description="longest wait for a connection")
+    database_command_timeout_seconds: Seconds = Field(default=5, description="longest wait for an answer")
     host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
     port: Port = 8080
     internal_port: Port = Field(default=8081, validate_default=True)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
-    drain_seconds: float = Field(default=5, ge=0, description="how long SIGTERM leaves the service serving, unready")
-    request_timeout_seconds: float = Field(default=10, gt=0, description="deadline of a request")
+    drain_seconds: float = Field(
+        default=5, ge=0, le=3600, description="how long SIGTERM leaves the service serving, unready"
+    )
+    request_timeout_seconds: Seconds = Field(default=10, description="deadline of a request")
     max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
 

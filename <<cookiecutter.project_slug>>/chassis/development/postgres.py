@@ -25,7 +25,8 @@ cat >/dev/null
 if { read -r pid <"$0/data/postmaster.pid" && kill -QUIT "$pid"; } 2>/dev/null; then
     for _ in $(seq 200); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.05; done
 fi
-rm -rf "$0"
+for _ in $(seq 200); do rm -rf "$0" 2>/dev/null && break; sleep 0.05; done # something may still be writing
+[ ! -e "$0" ] || echo "$0 could not be removed" >&2
 """
 
 

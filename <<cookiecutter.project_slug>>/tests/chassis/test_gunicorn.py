@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chassis.processes import ServiceProcess, service_process
+from tests.chassis.processes import ServiceProcess, service_process, until_ready
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config=guniconfig.py"]
 EXAMPLE = [*GUNICORN, "tests.chassis.example:app"]
@@ -94,6 +94,18 @@ async def test_the_pod_is_unready_until_every_worker_is_ready(database_url: str)
         async with asyncio.timeout(10):
             while (await client.get(f"{service.internal}/readyz")).status != 200:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_reload_keeps_the_folder_of_the_metrics(database_url: str, tmp_path: Path) -> None:
+    async with service_process(database_url, EXAMPLE, environment={"TMPDIR": str(tmp_path)}) as service:
+        before = list(tmp_path.iterdir())
+        service.process.send_signal(signal.SIGHUP)
+        await service.until_logged("ready")
+        await until_ready(service)
+        assert list(tmp_path.iterdir()) == before
+        service.process.terminate()
+        assert await service.until_ended() == 0
+        assert not list(tmp_path.iterdir())
 
 
 async def test_wrong_settings_stop_the_start_with_every_mistake_named() -> None:

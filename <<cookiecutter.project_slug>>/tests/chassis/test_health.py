@@ -76,6 +76,15 @@ async def test_a_database_that_refuses_to_tell_its_revision_is_told_in_the_log(s
     await drop_database(server_url, url)
 
 
+async def test_an_address_that_cannot_be_read_is_told_in_the_log(start: Start) -> None:
+    with capture_logs() as logs:
+        service = await start(wait=False, database_url=SecretStr("postgresql:///name?host=/nowhere&port=x"))
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "not_ready" for line in logs):
+                await asyncio.sleep(0.01)
+    assert (await service.internal.get("/readyz")).status == 503
+
+
 async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: str) -> None:
     url = await make_database(server_url)
     try:

@@ -73,11 +73,14 @@ async def raw(service: Running, request_text: bytes) -> tuple[bytes, bytes]:
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: hunter2\x00\r\n\r\n",
         JSON_POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
 async def test_what_the_parser_refuses_is_a_problem_too(service: Running, request_text: bytes) -> None:
-    head, body = await raw(service, request_text)
+    with capture_logs() as logs:
+        head, body = await raw(service, request_text)
+    assert "hunter2" not in str(logs)
     assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert json.loads(body)["type"] in {"urn:problem-type:bad-request", "urn:problem-type:malformed-body"}
     assert b"X-Request-ID: " in head
@@ -88,12 +91,17 @@ async def test_an_expectation_that_nobody_knows_is_a_problem(service: Running) -
     response = await service.api.post("/echo", json={"text": "a"}, headers={"Expect": "miracles"})
     problem = await response.json(content_type="application/problem+json")
     assert (response.status, problem["type"]) == (417, "urn:problem-type:expectation-failed")
+    assert response.headers["X-Request-ID"] == problem["request_id"]
 
 
-async def test_a_body_that_is_not_encoded_as_it_says_is_the_client_s_mistake(service: Running) -> None:
+async def test_a_body_that_is_not_encoded_as_it_says_is_the_client_s_mistake(
+    service: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     async with service.api.post("/echo", data=BytesIO(b"{}"), headers=headers, compress=None) as response:
         assert (response.status, (await response.json())["type"]) == (400, "urn:problem-type:malformed-body")
+    await service.api.get("/missing")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_body_that_is_declared_too_large_is_refused_before_it_comes(service: Running) -> None:
@@ -114,7 +122,9 @@ async def test_a_client_that_goes_away_is_no_error_of_the_service(service: Runni
 
 
 async def test_no_answer_tells_a_version(service: Running) -> None:
-    assert (await service.api.get("/missing")).headers["Server"] == "aiohttp"
+    for client in (service.api, service.internal):
+        for path in ("/missing", "/livez"):
+            assert (await client.get(path)).headers["Server"] == "aiohttp"
 
 
 async def test_a_database_that_is_away_is_a_503_and_the_service_lives(start: Start) -> None:

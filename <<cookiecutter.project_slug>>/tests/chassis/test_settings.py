@@ -12,6 +12,7 @@ def test_all_mistakes_are_named_at_once_without_their_values(monkeypatch: pytest
         "DATABASE_URL": "mysql://user:hunter2@host/name",
         "PORT": "65536",
         "DRAIN_SECONDS": "-1",
+        "REQUEST_TIMEOUT_SECONDS": "inf",
         "LOG_LEVEL": "hunter2",
         "DATABASE_POOL_SIZE": "many",
     }
@@ -20,7 +21,7 @@ def test_all_mistakes_are_named_at_once_without_their_values(monkeypatch: pytest
     with pytest.raises(SettingsError) as caught:
         load_settings(Settings)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "The service cannot start: 5 settings are wrong in the environment."
+    assert lines[0] == "The service cannot start: 6 settings are wrong in the environment."
     assert {line.split(":")[0].strip() for line in lines[1:]} == wrong.keys()
     assert all("(for example: " in line for line in lines[1:])
     assert "hunter2" not in str(caught.value)
