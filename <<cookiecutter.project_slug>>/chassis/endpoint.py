@@ -5,6 +5,7 @@ A handler is a plain function. Its parameters say what it needs and its annotati
 - a name that stands in the route's path is that path value;
 - a parameter whose annotation is a `Query` model is the query string, one whose annotation is a `Body` model is the
   JSON body;
+- `IfMatch` is the precondition of a write;
 - any other annotation is something the service gives its handlers: its `Database` or its `Settings`.
 
 What it returns is the answer's body; None is an answer without one.
@@ -14,15 +15,17 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import TypeAdapter, ValidationError
 
+from chassis.conditional import IfMatch, Versioned, if_match, is_known
 from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, UnsupportedMediaTypeError
 from chassis.models import Body, Query
 from chassis.pagination import Page
+from chassis.settings import Settings
 
 _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
 
@@ -55,8 +58,10 @@ class Contract:
         path: an adapter for each value in the path, by name.
         query: the parameter for the query string and its model, if any.
         body: the parameter for the body and its model, if any.
+        if_match: the parameter for the precondition, if any.
         given: the other parameters and their types.
         result: an adapter for what the handler returns; None where it returns nothing.
+        model: the class of what it returns.
 
     Raises:
         TypeError: the signature leaves something open; the message names the handler and the parameter.
@@ -69,6 +74,7 @@ class Contract:
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
         self.body: tuple[str, type[Body]] | None = None
+        self.if_match: str | None = None
         self.given: dict[str, type] = {}
         for parameter in inspect.signature(route.handler).parameters:
             if parameter not in hints:
@@ -80,6 +86,8 @@ class Contract:
                 self.query = parameter, hint
             elif isinstance(hint, type) and issubclass(hint, Body):
                 self.body = parameter, hint
+            elif hint is IfMatch:
+                self.if_match = parameter
             else:
                 self.given[parameter] = hint
         if missing := in_path - self.path.keys():
@@ -88,6 +96,8 @@ class Contract:
             raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
         returns = hints["return"]
         self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
+        origin = get_origin(returns) or returns
+        self.model: type = origin if isinstance(origin, type) else object
 
 
 def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -104,6 +114,7 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
     if unknown := {name: hint for name, hint in contract.given.items() if hint not in resources}:
         raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
     given = {name: resources[hint] for name, hint in contract.given.items()}
+    settings: Settings = resources[Settings]
 
     async def handle(request: web.Request) -> web.Response:
         values, mistakes = dict(given), list[Mistake]()
@@ -128,6 +139,8 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
                 mistakes += _mistakes(error, "pointer")
         if mistakes:
             raise InvalidRequestError(mistakes)
+        if contract.if_match:
+            values[contract.if_match] = if_match(request, required=settings.require_if_match)
         return _answer(request, route, contract, await route.handler(**values))
 
     return handle
@@ -171,9 +184,11 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def _answer(request: web.Request, route: Route, contract: Contract, result: Any) -> web.Response:
     if contract.result is None:
         return web.Response(status=204)
-    response = web.Response(
-        status=route.status, body=contract.result.dump_json(result), content_type="application/json"
-    )
+    etag = {hdrs.ETAG: result.etag} if isinstance(result, Versioned) else {}
+    if etag and request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and is_known(request, etag[hdrs.ETAG]):
+        return web.Response(status=304, headers=etag)
+    body = contract.result.dump_json(result)
+    response = web.Response(status=route.status, body=body, content_type="application/json", headers=etag)
     if route.location:
         response.headers["Location"] = route.location.format_map(vars(result))
     if isinstance(result, Page) and result.next_cursor:

@@ -12,6 +12,20 @@ class NotFoundError(ServiceError):
     """The resource that was asked for does not exist."""
 
 
+class PreconditionFailedError(ServiceError):
+    """The resource is not in the state that the request asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("The resource has changed since; read it again and send its new ETag in If-Match.")
+
+
+class PreconditionRequiredError(ServiceError):
+    """The request would overwrite whatever there is."""
+
+    def __init__(self) -> None:
+        super().__init__("Say what you mean to change: send the resource's ETag in If-Match, or If-Match: * for any.")
+
+
 class MalformedBodyError(ServiceError):
     """The request's body is not JSON."""
 

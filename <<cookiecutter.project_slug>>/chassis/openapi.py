@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, get_origin
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
+from chassis.conditional import Versioned
 from chassis.endpoint import Contract, Route
 from chassis.pagination import Page
 from chassis.problems import MEDIA_TYPE, kind_of
@@ -87,7 +87,11 @@ def _operation(route: Route, contract: Contract, schemas: dict[int, Any]) -> dic
         "tags": [route.handler.__module__.rpartition(".")[0].rpartition(".")[2]],
         "responses": _responses(route, contract, schemas),
     }
-    if parameters := [*_path_parameters(contract), *_query_parameters(contract)]:
+    if parameters := [
+        *_path_parameters(contract),
+        *_query_parameters(contract),
+        *_header_parameters(route, contract),
+    ]:
         operation["parameters"] = parameters
     if contract.body:
         schema = schemas[id(contract.body[1])]
@@ -112,39 +116,50 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     ]
 
 
+def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]:
+    found = {}
+    if contract.if_match:
+        found["If-Match"] = "ETags of which the resource has to have one; it is not changed otherwise."
+    if issubclass(contract.model, Versioned) and route.method == "GET":
+        found["If-None-Match"] = "ETags that the client has; the answer has no body if one of them is current."
+    return [{"name": name, "in": "header", **_header(description)} for name, description in found.items()]
+
+
 def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
-    request_id = {"X-Request-ID": {"description": "Finds the request in the log.", "schema": {"type": "string"}}}
-    if contract.result is None:
-        responses: dict[str, Any] = {"204": {"description": "Done.", "headers": request_id}}
-    else:
-        success: dict[str, Any] = {
-            "description": "Done.",
-            "headers": dict(request_id),
-            "content": {"application/json": {"schema": schemas[id(contract.result)]}},
-        }
-        if route.location:
-            success["headers"]["Location"] = {"description": "Where it is.", "schema": {"type": "string"}}
-        if _is_page(contract):
-            success["headers"]["Link"] = {"description": 'The next page, as rel="next".', "schema": {"type": "string"}}
-        responses = {str(route.status): success}
+    headers = {"X-Request-ID": _header("Finds the request in the log.")}
+    success: dict[str, Any] = {"description": "Done.", "headers": dict(headers)}
+    responses = {str(route.status if contract.result else 204): success}
+    if contract.result:
+        success["content"] = {"application/json": {"schema": schemas[id(contract.result)]}}
+    if route.location:
+        success["headers"]["Location"] = _header("Where it is.")
+    if issubclass(contract.model, Page):
+        success["headers"]["Link"] = _header('The next page, as rel="next".')
+    if issubclass(contract.model, Versioned):
+        success["headers"]["ETag"] = _header("The version of the representation.")
+        if route.method == "GET":
+            responses["304"] = {
+                "description": "Not Modified.",
+                "headers": {**headers, "ETag": success["headers"]["ETag"]},
+            }
     for error in _possible_errors(route, contract):
         kind = kind_of(error)
         responses[str(kind.status.value)] = {
             "description": f"{kind.status.phrase}.",
-            "headers": request_id,
+            "headers": headers,
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}}},
         }
     return responses
 
 
-def _is_page(contract: Contract) -> bool:
-    result = contract.result._type if contract.result else None
-    model = get_origin(result) or result
-    return isinstance(model, type) and issubclass(model, BaseModel) and issubclass(model, Page)
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
 
 
 def _possible_errors(route: Route, contract: Contract) -> list[type[Exception]]:
     found = [*route.raises, errors.InvalidRequestError]
+    if contract.if_match:
+        found += [errors.PreconditionFailedError, errors.PreconditionRequiredError]
     if contract.body:
         found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]
     return [*found, errors.OverloadedError, Exception]

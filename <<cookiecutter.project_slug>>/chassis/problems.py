@@ -37,6 +37,8 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFoundError: Kind(HTTPStatus.NOT_FOUND, "not-found"),
     web.HTTPNotFound: Kind(HTTPStatus.NOT_FOUND, "no-such-route"),
     web.HTTPMethodNotAllowed: Kind(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
+    errors.PreconditionFailedError: Kind(HTTPStatus.PRECONDITION_FAILED, "precondition-failed"),
+    errors.PreconditionRequiredError: Kind(HTTPStatus.PRECONDITION_REQUIRED, "precondition-required"),
     web.HTTPRequestEntityTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
     errors.UnsupportedMediaTypeError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.InvalidRequestError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),

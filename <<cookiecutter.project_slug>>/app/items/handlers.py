@@ -1,11 +1,12 @@
 """What can be done with items. A signature is the contract of its route: see chassis/endpoint.py."""
 
 from app.items import queries
-from app.items.models import Item, ItemFields
+from app.items.models import Item, ItemFields, ItemQuery
+from chassis.conditional import IfMatch
 from chassis.database import Database
-from chassis.errors import NotFoundError
+from chassis.errors import NotFoundError, PreconditionFailedError
 from chassis.models import Id
-from chassis.pagination import Page, PageQuery
+from chassis.pagination import Page
 
 
 async def create_item(body: ItemFields, database: Database) -> Item:
@@ -13,33 +14,31 @@ async def create_item(body: ItemFields, database: Database) -> Item:
     return await queries.insert_item(database, body)
 
 
-async def list_items(query: PageQuery, database: Database) -> Page[Item]:
-    """List items, oldest first"""
-    rows = await queries.select_items(database, after=query.cursor, limit=query.limit + 1)
-    return Page[Item].cut(rows, query.limit, key=lambda item: item.id)
+async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
+    """List items"""
+    items = await queries.select_items(database, query)
+    return Page[Item].cut(items, query, position=lambda item: queries.position_of(item, query))
 
 
 async def read_item(item_id: Id, database: Database) -> Item:
     """Read an item"""
-    return _found(await queries.select_item(database, item_id), item_id)
-
-
-async def replace_item(item_id: Id, body: ItemFields, database: Database) -> Item:
-    """Replace what is said of an item"""
-    return _found(await queries.update_item(database, item_id, body), item_id)
-
-
-async def delete_item(item_id: Id, database: Database) -> None:
-    """Delete an item"""
-    if not await queries.delete_item(database, item_id):
-        raise _not_found(item_id)
-
-
-def _found(item: Item | None, item_id: int) -> Item:
+    item = await queries.select_item(database, item_id)
     if item is None:
-        raise _not_found(item_id)
+        raise NotFoundError(f"There is no item {item_id}.")
     return item
 
 
-def _not_found(item_id: int) -> NotFoundError:
-    return NotFoundError(f"There is no item {item_id}.")
+async def replace_item(item_id: Id, if_match: IfMatch, body: ItemFields, database: Database) -> Item:
+    """Replace what is said of an item"""
+    item = await queries.update_item(database, item_id, if_match, body)
+    if item is None:
+        await read_item(item_id, database)
+        raise PreconditionFailedError
+    return item
+
+
+async def delete_item(item_id: Id, if_match: IfMatch, database: Database) -> None:
+    """Delete an item"""
+    if not await queries.delete_item(database, item_id, if_match):
+        await read_item(item_id, database)
+        raise PreconditionFailedError

@@ -1,11 +1,13 @@
-"""What an item looks like."""
+"""What an item looks like, and what can be asked of the list of items."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from chassis.conditional import Versioned
 from chassis.models import Body, Id, Text
+from chassis.pagination import PageQuery
 
 # The largest whole number that every JSON client reads exactly.
 _MOST_CENTS = 2**53 - 1
@@ -19,7 +21,7 @@ class ItemFields(Body):
     price_cents: Annotated[int, Field(ge=0, le=_MOST_CENTS)]
 
 
-class Item(BaseModel):
+class Item(Versioned):
     """An item as it is stored; times are in UTC."""
 
     id: Id
@@ -28,3 +30,10 @@ class Item(BaseModel):
     price_cents: int
     created_at: datetime
     updated_at: datetime
+
+
+class ItemQuery(PageQuery):
+    """Which items, and in which order."""
+
+    name: Annotated[Text, Field(max_length=200, description="only items of this name")] = ""
+    sort: Annotated[Literal["id", "price_cents"], Field(description="what the list is sorted by")] = "id"

@@ -1,9 +1,12 @@
 """The SQL of items: one function a statement."""
 
-from app.items.models import Item, ItemFields
+from app.items.models import Item, ItemFields, ItemQuery
+from chassis.conditional import IfMatch
 from chassis.database import Database
 
-_COLUMNS = "id, name, description, price_cents, created_at, updated_at"
+_COLUMNS = "id, name, description, price_cents, created_at, updated_at, version"
+_ORDERS = {"id": ["id"], "price_cents": ["price_cents", "id"]}
+_MATCHES = "($2::bigint[] IS NULL OR version = ANY ($2))"
 
 
 async def insert_item(database: Database, fields: ItemFields) -> Item:
@@ -16,9 +19,22 @@ async def insert_item(database: Database, fields: ItemFields) -> Item:
     return Item.model_validate(dict(row))
 
 
-async def select_items(database: Database, after: int, limit: int) -> list[Item]:
-    rows = await database.fetch(f"SELECT {_COLUMNS} FROM items WHERE id > $1 ORDER BY id LIMIT $2", after, limit)
+async def select_items(database: Database, query: ItemQuery) -> list[Item]:
+    """One item more than the page holds tells that there is a next page."""
+    order, position = _ORDERS[query.sort], query.position()
+    after = f"({', '.join(order)}) > ({', '.join(f'${3 + n}' for n in range(len(order)))})" if position else "true"
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS} FROM items WHERE ($1 = '' OR name = $1) AND {after} ORDER BY {', '.join(order)} LIMIT $2",
+        query.name,
+        query.limit + 1,
+        *position,
+    )
     return [Item.model_validate(dict(row)) for row in rows]
+
+
+def position_of(item: Item, query: ItemQuery) -> list[int]:
+    """Where an item stands in the list's order."""
+    return [getattr(item, column) for column in _ORDERS[query.sort]]
 
 
 async def select_item(database: Database, item_id: int) -> Item | None:
@@ -26,11 +42,12 @@ async def select_item(database: Database, item_id: int) -> Item | None:
     return Item.model_validate(dict(row)) if row else None
 
 
-async def update_item(database: Database, item_id: int, fields: ItemFields) -> Item | None:
+async def update_item(database: Database, item_id: int, if_match: IfMatch, fields: ItemFields) -> Item | None:
     row = await database.fetchrow(
-        "UPDATE items SET name = $2, description = $3, price_cents = $4, updated_at = now() "
-        f"WHERE id = $1 RETURNING {_COLUMNS}",
+        "UPDATE items SET name = $3, description = $4, price_cents = $5, updated_at = now(), version = version + 1 "
+        f"WHERE id = $1 AND {_MATCHES} RETURNING {_COLUMNS}",
         item_id,
+        if_match.versions,
         fields.name,
         fields.description,
         fields.price_cents,
@@ -38,5 +55,6 @@ async def update_item(database: Database, item_id: int, fields: ItemFields) -> I
     return Item.model_validate(dict(row)) if row else None
 
 
-async def delete_item(database: Database, item_id: int) -> bool:
-    return await database.fetchrow("DELETE FROM items WHERE id = $1 RETURNING id", item_id) is not None
+async def delete_item(database: Database, item_id: int, if_match: IfMatch) -> bool:
+    query = f"DELETE FROM items WHERE id = $1 AND {_MATCHES} RETURNING id"
+    return await database.fetchrow(query, item_id, if_match.versions) is not None

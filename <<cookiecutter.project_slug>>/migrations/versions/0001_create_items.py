@@ -15,10 +15,13 @@ def upgrade() -> None:
             description text NOT NULL CHECK (char_length(description) <= 2000),
             price_cents bigint NOT NULL CHECK (price_cents >= 0),
             created_at timestamptz NOT NULL DEFAULT now(),
-            updated_at timestamptz NOT NULL DEFAULT now()
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            version bigint NOT NULL DEFAULT 1
         )
         """
     )
+    op.execute("CREATE INDEX items_name ON items (name, id)")
+    op.execute("CREATE INDEX items_price_cents ON items (price_cents, id)")
 
 
 def downgrade() -> None:

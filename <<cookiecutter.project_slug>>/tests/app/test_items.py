@@ -1,5 +1,6 @@
 """What clients rely on when they work with items."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,6 +86,80 @@ async def test_the_last_page_names_no_next_one(client: Client) -> None:
 
 async def test_an_empty_list_is_a_page_without_items(client: Client) -> None:
     assert await (await client.get("/v1/items")).json() == {"items": [], "next_cursor": None}
+
+
+async def list_all(client: Client, url: str) -> list[dict[str, Any]]:
+    """The items of every page."""
+    items: list[dict[str, Any]] = []
+    while url:
+        response = await client.get(url)
+        assert response.status == 200, await response.text()
+        items += (await response.json())["items"]
+        link = response.links.get("next")
+        url = str(URL(link["url"]).relative()) if link else ""
+    return items
+
+
+async def test_items_are_sorted_by_price_where_that_is_asked(client: Client) -> None:
+    for price in (5, 1, 5, 3, 1):
+        await create(client, price_cents=price)
+    listed = await list_all(client, "/v1/items?sort=price_cents&limit=2")
+    assert [item["price_cents"] for item in listed] == [1, 1, 3, 5, 5]
+    assert len({item["id"] for item in listed}) == 5
+
+
+async def test_items_of_a_name_are_listed(client: Client) -> None:
+    for name in ("Lamp", "Candle", "Lamp", "lamp", "Lamp & %"):
+        await create(client, name=name)
+    assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp&limit=1")] == ["Lamp", "Lamp"]
+    assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp+%26+%25")] == ["Lamp & %"]
+
+
+async def test_a_cursor_of_another_order_is_refused(client: Client) -> None:
+    for _ in range(2):
+        await create(client)
+    cursor = (await (await client.get("/v1/items?limit=1")).json())["next_cursor"]
+    for query in (
+        f"cursor={cursor}&sort=price_cents",
+        f"cursor={cursor}&name=Lamp",
+        "cursor=x",
+        "limit=101",
+        "sort=name",
+    ):
+        response = await client.get(f"/v1/items?{query}")
+        assert response.status == 422
+        assert len((await response.json())["errors"]) == 1
+
+
+async def test_what_has_changed_since_it_was_read_is_not_overwritten(client: Client) -> None:
+    created = await client.post("/v1/items", json=LAMP)
+    path, old = created.headers["Location"], {"If-Match": created.headers["ETag"]}
+    assert (await client.get(path, headers={"If-None-Match": created.headers["ETag"]})).status == 304
+
+    replaced = await client.put(path, json={**LAMP, "name": "Candle"}, headers=old)
+    assert (replaced.status, replaced.headers["ETag"] != created.headers["ETag"]) == (200, True)
+    for late in (await client.put(path, json=LAMP, headers=old), await client.delete(path, headers=old)):
+        assert (late.status, (await late.json())["type"]) == (412, "urn:problem-type:precondition-failed")
+    read = await client.get(path, headers={"If-None-Match": created.headers["ETag"]})
+    assert (read.status, (await read.json())["name"]) == (200, "Candle")
+    assert read.headers["ETag"] == replaced.headers["ETag"]
+    assert (await client.delete(path, headers={"If-Match": read.headers["ETag"]})).status == 204
+    assert (await client.delete(path, headers={"If-Match": "*"})).status == 404
+
+
+async def test_updates_at_once_are_not_lost(client: Client) -> None:
+    """Fails where the version is looked at before the statement that writes."""
+    path = f"/v1/items/{(await create(client, price_cents=0))['id']}"
+
+    async def add_one() -> None:
+        while True:
+            read = await client.get(path)
+            item = {**LAMP, "price_cents": (await read.json())["price_cents"] + 1}
+            if (await client.put(path, json=item, headers={"If-Match": read.headers["ETag"]})).status == 200:
+                return
+
+    await asyncio.gather(*(add_one() for _ in range(25)))
+    assert (await (await client.get(path)).json())["price_cents"] == 25
 
 
 @pytest.mark.parametrize(

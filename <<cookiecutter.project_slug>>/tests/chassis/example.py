@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chassis.application import Application, create_application
 from chassis.command_line import main
+from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
 from chassis.endpoint import Route
 from chassis.errors import NotFoundError
@@ -39,6 +40,20 @@ async def search(query: Search) -> dict[str, Any]:
 
 async def put_note(number: int, query: Search, body: Note) -> Note:
     return body
+
+
+class Counter(Versioned):
+    """A row that counts its updates."""
+
+    name: str
+
+
+async def counter(version: int) -> Counter:
+    return Counter(version=version, name="counter")
+
+
+async def set_counter(if_match: IfMatch) -> dict[str, Any]:
+    return {"versions": if_match.versions}
 
 
 async def missing() -> Note:
@@ -83,6 +98,8 @@ ROUTES = [
     Route("POST", "/echo", echo),
     Route("GET", "/search", search),
     Route("PUT", "/notes/{number}", put_note),
+    Route("GET", "/counter/{version}", counter),
+    Route("PUT", "/counter", set_counter),
     Route("GET", "/missing", missing, raises=(NotFoundError,)),
     Route("GET", "/broken", broken),
     Route("GET", "/wait/{milliseconds}", wait),

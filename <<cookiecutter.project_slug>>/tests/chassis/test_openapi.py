@@ -32,6 +32,22 @@ def test_the_document_says_what_the_signature_says() -> None:
     }
     assert put["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Note"}
     assert put["responses"].keys() == {"200", "400", "413", "415", "422", "500", "503"}
+    write = paths["/counter"]["put"]
+    assert [parameter["name"] for parameter in write["parameters"]] == ["If-Match"]
+    assert write["responses"].keys() >= {"412", "428"}
+    read = paths["/counter/{version}"]["get"]
+    assert [parameter["name"] for parameter in read["parameters"]] == ["version", "If-None-Match"]
+    assert (
+        read["responses"]["200"]["headers"].keys()
+        == read["responses"]["304"]["headers"].keys()
+        == {
+            "X-Request-ID",
+            "ETag",
+        }
+    )
+    assert (
+        "version" not in openapi_document(example.ROUTES, project())["components"]["schemas"]["Counter"]["properties"]
+    )
     assert paths["/missing"]["get"]["responses"].keys() == {"200", "404", "422", "500", "503"}
     assert paths["/refused"]["get"]["responses"].keys() == {"204", "422", "500", "503"}
 
