@@ -6,21 +6,23 @@ A request's way is one direction: observe → problems → limits → endpoint �
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from aiohttp import hdrs, web
 
-from chassis.database import Database
+from chassis.database import Database, Pool
 from chassis.docs import docs_routes
 from chassis.endpoint import Route, endpoint
 from chassis.health import Health, State, create_internal_api
+from chassis.idempotency import clean
 from chassis.limits import limits
 from chassis.metrics import BUILD_INFO
 from chassis.observe import observe
 from chassis.openapi import openapi_document
 from chassis.problems import problems
 from chassis.project import project
-from chassis.schema import Revisions, SchemaState, read_revisions, schema_state
+from chassis.schema import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
 
 log = structlog.get_logger()
@@ -45,7 +47,9 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         TypeError: a handler's signature leaves its contract open.
         ValueError: the migrations do not form one line.
     """
-    database, health, revisions = Database(settings), Health(), read_revisions()
+    database, health = Pool(settings), Health()
+    for history in HISTORIES:
+        read_revisions(history.versions)
     api = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[observe, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
@@ -62,9 +66,9 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
 
     async def open_database(_: web.Application) -> AsyncIterator[None]:
         async with database:
-            starting = asyncio.create_task(_start(database, revisions, health))
+            work = asyncio.create_task(_work(database, health, settings))
             yield
-            starting.cancel()
+            work.cancel()
 
     api.on_response_prepare.append(on_prepare)
     api.cleanup_ctx.append(open_database)
@@ -72,12 +76,18 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     return Application(api, create_internal_api(health), health, settings)
 
 
-async def _start(database: Database, revisions: Revisions, health: Health) -> None:
+async def _work(database: Pool, health: Health, settings: Settings) -> None:
+    """What the service does beside answering requests."""
+    await _start(database, health)
+    await clean(database, timedelta(seconds=settings.idempotency_keep_seconds))
+
+
+async def _start(database: Pool, health: Health) -> None:
     """Waits until the database answers and its schema fits, then lets requests come."""
     pause, told = 0.05, ""
     while True:
         try:
-            state = await schema_state(database, revisions)
+            state = await schema_state(database)
             waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
         except Exception as error:  # whatever it is, the log says it and the next try may do
             waiting_for = f"the database: {(error.__cause__ or error)!r}"
@@ -89,4 +99,4 @@ async def _start(database: Database, revisions: Revisions, health: Health) -> No
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
     health.started()
-    log.info("ready", database=database.address, schema=state.value, revision=revisions.head)
+    log.info("ready", database=database.address, schema=state.value)

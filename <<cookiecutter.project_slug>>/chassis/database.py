@@ -1,8 +1,9 @@
 """PostgreSQL through asyncpg's pool; whatever means "not available" is one error."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -34,12 +35,51 @@ _CONNECTION_LOST = (
 _CLOSE_TIMEOUT_SECONDS = 5
 
 
-class Database:
+class Database(ABC):
+    """What queries run on.
+
+    All methods raise `DatabaseUnavailableError` where the database does not answer, and asyncpg's own errors where it
+    refuses the statement.
+    """
+
+    @abstractmethod
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection, for several statements in a row."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """Runs a statement and returns its rows."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """Runs a statement and returns its first row, or None where it has none."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *values)
+
+
+class InTransaction(Database):
+    """The connection of a transaction that somebody else began and will end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The same connection each time; a transaction on it is a savepoint."""
+        yield self._connection
+
+
+class Pool(Database):
     """A pool of connections, used as an asynchronous context manager.
 
     Entering it connects to nothing: connections are made when they are first needed, so that a service starts while its
-    database is away. Every wait is bounded. All methods raise `DatabaseUnavailableError` where the database does not
-    answer, and asyncpg's own errors where it refuses the statement.
+    database is away. Every wait is bounded.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,7 +114,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool, for several statements in a row."""
+        """A connection of the pool."""
         try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout)
         except CANNOT_CONNECT as error:
@@ -86,19 +126,3 @@ class Database:
                 await self._pool.release(connection, timeout=self._acquire_timeout)
         except _CONNECTION_LOST as error:
             raise DatabaseUnavailableError from error
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
-
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """Runs a statement and returns its rows."""
-        async with self.connection() as connection:
-            return await connection.fetch(query, *values)
-
-    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
-        """Runs a statement and returns its first row, or None where it has none."""
-        async with self.connection() as connection:
-            return await connection.fetchrow(query, *values)

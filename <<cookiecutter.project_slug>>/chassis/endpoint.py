@@ -15,6 +15,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -22,7 +23,9 @@ from aiohttp import hdrs, web
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.conditional import IfMatch, Versioned, if_match, is_known
+from chassis.database import Database
 from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, UnsupportedMediaTypeError
+from chassis.idempotency import idempotency_key, once
 from chassis.models import Body, Query
 from chassis.pagination import Page
 from chassis.settings import Settings
@@ -60,6 +63,7 @@ class Contract:
         body: the parameter for the body and its model, if any.
         if_match: the parameter for the precondition, if any.
         given: the other parameters and their types.
+        idempotent: the parameter for the database of a POST, which an idempotency key keeps from running twice.
         result: an adapter for what the handler returns; None where it returns nothing.
         model: the class of what it returns.
 
@@ -92,6 +96,8 @@ class Contract:
                 self.given[parameter] = hint
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
+        databases = (name for name, hint in self.given.items() if hint is Database)
+        self.idempotent = next(databases, None) if route.method == hdrs.METH_POST else None
         if "return" not in hints:
             raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
         returns = hints["return"]
@@ -115,35 +121,55 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
         raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
     given = {name: resources[hint] for name, hint in contract.given.items()}
     settings: Settings = resources[Settings]
+    keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
     async def handle(request: web.Request) -> web.Response:
-        values, mistakes = dict(given), list[Mistake]()
-        for name, adapter in contract.path.items():
-            try:
-                values[name] = adapter.validate_strings(request.match_info[name])
-            except ValidationError as error:
-                mistakes += _mistakes(error, "parameter", name)
-        if contract.query:
-            name, query = contract.query
-            try:
-                values[name] = query.model_validate(_query_parameters(request))
-            except ValidationError as error:
-                mistakes += _mistakes(error, "parameter")
-        elif request.query:
-            mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
-        if contract.body:
-            name, body = contract.body
-            try:
-                values[name] = body.model_validate_json(await _json_content(request))
-            except ValidationError as error:
-                mistakes += _mistakes(error, "pointer")
-        if mistakes:
-            raise InvalidRequestError(mistakes)
+        values = given | await _checked(request, contract)
         if contract.if_match:
             values[contract.if_match] = if_match(request, required=settings.require_if_match)
-        return _answer(request, route, contract, await route.handler(**values))
+
+        async def carry_out(**instead: Database) -> web.Response:
+            return _answer(request, route, contract, await route.handler(**values | instead))
+
+        name = contract.idempotent
+        key = idempotency_key(request) if name else None
+        if not name or not key:
+            return await carry_out()
+        content = values[contract.body[0]].model_dump_json() if contract.body else ""
+        return await once(values[name], key, content, keep, lambda database: carry_out(**{name: database}))
 
     return handle
+
+
+async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
+    """The handler's values that come from the request.
+
+    Raises:
+        InvalidRequestError: some break their rules; it names them all.
+    """
+    values, mistakes = dict[str, Any](), list[Mistake]()
+    for name, adapter in contract.path.items():
+        try:
+            values[name] = adapter.validate_strings(request.match_info[name])
+        except ValidationError as error:
+            mistakes += _mistakes(error, "parameter", name)
+    if contract.query:
+        name, query = contract.query
+        try:
+            values[name] = query.model_validate(_query_parameters(request))
+        except ValidationError as error:
+            mistakes += _mistakes(error, "parameter")
+    elif request.query:
+        mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
+    if contract.body:
+        name, body = contract.body
+        try:
+            values[name] = body.model_validate_json(await _json_content(request))
+        except ValidationError as error:
+            mistakes += _mistakes(error, "pointer")
+    if mistakes:
+        raise InvalidRequestError(mistakes)
+    return values
 
 
 def _query_parameters(request: web.Request) -> dict[str, str]:

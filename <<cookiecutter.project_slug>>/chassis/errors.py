@@ -26,6 +26,26 @@ class PreconditionRequiredError(ServiceError):
         super().__init__("Say what you mean to change: send the resource's ETag in If-Match, or If-Match: * for any.")
 
 
+class ConflictError(ServiceError):
+    """The request does not fit what there is already."""
+
+
+class RequestInProgressError(ConflictError):
+    """The same request, by its idempotency key, is being carried out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is being carried out. Send it again later for its answer."
+        )
+
+
+class IdempotencyKeyReusedError(ServiceError):
+    """The idempotency key belongs to another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key came with another body before. Use a new key for each new request.")
+
+
 class MalformedBodyError(ServiceError):
     """The request's body is not JSON."""
 

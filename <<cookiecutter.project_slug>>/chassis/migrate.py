@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from chassis.database import CANNOT_CONNECT, Connection
 from chassis.errors import MigrationError
 from chassis.project import ROOT
-from chassis.schema import current_revision, read_revisions
+from chassis.schema import HISTORIES, SERVICE, History, current_revision, read_revisions
 from chassis.settings import Settings
 
 log = structlog.get_logger()
@@ -27,12 +27,13 @@ _CONNECT_SECONDS = 10
 _STEP = "-- Running "  # how Alembic's comment before each revision begins
 
 
-async def migrate(settings: Settings, down_to: str | None = None) -> None:
-    """Brings the database to the newest revision, or back down to an earlier one.
+async def migrate(settings: Settings, down_to: str | None = None, history: History = SERVICE) -> None:
+    """Brings the database to the newest revisions, or a history back down to an earlier one.
 
     Args:
         settings: names the database.
         down_to: a revision to go back to, `base` for an empty schema; None to go up.
+        history: whose revision that is.
 
     Raises:
         MigrationError: the database cannot be reached, a statement failed (its revision is rolled back, those before it
@@ -46,7 +47,8 @@ async def migrate(settings: Settings, down_to: str | None = None) -> None:
         raise MigrationError(f"The database cannot be reached: {reason}") from error
     try:
         await _lock(connection)
-        await _run(connection, down_to)
+        for each in HISTORIES if down_to is None else (history,):
+            await _run(connection, each, down_to)
     finally:
         await connection.close()
 
@@ -62,16 +64,18 @@ async def _lock(connection: Connection) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _run(connection: Connection, down_to: str | None) -> None:
-    before, known = await current_revision(connection), read_revisions().known
+async def _run(connection: Connection, history: History, down_to: str | None) -> None:
+    before, known = await current_revision(connection, history), read_revisions(history.versions).known
     if down_to not in {None, "base", *known}:
         raise MigrationError(f"There is no revision {down_to} to go down to: choose base or one of {sorted(known)}.")
     if before is not None and before not in known:
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
-        log.info("migration_not_needed", reason="the database is ahead of this code", revision=before)
+        log.info(
+            "migration_not_needed", reason="the database is ahead of this code", table=history.table, revision=before
+        )
         return
     step = "preparation"
-    for statement in _statements(before, down_to):
+    for statement in _statements(history, before, down_to):
         if statement.startswith(_STEP):
             step = statement.removeprefix(_STEP).strip()
             log.info("migrating", step=step)
@@ -79,7 +83,8 @@ async def _run(connection: Connection, down_to: str | None) -> None:
             raise MigrationError(f"The migration {step!r} has no SQL yet: write it, for both directions.")
         else:
             await _execute(connection, step, statement)
-    log.info("migration_done", before=before, after=await current_revision(connection))
+    after = await current_revision(connection, history)
+    log.info("migration_done", table=history.table, before=before, after=after)
 
 
 async def _execute(connection: Connection, step: str, statement: str) -> None:
@@ -90,13 +95,13 @@ async def _execute(connection: Connection, step: str, statement: str) -> None:
         raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
 
 
-def _statements(before: str | None, down_to: str | None) -> list[str]:
+def _statements(history: History, before: str | None, down_to: str | None) -> list[str]:
     """The SQL from a revision to the newest one, or down to another; BEGIN and COMMIT around each revision included."""
     if down_to is not None and before is None:
         return []
     # Alembic begins with CREATE TABLE, and an empty table is left where everything was taken back.
-    written = _Written([] if before else ["DROP TABLE IF EXISTS alembic_version"])
-    config = alembic_config(cast(TextIO, written))
+    written = _Written([] if before else [f"DROP TABLE IF EXISTS {history.table}"])
+    config = alembic_config(history, cast(TextIO, written))
     if down_to is None:
         command.upgrade(config, f"{before or 'base'}:head", sql=True)
     else:
@@ -107,11 +112,12 @@ def _statements(before: str | None, down_to: str | None) -> list[str]:
     return written.statements
 
 
-def alembic_config(output: TextIO | None = None) -> Config:
+def alembic_config(history: History, output: TextIO | None = None) -> Config:
     """Alembic's configuration: where the migrations are. There is no alembic.ini to keep in step."""
-    config = Config(output_buffer=output)
-    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = Config(output_buffer=output, attributes={"version_table": history.table})
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("script_location", str(ROOT / "chassis" / "migrations").replace("%", "%%"))
+    config.set_main_option("version_locations", str(history.versions).replace("%", "%%"))
     return config
 
 

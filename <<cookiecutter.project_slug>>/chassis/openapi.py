@@ -120,6 +120,8 @@ def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]
     found = {}
     if contract.if_match:
         found["If-Match"] = "ETags of which the resource has to have one; it is not changed otherwise."
+    if contract.idempotent:
+        found["Idempotency-Key"] = "Names this request: sent again with the same key, it is not carried out again."
     if issubclass(contract.model, Versioned) and route.method == "GET":
         found["If-None-Match"] = "ETags that the client has; the answer has no body if one of them is current."
     return [{"name": name, "in": "header", **_header(description)} for name, description in found.items()]
@@ -158,6 +160,8 @@ def _header(description: str) -> dict[str, Any]:
 
 def _possible_errors(route: Route, contract: Contract) -> list[type[Exception]]:
     found = [*route.raises, errors.InvalidRequestError]
+    if contract.idempotent:
+        found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
     if contract.if_match:
         found += [errors.PreconditionFailedError, errors.PreconditionRequiredError]
     if contract.body:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +11,24 @@ import asyncpg
 from chassis.database import Connection, Database
 from chassis.project import ROOT
 
-VERSIONS = ROOT / "migrations" / "versions"
+
+@dataclass(frozen=True)
+class History:
+    """A line of migrations with a version table of its own, so that the template's and the service's do not meet.
+
+    Attributes:
+        versions: the folder of its revisions.
+        table: where the database keeps its revision.
+    """
+
+    versions: Path
+    table: str
+
+
+CHASSIS = History(ROOT / "chassis" / "migrations" / "versions", "chassis_version")
+SERVICE = History(ROOT / "migrations" / "versions", "alembic_version")
+HISTORIES = (CHASSIS, SERVICE)
+"""In the order in which they are applied."""
 
 
 class SchemaState(StrEnum):
@@ -34,8 +52,9 @@ class Revisions:
     known: frozenset[str]
 
 
-def read_revisions(versions: Path = VERSIONS) -> Revisions:
-    """Reads the revisions' names from the migration files.
+@cache
+def read_revisions(versions: Path) -> Revisions:
+    """Reads the revisions' names from the migration files, once a process.
 
     Raises:
         ValueError: two revisions follow the same one, or none is the first.
@@ -52,27 +71,30 @@ def read_revisions(versions: Path = VERSIONS) -> Revisions:
     return Revisions(next(iter(heads), None), frozenset(parents))
 
 
-async def current_revision(connection: Connection) -> str | None:
+async def current_revision(connection: Connection, history: History) -> str | None:
     """The database's revision; None where it was never migrated."""
     try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        revision: str | None = await connection.fetchval(f"SELECT version_num FROM {history.table}")
     except asyncpg.UndefinedTableError:
         return None
     return revision
 
 
-async def schema_state(database: Database, revisions: Revisions) -> SchemaState:
-    """Compares the database's revision with this code's.
+async def schema_state(database: Database) -> SchemaState:
+    """Compares the database's revisions with this code's.
 
     An unknown revision comes from newer code: the old pods of a rolling update and a roll-back meet it and must go on.
 
     Raises:
         DatabaseUnavailableError: the database does not answer.
     """
-    async with database.connection() as connection:
-        current = await current_revision(connection)
-    if current == revisions.head:
-        return SchemaState.CURRENT
-    if current is None or current in revisions.known:
-        return SchemaState.BEHIND
-    return SchemaState.AHEAD
+    ahead = False
+    for history in HISTORIES:
+        revisions = read_revisions(history.versions)
+        async with database.connection() as connection:
+            current = await current_revision(connection, history)
+        if current != revisions.head:
+            if current is None or current in revisions.known:
+                return SchemaState.BEHIND
+            ahead = True
+    return SchemaState.AHEAD if ahead else SchemaState.CURRENT

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     request_timeout_seconds: Seconds = Field(default=10, description="deadline of a request")
     max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
     require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
+    idempotency_keep_seconds: int = Field(
+        default=86400, ge=1, description="how long a POST's answer is kept by its key"
+    )
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
 
     @field_validator("internal_port")

@@ -16,6 +16,7 @@ from app.settings import Settings
 from chassis.application import create_application
 from chassis.development.postgres import embedded_postgres
 from chassis.migrate import migrate
+from chassis.schema import HISTORIES
 from tests.databases import drop_database, make_database
 
 
@@ -45,7 +46,8 @@ async def database_url(migrated_url: str) -> str:
     """The address of a migrated database with no rows in it."""
     connection = await asyncpg.connect(migrated_url)
     tables = await connection.fetch(
-        "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1)",
+        [history.table for history in HISTORIES],
     )
     if tables:
         await connection.execute(f"TRUNCATE {', '.join(row[0] for row in tables)} RESTART IDENTITY CASCADE")

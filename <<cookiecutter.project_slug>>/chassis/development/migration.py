@@ -5,7 +5,7 @@ import sys
 from alembic import command
 
 from chassis.migrate import alembic_config
-from chassis.schema import read_revisions
+from chassis.schema import SERVICE, read_revisions
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     name = " ".join(sys.argv[1:]).strip()
     if not name:
         sys.exit('Say what the migration does: make migration NAME="add items.colour"')
-    head = read_revisions().head
-    command.revision(alembic_config(), message=name, rev_id=f"{int(head or 0) + 1:04}")
+    head = read_revisions(SERVICE.versions).head
+    command.revision(alembic_config(SERVICE), message=name, rev_id=f"{int(head or 0) + 1:04}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ from watchfiles import PythonFilter, watch
 
 from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
 from chassis.project import ROOT
-from chassis.schema import VERSIONS
+from chassis.schema import HISTORIES
 
 _SERVICE = [sys.executable, "-m", "app"]
 # For the embedded database, which is this command's own; one that was named is not migrated unasked.
@@ -67,6 +68,7 @@ def _serve(command: list[str], database_url: str, *, migrated: bool = False, cha
         _MigrationChangedError: a migration has changed, where `migrated` says that `command` runs them.
     """
     environment = os.environ | {"DATABASE_URL": database_url}
+    folders = {history.versions for history in HISTORIES}
     service = subprocess.Popen(command, env=environment)
     try:
         for changes in watch(
@@ -76,7 +78,7 @@ def _serve(command: list[str], database_url: str, *, migrated: bool = False, cha
             if changes:
                 print("The code has changed.", flush=True)
                 _end(service)
-                if migrated and any(path.startswith(str(VERSIONS)) for _, path in changes):
+                if migrated and any(Path(path).parent in folders for _, path in changes):
                     raise _MigrationChangedError
                 service, changed = subprocess.Popen(command, env=environment), True
             elif service.poll() is not None and not changed:

@@ -90,6 +90,16 @@ async def pool_size(settings: Settings) -> dict[str, int]:
     return {"pool_size": settings.database_pool_size}
 
 
+async def write_note(body: Note, milliseconds: int, database: Database) -> Note:
+    """Takes a while, in the database, and writes a row for each time that it runs."""
+    await database.fetchrow("SELECT pg_sleep($1)", milliseconds / 1000)
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO notes VALUES ($1)", body.text)
+    if body.text == "broken":
+        raise RuntimeError("after the row was written")
+    return body
+
+
 async def refused(database: Database) -> None:
     raise asyncpg.UniqueViolationError("a detail of the database")
 
@@ -107,6 +117,7 @@ ROUTES = [
     Route("POST", "/store", store),
     Route("GET", "/transaction", in_transaction),
     Route("GET", "/pool-size", pool_size),
+    Route("POST", "/write/{milliseconds}", write_note, status=201, location="/notes/{text}"),
     Route("GET", "/refused", refused),
 ]
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from chassis.migrate import migrate
-from chassis.schema import read_revisions
+from chassis.schema import HISTORIES, History, read_revisions
 from tests.chassis.conftest import Running, Start
 from tests.databases import drop_database, make_database
 
@@ -62,7 +62,7 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
 async def test_a_database_that_refuses_to_tell_its_revision_is_told_in_the_log(start: Start, server_url: str) -> None:
     url = await make_database(server_url)
     connection = await asyncpg.connect(url)
-    await connection.execute("CREATE TABLE alembic_version (something_else text)")
+    await connection.execute("CREATE TABLE chassis_version (something_else text)")
     await connection.close()
     with capture_logs() as logs:
         service = await start(wait=False, database_url=SecretStr(url))
@@ -117,6 +117,7 @@ async def test_requests_are_counted_by_method_route_and_status_class(service: Ru
         assert line in metrics
 
 
-def test_the_newest_revision_is_the_one_that_nothing_follows() -> None:
-    revisions = read_revisions()
+@pytest.mark.parametrize("history", HISTORIES, ids=lambda history: str(history.table))
+def test_the_newest_revision_is_the_one_that_nothing_follows(history: History) -> None:
+    revisions = read_revisions(history.versions)
     assert revisions.head in revisions.known

@@ -2,6 +2,10 @@
 
 from alembic import context
 
-context.configure(dialect_name="postgresql", transaction_per_migration=True)
+context.configure(
+    dialect_name="postgresql",
+    transaction_per_migration=True,
+    version_table=context.config.attributes["version_table"],
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,129 @@
+"""A POST that is sent again with its Idempotency-Key is not carried out again."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import aiohttp
+import asyncpg
+import pytest
+
+from chassis.database import Connection, Pool
+from chassis.idempotency import clean
+from tests.chassis.conftest import Running, Start
+
+KEYS = "SELECT count(*) FROM idempotency_keys"
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection to the service's database, with the table that the example writes to."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("CREATE TABLE notes (text text)")
+    yield connection
+    await connection.execute("DROP TABLE notes")
+    await connection.close()
+
+
+async def write(service: Running, key: str, text: str = "a", milliseconds: int = 0) -> aiohttp.ClientResponse:
+    response = await service.api.post(f"/write/{milliseconds}", json={"text": text}, headers={"Idempotency-Key": key})
+    await response.read()
+    return response
+
+
+async def kind(response: aiohttp.ClientResponse) -> tuple[int, str]:
+    problem = await response.json(content_type="application/problem+json")
+    return response.status, problem["type"].removeprefix("urn:problem-type:")
+
+
+async def test_the_same_request_has_the_same_answer_and_runs_once(service: Running, connection: Connection) -> None:
+    first, again = await write(service, "one"), await write(service, "one")
+    assert (first.status, await first.json(), first.headers["Location"]) == (201, {"text": "a", "tags": []}, "/notes/a")
+    assert (again.status, await again.read(), again.headers["Location"]) == (201, await first.read(), "/notes/a")
+    assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert await connection.fetchval("SELECT count(*) FROM notes") == 1
+    assert (await write(service, "two")).status == 201
+    assert await connection.fetchval("SELECT count(*) FROM notes") == 2
+
+
+async def test_without_a_key_it_runs_each_time(service: Running, connection: Connection) -> None:
+    for _ in range(2):
+        assert (await service.api.post("/write/0", json={"text": "a"})).status == 201
+    assert (await connection.fetchval("SELECT count(*) FROM notes"), await connection.fetchval(KEYS)) == (2, 0)
+
+
+async def test_the_same_key_with_another_body_is_refused(service: Running, connection: Connection) -> None:
+    await write(service, "one")
+    assert await kind(await write(service, "one", text="b")) == (422, "idempotency-key-reused")
+    # The same body, written otherwise, is the same.
+    headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    assert (await service.api.post("/write/0", data=b' {"tags": [], "text": "a"}', headers=headers)).status == 201
+    assert await connection.fetchval("SELECT count(*) FROM notes") == 1
+
+
+async def test_a_key_belongs_to_its_path(service: Running, connection: Connection) -> None:
+    assert (await write(service, "one")).status == (await write(service, "one", text="b", milliseconds=1)).status == 201
+    assert await connection.fetchval("SELECT count(*) FROM notes") == 2
+
+
+async def test_a_request_that_is_still_running_is_a_conflict_at_once(service: Running, connection: Connection) -> None:
+    slow = asyncio.create_task(write(service, "one", milliseconds=2000))
+    locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(locked):
+            await asyncio.sleep(0.01)
+    assert await kind(await write(service, "one", milliseconds=2000)) == (409, "request-in-progress")
+    assert not slow.done()
+    assert (await slow).status == 201
+    assert (await write(service, "one", milliseconds=2000)).status == 201
+
+
+async def test_what_failed_leaves_nothing_and_may_be_sent_again(service: Running, connection: Connection) -> None:
+    for _ in range(2):
+        assert (await write(service, "one", text="broken")).status == 500
+    assert (await connection.fetchval("SELECT count(*) FROM notes"), await connection.fetchval(KEYS)) == (0, 0)
+
+
+async def test_200_clients_with_one_key_at_once_make_one_row(start: Start, connection: Connection) -> None:
+    service = await start(max_in_flight=1000)
+
+    async def until_answered() -> Counter[int]:
+        seen = Counter[int]()
+        while seen.keys() <= {409, 503}:
+            seen[(await write(service, "one", milliseconds=20)).status] += 1
+        return seen
+
+    seen = sum(await asyncio.gather(*(until_answered() for _ in range(200))), Counter[int]())
+    assert seen[201] == 200
+    assert seen.keys() <= {201, 409, 503}
+    assert (await connection.fetchval("SELECT count(*) FROM notes"), await connection.fetchval(KEYS)) == (1, 1)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "é"])
+async def test_what_is_no_key_is_named(service: Running, key: str) -> None:
+    response = await write(service, key)
+    assert (await response.json())["errors"][0]["parameter"] == "Idempotency-Key"
+    assert response.status == 422
+
+
+async def test_an_answer_is_kept_for_the_time_that_is_set_and_cleaned_afterwards(
+    start: Start, connection: Connection
+) -> None:
+    service = await start(idempotency_keep_seconds=60)
+    await write(service, "new")
+    await write(service, "old")
+    one = "(SELECT id FROM idempotency_keys ORDER BY created_at DESC LIMIT 1)"
+    age = f"UPDATE idempotency_keys SET created_at = now() - interval '61 s' WHERE id = {one}"
+    await connection.execute(age)
+    for key in ("new", "old"):
+        assert (await write(service, key)).status == 201
+    assert await connection.fetchval("SELECT count(*) FROM notes") == 3
+
+    await connection.execute(age)
+    async with Pool(service.application.settings) as pool:
+        cleaning = asyncio.create_task(clean(pool, timedelta(seconds=60)))
+        async with asyncio.timeout(10):
+            while await connection.fetchval(KEYS) != 1:
+                await asyncio.sleep(0.01)
+        cleaning.cancel()
