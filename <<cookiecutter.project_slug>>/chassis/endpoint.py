@@ -179,6 +179,8 @@ def _query_parameters(request: web.Request) -> dict[str, str]:
 
 
 async def _json_content(request: web.Request) -> bytes:
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip", "deflate"}:
+        raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
     if request.content_type != "application/json":
         raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
     if (length := request.content_length or 0) > request.client_max_size:

@@ -1,8 +1,9 @@
 """Bases of the models in a service's contract."""
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
 class Body(BaseModel):
@@ -21,5 +22,16 @@ class Query(BaseModel):
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL, which PostgreSQL cannot store."""
 
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value, re.ASCII):
+        raise ValueError("Should be a whole number in plain digits")
+    # JSON knows one kind of number, and so does JSON Schema: 5.0 is an integer.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+"""A whole number that can be written in one way only, so that each resource has one address."""
+
+Id = Annotated[WholeNumber, Field(ge=1, le=2**63 - 1)]
 """A primary key of PostgreSQL's type bigint."""

@@ -1,11 +1,13 @@
 """Every error as application/problem+json (RFC 9457), made in this one place."""
 
+import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from aiohttp.typedefs import Handler
 from pydantic_core import to_json
 
@@ -46,6 +48,11 @@ KINDS: dict[type[Exception], Kind] = {
     errors.UnsupportedMediaTypeError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.InvalidRequestError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.DataError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.CheckViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.NotNullViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.IntegrityConstraintViolationError: Kind(HTTPStatus.CONFLICT, "conflict"),
+    http_exceptions.ContentEncodingError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+    http_exceptions.LineTooLong: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
     web.HTTPExpectationFailed: Kind(HTTPStatus.EXPECTATION_FAILED, "expectation-failed"),
     errors.OverloadedError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     errors.DeadlineExceededError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "deadline-exceeded"),
@@ -61,7 +68,19 @@ _DETAILS = {
     "body-too-large": "The request's body is larger than this service accepts.",
     "expectation-failed": "The only Expect that this service knows is 100-continue.",
     "invalid-request": "A value of the request cannot be stored.",
+    "conflict": "The request does not fit what there is already; see errors.",
+    "unsupported-media-type": "The body's Content-Encoding is unknown; gzip and deflate are known.",
+    "head-too-large": "The request's address or one of its headers is longer than 8,190 bytes.",
     "internal-error": "Something unforeseen happened. Quote the request id when you report it.",
+}
+
+
+_CONSTRAINTS: dict[type[Exception], str] = {
+    asyncpg.UniqueViolationError: "Is taken already",
+    asyncpg.ForeignKeyViolationError: "Refers to what does not exist, or is still referred to",
+    asyncpg.NotNullViolationError: "Is required",
+    asyncpg.CheckViolationError: "Breaks a rule of the database",
+    asyncpg.IntegrityConstraintViolationError: "Does not fit what there is already",
 }
 
 
@@ -80,14 +99,27 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
         "detail": str(error) if isinstance(error, errors.ServiceError) else _DETAILS[kind.name],
         "request_id": request_id,
     }
+    mistakes: Sequence[errors.Mistake] = ()
     if isinstance(error, errors.InvalidRequestError):
-        problem["errors"] = [{mistake.where: mistake.name, "detail": mistake.detail} for mistake in error.mistakes]
+        mistakes = error.mistakes
+    elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        mistakes = [_broken_constraint(error)]
+    if mistakes:
+        problem["errors"] = [{mistake.where: mistake.name, "detail": mistake.detail} for mistake in mistakes]
     response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
     if isinstance(error, web.HTTPMethodNotAllowed):
         response.headers["Allow"] = error.headers["Allow"]
     if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response
+
+
+def _broken_constraint(error: asyncpg.IntegrityConstraintViolationError) -> errors.Mistake:
+    """Names the field by PostgreSQL's own way of naming a constraint, table_column_kind, and no value."""
+    rule = next(_CONSTRAINTS[ancestor] for ancestor in type(error).__mro__ if ancestor in _CONSTRAINTS)
+    name = error.column_name or error.constraint_name or ""
+    field = re.sub(r"_(key|fkey|check|excl|idx)\d*$", "", name).removeprefix(f"{error.table_name}_")
+    return errors.Mistake("pointer", f"#/{field}" if field else "#", rule)
 
 
 @web.middleware

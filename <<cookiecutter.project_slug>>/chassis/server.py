@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import hdrs, http_exceptions, web
 from aiohttp.web_protocol import RequestHandler
 from yarl import URL
 
@@ -122,7 +122,8 @@ class _Handler(RequestHandler):
     ) -> web.StreamResponse:
         request_id = request_id_of(request.headers)
         if status < 500:
-            error: Exception = web.HTTPBadRequest()
+            known = isinstance(exc, http_exceptions.LineTooLong | http_exceptions.ContentEncodingError)
+            error: Exception = exc if known and isinstance(exc, Exception) else web.HTTPBadRequest()
             # Without the message, which holds a piece of the request, be it a secret.
             log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
         else:

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient
 from yarl import URL
 
 Client = TestClient[web.Request, web.Application]
+JSON = {"Content-Type": "application/json"}
 LAMP = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
 
@@ -183,6 +184,11 @@ async def test_a_value_that_breaks_its_rule_is_named(client: Client, fields: dic
     assert [mistake["pointer"] for mistake in (await response.json())["errors"]] == [pointer]
 
 
+async def test_a_whole_number_may_be_written_as_json_does(client: Client) -> None:
+    response = await client.post("/v1/items", data='{"name": "Lamp", "price_cents": 5.0}', headers=JSON)
+    assert (response.status, (await response.json())["price_cents"]) == (201, 5)
+
+
 async def test_a_rule_is_told_in_its_own_words(client: Client) -> None:
     response = await client.post("/v1/items", json={**LAMP, "name": "", "price_cents": -1})
     assert [mistake["detail"] for mistake in (await response.json())["errors"]] == [
@@ -191,7 +197,7 @@ async def test_a_rule_is_told_in_its_own_words(client: Client) -> None:
     ]
 
 
-@pytest.mark.parametrize("item_id", ["0", "-1", "x", str(2**63)])
+@pytest.mark.parametrize("item_id", ["0", "-1", "x", str(2**63), "01", "+1", "1.0", "1_0", "%201", "1%0A", "%D9%A1"])
 async def test_an_id_that_cannot_be_one_is_named(client: Client, item_id: str) -> None:
     response = await client.get(f"/v1/items/{item_id}")
     assert response.status == 422

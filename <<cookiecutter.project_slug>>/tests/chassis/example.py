@@ -11,7 +11,7 @@ from chassis.command_line import main
 from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
 from chassis.endpoint import Route
-from chassis.errors import NotFoundError
+from chassis.errors import NotFoundError, PreconditionFailedError
 from chassis.models import Body, Query, Text
 from chassis.settings import Settings, load_settings
 
@@ -54,6 +54,10 @@ async def counter(version: int) -> Counter:
 
 async def set_counter(if_match: IfMatch) -> dict[str, Any]:
     return {"versions": if_match.versions}
+
+
+async def changed_since() -> None:
+    raise PreconditionFailedError
 
 
 async def missing() -> Note:
@@ -101,7 +105,24 @@ async def write_note(body: Note, milliseconds: int, database: Database) -> Note:
 
 
 async def refused(database: Database) -> None:
-    raise asyncpg.UniqueViolationError("a detail of the database")
+    raise asyncpg.InsufficientPrivilegeError("a detail of the database")
+
+
+class Part(Body):
+    """A row that the database has rules for; the model has none."""
+
+    name: str | None = None
+    size: int = 1
+    whole: int | None = None
+
+
+async def add_part(body: Part, database: Database) -> Part:
+    await database.fetch("INSERT INTO parts (name, size, whole) VALUES ($1, $2, $3)", body.name, body.size, body.whole)
+    return body
+
+
+async def remove_part(size: int, database: Database) -> None:
+    await database.fetch("DELETE FROM parts WHERE size = $1", size)
 
 
 ROUTES = [
@@ -110,6 +131,7 @@ ROUTES = [
     Route("PUT", "/notes/{number}", put_note),
     Route("GET", "/counter/{version}", counter),
     Route("PUT", "/counter", set_counter),
+    Route("POST", "/precondition", changed_since, raises=(PreconditionFailedError,)),
     Route("GET", "/missing", missing, raises=(NotFoundError,)),
     Route("GET", "/broken", broken),
     Route("GET", "/wait/{milliseconds}", wait),
@@ -119,6 +141,8 @@ ROUTES = [
     Route("GET", "/pool-size", pool_size),
     Route("POST", "/write/{milliseconds}", write_note, status=201, location="/notes/{text}"),
     Route("GET", "/refused", refused),
+    Route("POST", "/parts", add_part),
+    Route("DELETE", "/parts/{size}", remove_part),
 ]
 
 

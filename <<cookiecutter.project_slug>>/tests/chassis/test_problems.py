@@ -3,12 +3,16 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from io import BytesIO
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from chassis.problems import KINDS
+from chassis.project import ROOT
 from tests.chassis.conftest import Running, Start
 
 
@@ -48,6 +52,88 @@ async def test_the_unforeseen_is_in_the_log_and_not_in_the_answer(service: Runni
     assert [line["event"] for line in logs if line.get("exc_info")] == ["unforeseen_error"]
 
 
+async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, parts: None) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    documented = {
+        (int(status), name) for status, name in re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", text, re.MULTILINE)
+    }
+    assert documented == {(kind.status.value, kind.name) for kind in KINDS.values()}
+
+    service = await start(request_timeout_seconds=0.5, max_in_flight=2, require_if_match=True, max_body_bytes=1000)
+    away = await start(wait=False, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing"))
+    happened = set()
+
+    async def ask(method: str, path: str, json: object = None, client: Running = service, **headers: str) -> None:
+        response = await client.api.request(
+            method, path, json=json, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        if response.status >= 400:
+            happened.add((response.status, (await response.json())["type"].removeprefix("urn:problem-type:")))
+
+    for name in ("a", "b"):
+        await ask("POST", "/parts", {"name": name}, Idempotency_Key="one")
+    await ask("POST", "/parts", {"name": "a", "size": 2})
+    await ask("GET", "/missing")
+    await ask("GET", "/no/such/route")
+    await ask("DELETE", "/echo")
+    await ask("PUT", "/counter")
+    await ask("POST", "/precondition", If_Match='"1"')
+    await ask("POST", "/echo", {"text": "x" * 2000})
+    await ask("POST", "/echo", {"text": "x" * 20})
+    await ask("POST", "/echo", {"text": "x"}, Content_Type="text/plain")
+    await ask("POST", "/echo", {"text": "x"}, Expect="miracles")
+    await ask("GET", "/broken")
+    await ask("GET", "/transaction", client=away)
+    await asyncio.gather(*(ask("GET", "/wait/5000") for _ in range(3)))
+    table = [{"text": "x"}, {"text": "x"}]
+    connection = await asyncpg.connect(service.application.settings.database_url.get_secret_value())
+    await connection.execute("CREATE TABLE notes (text text)")
+    await asyncio.gather(*(ask("POST", "/write/200", body, Idempotency_Key="two") for body in table))
+    await connection.execute("DROP TABLE notes")
+    await connection.close()
+    for malformed in (
+        JSON_POST + b"Content-Length: 1\r\n\r\n{",
+        b"GARBAGE\r\n\r\n",
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
+    ):
+        _, body = await raw(service, malformed)
+        problem = json.loads(body)
+        happened.add((problem["status"], problem["type"].removeprefix("urn:problem-type:")))
+    assert happened == documented
+
+
+@pytest.fixture
+async def parts(database_url: str) -> AsyncIterator[None]:
+    """The table that the example's parts are in."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "CREATE TABLE parts "
+        "(name text NOT NULL UNIQUE, size int PRIMARY KEY CHECK (size > 0), whole int REFERENCES parts)"
+    )
+    yield
+    await connection.execute("DROP TABLE parts")
+    await connection.close()
+
+
+@pytest.mark.usefixtures("parts")
+async def test_what_the_database_refuses_is_named_by_its_field(service: Running) -> None:
+    assert (await service.api.post("/parts", json={"name": "a"})).status == 200
+    for part, status, field in (
+        ({"name": "a", "size": 2}, 409, "#/name"),
+        ({"name": "b", "size": 2, "whole": 9}, 409, "#/whole"),
+        ({"name": "b", "size": 0}, 422, "#/size"),
+        ({"name": None, "size": 2}, 422, "#/name"),
+    ):
+        response = await service.api.post("/parts", json=part)
+        text = await response.text()
+        assert (response.status, [mistake["pointer"] for mistake in json.loads(text)["errors"]]) == (status, [field])
+        for inside in ("violates", "constraint", "parts", "INSERT"):
+            assert inside not in text
+    assert (await service.api.post("/parts", json={"name": "b", "size": 2, "whole": 1})).status == 200
+    assert (await service.api.delete("/parts/1")).status == 409
+    assert (await service.api.delete("/parts/2")).status == 204
+
+
 async def test_a_value_that_postgresql_refuses_is_a_422(service: Running) -> None:
     response = await service.api.post("/store", json={"text": "a"})
     assert (response.status, (await response.json())["type"]) == (422, "urn:problem-type:invalid-request")
@@ -72,7 +158,6 @@ async def raw(service: Running, request_text: bytes) -> tuple[bytes, bytes]:
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: hunter2\x00\r\n\r\n",
         JSON_POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
@@ -85,6 +170,23 @@ async def test_what_the_parser_refuses_is_a_problem_too(service: Running, reques
     assert json.loads(body)["type"] in {"urn:problem-type:bad-request", "urn:problem-type:malformed-body"}
     assert b"X-Request-ID: " in head
     assert b"Python" not in head
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nA: " + b"x" * 9000 + b"\r\n"]
+)
+async def test_a_head_that_is_too_large_is_a_431(service: Running, head: bytes) -> None:
+    answer, body = await raw(service, head + b"Host: a\r\n\r\n")
+    assert b" 431 " in answer.partition(b"\r\n")[0]
+    assert json.loads(body)["type"] == "urn:problem-type:head-too-large"
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "x-gzip", "gzip, gzip", "nonsense"])
+async def test_an_encoding_that_nobody_knows_is_a_415(service: Running, encoding: str) -> None:
+    text = JSON_POST + b"Content-Encoding: " + encoding.encode() + b"\r\nContent-Length: 2\r\n\r\n{}"
+    head, body = await raw(service, text)
+    assert b" 415 " in head.partition(b"\r\n")[0]
+    assert json.loads(body)["type"] == "urn:problem-type:unsupported-media-type"
 
 
 async def test_an_expectation_that_nobody_knows_is_a_problem(service: Running) -> None:
