@@ -2,19 +2,29 @@
 
 import inspect
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
 from chassis.conditional import Versioned
+from chassis.database import Database
 from chassis.endpoint import Contract, Route
 from chassis.pagination import Page
-from chassis.problems import MEDIA_TYPE, kind_of
+from chassis.problems import DETAILS, KINDS, MEDIA_TYPE, Kind, kind_of
 from chassis.project import Project
 
 _REFERENCES = "#/components/schemas/{model}"
+_MEANINGS = {
+    kind.name: (inspect.getdoc(error) or "").partition("\n")[0]
+    if issubclass(error, errors.ServiceError)
+    else DETAILS[kind.name]
+    for error, kind in reversed(KINDS.items())
+}
+_REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
 _PROBLEM = {
     "type": "object",
     "description": "What went wrong (RFC 9457).",
@@ -62,7 +72,14 @@ def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any
         "openapi": "3.1.0",
         "info": {"title": project.title, "version": project.version, "description": project.description},
         "paths": paths,
-        "components": {"schemas": {**definitions, "Problem": _PROBLEM}},
+        "components": {
+            "schemas": {**definitions, "Problem": _PROBLEM},
+            "responses": _problem_responses(routes, contracts),
+            "headers": {"X-Request-ID": _header("Finds the request in the log.")},
+            "examples": {
+                kind.name: {"summary": _MEANINGS[kind.name], "value": _example(kind)} for kind in KINDS.values()
+            },
+        },
     }
 
 
@@ -128,8 +145,7 @@ def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]
 
 
 def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
-    headers = {"X-Request-ID": _header("Finds the request in the log.")}
-    success: dict[str, Any] = {"description": "Done.", "headers": dict(headers)}
+    success: dict[str, Any] = {"description": "Done.", "headers": dict(_REQUEST_ID)}
     responses = {str(route.status if contract.result else 204): success}
     if contract.result:
         success["content"] = {"application/json": {"schema": schemas[id(contract.result)]}}
@@ -142,28 +158,65 @@ def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dic
         if route.method == "GET":
             responses["304"] = {
                 "description": "Not Modified.",
-                "headers": {**headers, "ETag": success["headers"]["ETag"]},
+                "headers": {**_REQUEST_ID, "ETag": success["headers"]["ETag"]},
             }
-    for error in _possible_errors(route, contract):
-        kind = kind_of(error)
-        responses[str(kind.status.value)] = {
-            "description": f"{kind.status.phrase}.",
-            "headers": headers,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}}},
-        }
+    for kinds in _possible_problems(route, contract):
+        responses[str(kinds[0].status.value)] = {"$ref": f"#/components/responses/{_response_name(kinds)}"}
     return responses
+
+
+def _problem_responses(routes: Sequence[Route], contracts: Sequence[Contract]) -> dict[str, Any]:
+    """The responses of all problems that the routes have, each once, by its name."""
+    found = {}
+    for route, contract in zip(routes, contracts, strict=True):
+        for kinds in _possible_problems(route, contract):
+            status = kinds[0].status
+            retry = {"Retry-After": _header("Seconds after which to try again.")} if status == 503 else {}
+            examples = {kind.name: {"$ref": f"#/components/examples/{kind.name}"} for kind in kinds}
+            found[_response_name(kinds)] = {
+                "description": f"{status.phrase}: {', '.join(examples)}.",
+                "headers": {**_REQUEST_ID, **retry},
+                "content": {
+                    MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}, "examples": examples}
+                },
+            }
+    return found
+
+
+def _response_name(kinds: Sequence[Kind]) -> str:
+    return "_".join(kind.name for kind in kinds)
 
 
 def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def _possible_errors(route: Route, contract: Contract) -> list[type[Exception]]:
-    found = [*route.raises, errors.InvalidRequestError]
+def _possible_problems(route: Route, contract: Contract) -> list[tuple[Kind, ...]]:
+    """The kinds of problems that a route has, those of one status together."""
+    found = [*route.raises, errors.InvalidRequestError, errors.OverloadedError, errors.DeadlineExceededError, Exception]
+    found += [web.HTTPBadRequest, web.HTTPExpectationFailed, LineTooLong]
+    if Database in contract.given.values():
+        found += [errors.DatabaseUnavailableError]
+        if route.method != "GET":
+            found += [errors.ConflictError]
     if contract.idempotent:
         found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
     if contract.if_match:
         found += [errors.PreconditionFailedError, errors.PreconditionRequiredError]
     if contract.body:
         found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]
-    return [*found, errors.OverloadedError, Exception]
+    kinds = sorted({kind_of(error) for error in found})
+    return [tuple(group) for _, group in groupby(kinds, key=lambda kind: kind.status)]
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.status.phrase,
+        "status": kind.status.value,
+        "detail": _MEANINGS[kind.name],
+        "request_id": "0af7651916cd43dd8448eb211c80319c",
+    }
+    if kind.name == "invalid-request":
+        example["errors"] = [{"pointer": "#/name", "detail": "String should have at least 1 character"}]
+    return example

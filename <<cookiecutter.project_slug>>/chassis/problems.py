@@ -61,7 +61,7 @@ KINDS: dict[type[Exception], Kind] = {
 }
 
 # What the client reads where the exception has no words of its own for it.
-_DETAILS = {
+DETAILS = {
     "bad-request": "The request is not valid HTTP/1.1.",
     "no-such-route": "No route of this service matches the path; /docs lists them all.",
     "method-not-allowed": "The path exists but does not take this method; Allow lists the methods it takes.",
@@ -96,7 +96,7 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
         "type": kind.type,
         "title": kind.status.phrase,
         "status": kind.status,
-        "detail": str(error) if isinstance(error, errors.ServiceError) else _DETAILS[kind.name],
+        "detail": str(error) if isinstance(error, errors.ServiceError) else DETAILS[kind.name],
         "request_id": request_id,
     }
     mistakes: Sequence[errors.Mistake] = ()

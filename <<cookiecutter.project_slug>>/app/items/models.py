@@ -16,9 +16,9 @@ _MOST_CENTS = 2**53 - 1
 class ItemFields(Body):
     """What a client says of an item."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
-    description: Annotated[Text, Field(max_length=2000)] = ""
-    price_cents: Annotated[WholeNumber, Field(ge=0, le=_MOST_CENTS)]
+    name: Annotated[Text, Field(min_length=1, max_length=200, examples=["Lamp"])]
+    description: Annotated[Text, Field(max_length=2000, examples=["Bright"])] = ""
+    price_cents: Annotated[WholeNumber, Field(ge=0, le=_MOST_CENTS, examples=[1999])]
 
 
 class Item(Versioned):

@@ -1,14 +1,16 @@
 """The OpenAPI document is valid, is what the signatures say, and /docs shows it without the internet."""
 
+import json
 import re
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.routes import ROUTES
 from chassis.endpoint import Route
 from chassis.openapi import openapi_document
-from chassis.project import project
+from chassis.project import ROOT, project
 from tests.chassis import example
 from tests.chassis.conftest import Running
 
@@ -31,10 +33,17 @@ def test_the_document_says_what_the_signature_says() -> None:
         "most": ("query", False),
     }
     assert put["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Note"}
-    assert put["responses"].keys() == {"200", "400", "413", "415", "422", "500", "503"}
+    always = {"400", "417", "422", "431", "500", "503"}
+    assert put["responses"].keys() == {"200", "413", "415", *always}
+    post = paths["/write/{milliseconds}"]["post"]
+    assert post["responses"].keys() == {"201", "409", "413", "415", *always}
+    assert "Idempotency-Key" in [parameter["name"] for parameter in post["parameters"]]
     write = paths["/counter"]["put"]
     assert [parameter["name"] for parameter in write["parameters"]] == ["If-Match"]
     assert write["responses"].keys() >= {"412", "428"}
+    unavailable = write["responses"]["503"]["$ref"].rpartition("/")[2]
+    responses = openapi_document(example.ROUTES, project())["components"]["responses"]
+    assert "Retry-After" in responses[unavailable]["headers"]
     read = paths["/counter/{version}"]["get"]
     assert [parameter["name"] for parameter in read["parameters"]] == ["version", "If-None-Match"]
     assert (
@@ -48,8 +57,8 @@ def test_the_document_says_what_the_signature_says() -> None:
     assert (
         "version" not in openapi_document(example.ROUTES, project())["components"]["schemas"]["Counter"]["properties"]
     )
-    assert paths["/missing"]["get"]["responses"].keys() == {"200", "404", "422", "500", "503"}
-    assert paths["/refused"]["get"]["responses"].keys() == {"204", "422", "500", "503"}
+    assert paths["/missing"]["get"]["responses"].keys() == {"200", "404", *always}
+    assert paths["/refused"]["get"]["responses"].keys() == {"204", *always}
 
 
 def test_the_document_has_the_service_s_title_for_people() -> None:
@@ -60,6 +69,26 @@ def test_two_handlers_of_one_name_stop_the_start() -> None:
     twice = [Route("GET", "/a", example.broken), Route("GET", "/b", example.broken)]
     with pytest.raises(ValueError, match="broken"):
         openapi_document(twice, project())
+
+
+def test_every_problem_has_an_example_that_is_one() -> None:
+    components = openapi_document(ROUTES, project())["components"]
+    validator = OAS31Validator(components["schemas"]["Problem"])
+    assert components["responses"]
+    for response in components["responses"].values():
+        names = response["content"]["application/problem+json"]["examples"]
+        statuses = set()
+        for name in names:
+            example = components["examples"][name]["value"]
+            validator.validate(example)
+            assert example["type"] == f"urn:problem-type:{name}"
+            statuses.add(example["status"])
+        assert len(statuses) == 1
+
+
+def test_the_file_in_the_repository_is_current() -> None:
+    written = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
+    assert written == openapi_document(ROUTES, project()), "run: make openapi"
 
 
 async def test_the_document_is_served(service: Running) -> None:
