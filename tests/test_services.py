@@ -1,36 +1,12 @@
 """A service is born green: for every answer, its own checks pass, in a Git repository and out of one."""
 
-import hashlib
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.answers import matrix
-from tests.baking import REPOSITORY
-
-
-def environment_for(service: Path) -> Path:
-    """Where the environment of services with this lock is; made by the first one's `make`."""
-    lock = (service / "requirements-dev.txt").read_bytes()
-    return REPOSITORY / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
-
-
-def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
-    """Runs a command in a service, with the real Helm, and returns what it says.
-
-    Raises:
-        AssertionError: its exit status is not 0.
-    """
-    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
-    environment |= {"VENV": str(environment_for(service)), "HELM": str(tools / "helm"), **variables}
-    done = subprocess.run(
-        command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
+from tests.services import environment_for, run
 
 
 def ids(answers: dict[str, str]) -> str:

@@ -31,9 +31,9 @@ _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinki
 
 _CACHED = {"Cache-Control": "max-age=3600"}
 
-# Swagger UI sets style attributes; nothing else on the page comes from anywhere but this service.
+# Everything on the page comes from this service, and nothing in it is inline.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -1,0 +1,29 @@
+"""Runs baked services: their commands, in environments that services with the same lock share."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from tests.baking import REPOSITORY
+
+
+def environment_for(service: Path) -> Path:
+    """Where the environment of services with this lock is; made by the first one's `make`."""
+    lock = (service / "requirements-dev.txt").read_bytes()
+    return REPOSITORY / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
+
+
+def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
+    """Runs a command in a service, with the real Helm, and returns what it says.
+
+    Raises:
+        AssertionError: its exit status is not 0.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
+    environment |= {"VENV": str(environment_for(service)), "HELM": str(tools / "helm"), **variables}
+    done = subprocess.run(
+        command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout

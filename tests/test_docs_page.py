@@ -1,0 +1,95 @@
+"""The page at /docs in a real browser, with no internet: it lists the operations, and "try it out" works."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.services import environment_for, run
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """A headless Chromium that looks for nothing outside of this machine."""
+    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not (program and driver):
+        missing = "Chromium or its driver is not installed here (Debian's packages chromium and chromium-driver)"
+        if "REQUIRE_BROWSER" in os.environ:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", "no-first-run",
+                     "disable-component-update", "disable-sync", "window-size=1200,2000"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="module")
+def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
+    """A service with the defaults, running on its embedded PostgreSQL."""
+    service = new_service()
+    run(service, tools, "make", "openapi")  # makes the environment
+    ports = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            ports.append(listener.getsockname()[1])
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment |= {"PORT": str(ports[0]), "INTERNAL_PORT": str(ports[1])}
+    process = subprocess.Popen(
+        [environment_for(service) / "bin" / "python", "-m", "chassis.development.run"],
+        cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if " ready " in line:
+            break
+    assert process.poll() is None, said
+    yield f"http://127.0.0.1:{ports[0]}"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def items(address: str) -> list[dict[str, object]]:
+    with urllib.request.urlopen(f"{address}/v1/items") as response:
+        found: list[dict[str, object]] = json.load(response)["items"]
+    return found
+
+
+def test_the_page_lists_the_operations_and_try_it_out_creates_an_item(browser: webdriver.Chrome, address: str) -> None:
+    wait = WebDriverWait(browser, PATIENCE_SECONDS)
+    browser.get(f"{address}/docs")
+    wait.until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".opblock")) == 5)
+    summaries = [each.text for each in browser.find_elements(By.CSS_SELECTOR, ".opblock-summary-description")]
+    assert {"Create an item", "List items", "Read an item", "Replace what is said of an item"} <= set(summaries)
+
+    assert items(address) == []
+    create = "#operations-items-create_item"
+    for step in (".opblock-summary-control", ".try-out__btn", ".execute"):
+        wait.until(element_to_be_clickable((By.CSS_SELECTOR, f"{create} {step}"))).click()
+    answered = f"{create} .live-responses-table .response-col_status"
+    status = wait.until(lambda driver: [each.text for each in driver.find_elements(By.CSS_SELECTOR, answered)][1:])
+    assert status[0].startswith("201")
+    assert [item["name"] for item in items(address)] == ["Lamp"]
+
+    log = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    complaints = [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+    assert complaints == [], "the policy of the page forbids what it does"
