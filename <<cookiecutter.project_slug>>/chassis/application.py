@@ -22,6 +22,7 @@ from chassis.observe import observe
 from chassis.openapi import openapi_document
 from chassis.problems import problems
 from chassis.project import project
+from chassis.saturation import sample
 from chassis.schema import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
 
@@ -66,9 +67,10 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
 
     async def open_database(_: web.Application) -> AsyncIterator[None]:
         async with database:
-            work = asyncio.create_task(_work(database, health, settings))
+            work = [asyncio.create_task(_work(database, health, settings)), asyncio.create_task(sample(database))]
             yield
-            work.cancel()
+            for task in work:
+                task.cancel()
 
     api.on_response_prepare.append(on_prepare)
     api.cleanup_ctx.append(open_database)

@@ -80,15 +80,21 @@ class Pool(Database):
 
     Entering it connects to nothing: connections are made when they are first needed, so that a service starts while its
     database is away. Every wait is bounded.
+
+    Attributes:
+        max_size: connections that it may have.
+        waiting: requests that wait for one.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
         self._acquire_timeout = settings.database_acquire_timeout_seconds
+        self.max_size = settings.database_pool_size
+        self.waiting = 0
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             self._dsn,
             min_size=0,
-            max_size=settings.database_pool_size,
+            max_size=self.max_size,
             timeout=self._acquire_timeout,
             command_timeout=settings.database_command_timeout_seconds,
         )
@@ -112,13 +118,26 @@ class Pool(Database):
         host = url.netloc.rpartition("@")[2]
         return f"{url.scheme}://{host}{url.path}"
 
+    @property
+    def size(self) -> int:
+        """Connections that it has."""
+        return self._pool.get_size()
+
+    @property
+    def idle(self) -> int:
+        """Connections that nobody uses."""
+        return self._pool.get_idle_size()
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool."""
+        self.waiting += 1
         try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout)
         except CANNOT_CONNECT as error:
             raise DatabaseUnavailableError from error
+        finally:
+            self.waiting -= 1
         try:
             try:
                 yield connection

@@ -26,6 +26,7 @@ from chassis.errors import (
 log = structlog.get_logger()
 
 HEADER = "Idempotency-Key"
+KEY = "[!-~]{1,255}"
 _BATCH = 1000
 _CLEANING_SECONDS = 60
 
@@ -39,7 +40,7 @@ def idempotency_key(request: web.Request) -> bytes | None:
     keys = request.headers.getall(HEADER, ())
     if not keys:
         return None
-    if len(keys) > 1 or not re.fullmatch(r"[\x21-\x7e]{1,255}", keys[0]):
+    if len(keys) > 1 or not re.fullmatch(KEY, keys[0]):
         rule = "Should be given once, as 1 to 255 visible ASCII characters; a UUID is a good one"
         raise InvalidRequestError([Mistake("parameter", HEADER, rule)])
     return _digest(request.path, keys[0])

@@ -30,8 +30,9 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
-"""A whole number that can be written in one way only, so that each resource has one address."""
+WHOLE_NUMBER = BeforeValidator(_whole_number)
+"""Makes an int one that can be written in one way only, so that each resource has one address: it stands last in
+`Annotated[int, Field(ge=1), WHOLE_NUMBER]`, as the rules before it are told in the OpenAPI document."""
 
-Id = Annotated[WholeNumber, Field(ge=1, le=2**63 - 1)]
+Id = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 """A primary key of PostgreSQL's type bigint."""

@@ -13,6 +13,7 @@ from chassis import errors
 from chassis.conditional import Versioned
 from chassis.database import Database
 from chassis.endpoint import Contract, Route
+from chassis.idempotency import HEADER, KEY
 from chassis.pagination import Page
 from chassis.problems import DETAILS, KINDS, MEDIA_TYPE, Kind, kind_of
 from chassis.project import Project
@@ -24,6 +25,7 @@ _MEANINGS = {
     else DETAILS[kind.name]
     for error, kind in reversed(KINDS.items())
 }
+_ETAGS = {"type": "string", "description": "entity tags, or *"}  # what is no tag matches nothing
 _REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
 _PROBLEM = {
     "type": "object",
@@ -134,14 +136,15 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]:
-    found = {}
+    found = []
     if contract.if_match:
-        found["If-Match"] = "ETags of which the resource has to have one; it is not changed otherwise."
+        found.append(("If-Match", _ETAGS, "of which the resource has to have one; it is not changed otherwise"))
     if contract.idempotent:
-        found["Idempotency-Key"] = "Names this request: sent again with the same key, it is not carried out again."
+        rule = {"type": "string", "pattern": f"^{KEY}$"}
+        found.append((HEADER, rule, "names this request: sent again with the same key, it is not carried out again"))
     if issubclass(contract.model, Versioned) and route.method == "GET":
-        found["If-None-Match"] = "ETags that the client has; the answer has no body if one of them is current."
-    return [{"name": name, "in": "header", **_header(description)} for name, description in found.items()]
+        found.append(("If-None-Match", _ETAGS, "that the client has; the answer has no body if one of them is current"))
+    return [{"name": name, "in": "header", "schema": rule, "description": text} for name, rule, text in found]
 
 
 def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:

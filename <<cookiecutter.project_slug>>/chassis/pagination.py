@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import InvalidRequestError, Mistake
-from chassis.models import Query, WholeNumber
+from chassis.models import WHOLE_NUMBER, Query
 
 _CHECKSUM_BYTES = 6
 
@@ -25,7 +25,7 @@ class PageQuery(Query):
         cursor: where the page starts, from the link of the page before; empty for the first page.
     """
 
-    limit: Annotated[WholeNumber, Field(ge=1, le=100, description="rows a page")] = 20
+    limit: Annotated[int, Field(ge=1, le=100, description="rows a page"), WHOLE_NUMBER] = 20
     cursor: Annotated[str, Field(description="where the page starts, from the link of the page before")] = ""
 
     def position(self) -> Position:

@@ -1,6 +1,8 @@
 """Settings from the environment; a wrong one stops the start with every mistake named."""
 
-from typing import Annotated, Literal, TypeVar
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -26,7 +28,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 class Settings(BaseSettings):
     """What the chassis reads. `app.settings.Settings` adds the service's own.
 
-    The variable is the field's name in upper case. Durations are in seconds.
+    The variable is the field's name in upper case; NAME_FILE names a file that holds its value. Durations: seconds.
     """
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
@@ -74,12 +76,32 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
     Raises:
         SettingsError: one or more are wrong; values are left out of the message, as they may be secrets.
     """
+    from_files, mistakes = _read_files(settings_class)
     try:
-        return settings_class()  # type: ignore[call-arg]  # the environment gives them
+        settings = settings_class(**from_files)
     except ValidationError as error:
-        mistakes = [_sentence(settings_class, str(mistake["loc"][0]), mistake["msg"]) for mistake in error.errors()]
+        found = [(str(mistake["loc"][0]), mistake["msg"]) for mistake in error.errors()]
+        unreadable = {mistake.partition("_FILE:")[0].strip().lower() for mistake in mistakes}
+        mistakes += [_sentence(settings_class, name, message) for name, message in found if name not in unreadable]
+    if not mistakes:
+        return settings
     count = "a setting is" if len(mistakes) == 1 else f"{len(mistakes)} settings are"
     raise SettingsError("\n".join([f"The service cannot start: {count} wrong in the environment.", *mistakes]))
+
+
+def _read_files(settings_class: type[Settings]) -> tuple[dict[str, Any], list[str]]:
+    """The settings whose value is in a file, as mounted Secrets are: NAME_FILE names it in the place of NAME."""
+    values, mistakes = dict[str, Any](), list[str]()
+    for name in settings_class.model_fields:
+        variable = f"{name.upper()}_FILE"
+        if file := os.environ.get(variable):
+            try:
+                values[name] = Path(file).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                mistakes.append(f"  {variable}: cannot be read: {getattr(error, 'strerror', error)}")
+            if name.upper() in os.environ:
+                mistakes.append(f"  {variable}: should not be set beside {name.upper()}")
+    return values, mistakes
 
 
 def _sentence(settings_class: type[Settings], name: str, message: str) -> str:

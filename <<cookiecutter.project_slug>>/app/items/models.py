@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from chassis.conditional import Versioned
-from chassis.models import Body, Id, Text, WholeNumber
+from chassis.models import WHOLE_NUMBER, Body, Id, Text
 from chassis.pagination import PageQuery
 
 # The largest whole number that every JSON client reads exactly.
@@ -18,7 +18,7 @@ class ItemFields(Body):
 
     name: Annotated[Text, Field(min_length=1, max_length=200, examples=["Lamp"])]
     description: Annotated[Text, Field(max_length=2000, examples=["Bright"])] = ""
-    price_cents: Annotated[WholeNumber, Field(ge=0, le=_MOST_CENTS, examples=[1999])]
+    price_cents: Annotated[int, Field(ge=0, le=_MOST_CENTS, examples=[1999]), WHOLE_NUMBER]
 
 
 class Item(Versioned):

@@ -1,6 +1,7 @@
 """What probes and Prometheus ask on the internal port."""
 
 import asyncio
+import re
 
 import asyncpg
 import pytest
@@ -115,6 +116,22 @@ async def test_requests_are_counted_by_method_route_and_status_class(service: Ru
     assert "/unknown" not in metrics
     for line in ("http_server_active_requests 0.0", "service_ready 1.0", "service_build_info{"):
         assert line in metrics
+
+
+async def test_the_pool_and_the_event_loop_are_measured(start: Start) -> None:
+    service = await start(database_pool_size=1, database_acquire_timeout_seconds=5)
+    slow = [asyncio.create_task(service.api.get("/sleep/1500")) for _ in range(2)]
+    wanted = {
+        'db_client_connection_count{state="used"} 1.0',
+        'db_client_connection_count{state="idle"} 0.0',
+        "db_client_connection_max 1.0",
+        "db_client_connection_pending_requests 1.0",
+    }
+    async with asyncio.timeout(10):
+        while not wanted <= set((text := await (await service.internal.get("/metrics")).text()).splitlines()):
+            await asyncio.sleep(0.05)
+    assert re.search(r"^event_loop_lag_seconds [0-9.e-]+$", text, re.MULTILINE)
+    await asyncio.gather(*slow)
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: str(history.table))

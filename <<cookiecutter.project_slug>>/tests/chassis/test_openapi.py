@@ -6,10 +6,13 @@ import re
 import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import TypeAdapter
 
 from app.routes import ROUTES
 from chassis.endpoint import Route
+from chassis.models import Id
 from chassis.openapi import openapi_document
+from chassis.pagination import PageQuery
 from chassis.project import ROOT, project
 from tests.chassis import example
 from tests.chassis.conftest import Running
@@ -59,6 +62,12 @@ def test_the_document_says_what_the_signature_says() -> None:
     )
     assert paths["/missing"]["get"]["responses"].keys() == {"200", "404", *always}
     assert paths["/refused"]["get"]["responses"].keys() == {"204", *always}
+
+
+def test_the_rules_of_whole_numbers_are_told() -> None:
+    assert TypeAdapter(Id).json_schema() == {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+    limit = PageQuery.model_json_schema()["properties"]["limit"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 100, 20)
 
 
 def test_the_document_has_the_service_s_title_for_people() -> None:

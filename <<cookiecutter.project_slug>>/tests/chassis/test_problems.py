@@ -245,14 +245,5 @@ async def test_a_statement_that_takes_too_long_is_a_503(start: Start) -> None:
     assert (response.status, (await response.json())["type"]) == (503, "urn:problem-type:database-unavailable")
 
 
-async def test_requests_above_the_bound_are_refused_at_once(start: Start) -> None:
-    service = await start(max_in_flight=2)
-    responses = await asyncio.gather(*(service.api.get("/wait/300") for _ in range(5)))
-    assert sorted(response.status for response in responses) == [200, 200, 503, 503, 503]
-    refused = next(response for response in responses if response.status == 503)
-    assert ((await refused.json())["type"], refused.headers["Retry-After"]) == ("urn:problem-type:overloaded", "1")
-    assert (await service.api.get("/wait/0")).status == 200
-
-
 async def test_a_transaction_runs_on_one_connection(service: Running) -> None:
     assert await (await service.api.get("/transaction")).json() == {"sum": 3}

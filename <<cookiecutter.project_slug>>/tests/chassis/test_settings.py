@@ -1,5 +1,7 @@
 """Settings are read from the environment, and a wrong one is explained without showing it."""
 
+from pathlib import Path
+
 import pytest
 
 from chassis.settings import Settings, SettingsError, load_settings
@@ -41,6 +43,23 @@ def test_a_service_may_require_settings_of_its_own(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError) as caught:
         load_settings(Own)
     assert str(caught.value).splitlines()[1:] == ["  CURRENCY: is required"]
+
+
+def test_a_value_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "database-url"
+    secret.write_text(f"{URL}\n", encoding="utf-8")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(secret))
+    assert load_settings(Settings).database_url.get_secret_value() == URL
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    with pytest.raises(SettingsError, match="DATABASE_URL_FILE: should not be set beside DATABASE_URL"):
+        load_settings(Settings)
+    monkeypatch.delenv("DATABASE_URL")
+    secret.unlink()
+    with pytest.raises(SettingsError) as caught:
+        load_settings(Settings)
+    assert str(caught.value).splitlines()[1:] == ["  DATABASE_URL_FILE: cannot be read: No such file or directory"]
 
 
 def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch) -> None:

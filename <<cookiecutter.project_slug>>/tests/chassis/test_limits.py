@@ -1,0 +1,57 @@
+"""What is bounded stays bounded: requests in flight, their time, and the wait for the database."""
+
+import asyncio
+
+import asyncpg
+
+from tests.chassis.conftest import Running, Start
+
+
+async def problem(service: Running, path: str) -> tuple[int, str]:
+    response = await service.api.get(path)
+    kind = (await response.json(content_type="application/problem+json"))["type"].removeprefix("urn:problem-type:")
+    assert (response.headers.get("Retry-After") is not None) == (response.status == 503)
+    return response.status, kind
+
+
+async def test_requests_above_the_bound_are_refused_at_once(start: Start) -> None:
+    service = await start(max_in_flight=2)
+    responses = await asyncio.gather(*(service.api.get("/wait/300") for _ in range(5)))
+    assert sorted(response.status for response in responses) == [200, 200, 503, 503, 503]
+    refused = next(response for response in responses if response.status == 503)
+    assert ((await refused.json())["type"], refused.headers["Retry-After"]) == ("urn:problem-type:overloaded", "1")
+    assert (await service.api.get("/wait/0")).status == 200
+
+
+async def test_the_internal_port_is_never_counted(start: Start) -> None:
+    service = await start(max_in_flight=1)
+    slow = asyncio.create_task(service.api.get("/wait/500"))
+    while (await service.api.get("/wait/0")).status != 503:
+        await asyncio.sleep(0)
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert (await service.internal.get(path)).status == 200
+    assert not slow.done()
+    assert (await slow).status == 200
+
+
+async def test_the_wait_for_a_connection_is_bounded(start: Start) -> None:
+    service = await start(database_pool_size=1, database_acquire_timeout_seconds=0.2)
+    slow = asyncio.create_task(service.api.get("/sleep/1500"))
+    async with asyncio.timeout(10):
+        while (await service.api.get("/transaction")).status == 200:  # until the slow one has the connection
+            await asyncio.sleep(0)
+    assert await problem(service, "/transaction") == (503, "database-unavailable")
+    assert not slow.done()
+    assert (await slow).status == 200
+    assert (await service.api.get("/transaction")).status == 200
+
+
+async def test_a_deadline_ends_the_query_on_the_server_too(start: Start, database_url: str) -> None:
+    service = await start(request_timeout_seconds=0.3)
+    assert await problem(service, "/sleep/60000") == (503, "deadline-exceeded")
+    connection = await asyncpg.connect(database_url)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    async with asyncio.timeout(10):
+        while await connection.fetchval(running):
+            await asyncio.sleep(0.01)
+    await connection.close()
