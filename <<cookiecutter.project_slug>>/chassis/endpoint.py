@@ -30,6 +30,7 @@ from chassis.models import Body, Query
 from chassis.pagination import Page
 from chassis.settings import Settings
 
+_NAME = re.compile(r"{(\w+)}")
 _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
 
 
@@ -74,7 +75,7 @@ class Contract:
     def __init__(self, route: Route) -> None:
         name = f"{route.handler.__module__}.{route.handler.__qualname__}"
         hints = get_type_hints(route.handler, include_extras=True)
-        in_path = set(re.findall(r"{(\w+)}", route.path))
+        in_path = set(_NAME.findall(route.path))
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
         self.body: tuple[str, type[Body]] | None = None
@@ -218,7 +219,9 @@ def _answer(request: web.Request, route: Route, contract: Contract, result: Any)
     body = contract.result.dump_json(result)
     response = web.Response(status=route.status, body=body, content_type="application/json", headers=etag)
     if route.location:
-        response.headers["Location"] = route.location.format_map(vars(result))
+        response.headers["Location"] = _NAME.sub(
+            lambda name: quote(str(getattr(result, name[1])), safe=""), route.location
+        )
     if isinstance(result, Page) and result.next_cursor:
         response.headers["Link"] = (
             f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'

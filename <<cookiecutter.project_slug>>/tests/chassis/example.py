@@ -34,6 +34,13 @@ async def echo(body: Note) -> Note:
     return body
 
 
+async def echo_at(body: Note) -> Note:
+    return body
+
+
+async def nothing() -> None: ...
+
+
 async def search(query: Search) -> dict[str, Any]:
     return {"word": query.word, "most": query.most}
 
@@ -127,6 +134,8 @@ async def remove_part(size: int, database: Database) -> None:
 
 ROUTES = [
     Route("POST", "/echo", echo),
+    Route("POST", "/echo-at", echo_at, status=201, location="/notes/{text}"),
+    Route("DELETE", "/nothing", nothing),
     Route("GET", "/search", search),
     Route("PUT", "/notes/{number}", put_note),
     Route("GET", "/counter/{version}", counter),

@@ -95,12 +95,6 @@ async def test_a_handler_is_given_the_settings_it_asks_for(start: Start) -> None
     assert await (await service.api.get("/pool-size")).json() == {"pool_size": 3}
 
 
-async def test_head_answers_as_get_does_without_the_body(service: Running) -> None:
-    get, head = await service.api.get("/search?word=a"), await service.api.head("/search?word=a")
-    assert (head.status, await head.read()) == (200, b"")
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
-
-
 class Thing(Body):
     """A body."""
 

@@ -38,11 +38,6 @@ async def test_an_error_is_a_problem(start: Start, method: str, path: str, statu
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
-async def test_405_lists_the_methods_that_are_allowed(service: Running) -> None:
-    response = await service.api.delete("/search")
-    assert (response.status, response.headers["Allow"]) == (405, "GET,HEAD")
-
-
 async def test_the_unforeseen_is_in_the_log_and_not_in_the_answer(service: Running) -> None:
     with capture_logs() as logs:
         response = await service.api.get("/broken")
