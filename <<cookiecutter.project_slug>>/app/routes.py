@@ -1,7 +1,7 @@
 """The contents page: every route of the service."""
 
 from app.items import handlers as items
-from chassis.endpoint import Route
+from chassis.contract import Route
 from chassis.errors import NotFoundError
 
 ROUTES = [

@@ -11,9 +11,10 @@ from datetime import timedelta
 import structlog
 from aiohttp import hdrs, web
 
+from chassis.contract import Route
 from chassis.database import Database, Pool
 from chassis.docs import docs_routes
-from chassis.endpoint import Route, endpoint
+from chassis.endpoint import endpoint
 from chassis.health import Health, State, create_internal_api
 from chassis.idempotency import clean
 from chassis.limits import limits

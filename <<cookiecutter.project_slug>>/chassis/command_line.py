@@ -9,7 +9,7 @@ import asyncpg
 import uvloop
 
 from chassis.application import create_application
-from chassis.endpoint import Route
+from chassis.contract import Route
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.openapi import openapi_document

@@ -11,8 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
 from chassis.conditional import Versioned
+from chassis.contract import Contract, Route
 from chassis.database import Database
-from chassis.endpoint import Contract, Route
 from chassis.idempotency import HEADER, KEY
 from chassis.pagination import Page
 from chassis.problems import DETAILS, KINDS, MEDIA_TYPE, Kind, kind_of

@@ -1,4 +1,4 @@
-"""What can be done with items. A signature is the contract of its route: see chassis/endpoint.py."""
+"""What can be done with items. A signature is the contract of its route: see chassis/contract.py."""
 
 from app.items import queries
 from app.items.models import Item, ItemFields, ItemQuery

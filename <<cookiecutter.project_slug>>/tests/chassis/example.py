@@ -9,8 +9,8 @@ from pydantic import Field
 from chassis.application import Application, create_application
 from chassis.command_line import main
 from chassis.conditional import IfMatch, Versioned
+from chassis.contract import Route
 from chassis.database import Database
-from chassis.endpoint import Route
 from chassis.errors import NotFoundError, PreconditionFailedError
 from chassis.models import Body, Query, Text
 from chassis.settings import Settings, load_settings

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from chassis.contract import Route
 from chassis.database import Database
-from chassis.endpoint import Route, endpoint
+from chassis.endpoint import endpoint
 from chassis.models import Body
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start

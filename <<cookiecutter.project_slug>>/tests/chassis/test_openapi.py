@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 
 from app.routes import ROUTES
-from chassis.endpoint import Route
+from chassis.contract import Route
 from chassis.models import Id
 from chassis.openapi import openapi_document
 from chassis.pagination import PageQuery
