@@ -12,6 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from chassis.contract import Route
+from chassis.cors import cors
 from chassis.database import Database, Pool
 from chassis.docs import docs_routes
 from chassis.endpoint import endpoint
@@ -52,9 +53,10 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     database, health = Pool(settings), Health()
     for history in HISTORIES:
         read_revisions(history.versions)
+    across = [cors(settings.cors_origins)] if settings.cors_origins else []
     api = web.Application(
         client_max_size=settings.max_body_bytes,
-        middlewares=[observe, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
+        middlewares=[observe, *across, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
     )
     resources: dict[type, object] = {Database: database, Settings: settings, type(settings): settings}
     api.add_routes(web.RouteDef(route.method, route.path, endpoint(route, resources), {}) for route in routes)

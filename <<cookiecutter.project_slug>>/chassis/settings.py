@@ -1,12 +1,13 @@
 """Settings from the environment; a wrong one stops the start with every mistake named."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _postgresql_url(value: SecretStr) -> SecretStr:
@@ -19,6 +20,13 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query):
         raise ValueError(rule)
     return value
+
+
+def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    found = tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    if not all(re.fullmatch(r"\*|https?://[^/\s,]+", origin) for origin in found):
+        raise ValueError("should be origins with commas between them, scheme and host without a path, or *")
+    return found
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -52,6 +60,9 @@ class Settings(BaseSettings):
     require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
     idempotency_keep_seconds: int = Field(
         default=86400, ge=1, description="how long a POST's answer is kept by its key"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"
     )
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
 
