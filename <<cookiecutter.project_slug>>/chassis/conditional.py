@@ -5,7 +5,7 @@ the statement that writes; looked at before it, two clients could pass the check
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 
 from chassis.errors import PreconditionRequiredError
 
-_TAG = re.compile(r'(W/)?"([^"]*)"')
+_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+_TAGS = re.compile(rf"[\s,]*{_TAG}(?:\s*,[\s,]*{_TAG})*[\s,]*")
+_VERSION = re.compile(r'"([1-9][0-9]{0,18})-[0-9a-f]+"')
 _LARGEST_VERSION = 2**63 - 1
 
 
@@ -26,11 +28,6 @@ class Versioned(BaseModel):
     """
 
     version: Annotated[int, Field(exclude=True)]
-
-    @property
-    def etag(self) -> str:
-        """The value of the header ETag."""
-        return f'"{self.version}"'
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,52 @@ class IfMatch:
     versions: Sequence[int] | None
 
 
+def etag(result: Versioned, form: str) -> str:
+    """The value of the header ETag.
+
+    Args:
+        result: what is sent.
+        form: changes with the way in which a row is written, as a new field of the same version is another content.
+    """
+    return f'"{result.version}-{form}"'
+
+
 def if_match(request: web.Request, *, required: bool) -> IfMatch:
-    """Reads `If-Match` (RFC 9110, section 13.1.1), which compares strongly: a weak tag matches nothing.
+    """Reads the precondition of a write (RFC 9110, sections 13.1.1 and 13.1.2).
+
+    `If-Match` compares strongly: a weak tag matches nothing. `If-None-Match` on a write asks that there is no such
+    resource; where there is one, it is not written, whatever its version.
 
     Raises:
         PreconditionRequiredError: the client sent none, and `required` says that it must.
     """
+    if hdrs.IF_NONE_MATCH in request.headers:
+        return IfMatch([])
     if hdrs.IF_MATCH not in request.headers:
         if required:
             raise PreconditionRequiredError
         return IfMatch(None)
-    if _is_any(request, hdrs.IF_MATCH):
+    tags = _tags(request, hdrs.IF_MATCH)
+    if tags == ["*"]:
         return IfMatch(None)
-    strong = (tag for weak, tag in _tags(request, hdrs.IF_MATCH) if not weak)
-    return IfMatch(
-        [int(tag) for tag in strong if re.fullmatch("[1-9][0-9]{0,18}", tag) and int(tag) <= _LARGEST_VERSION]
-    )
+    versions = [int(found[1]) for found in map(_VERSION.fullmatch, tags) if found]
+    return IfMatch([version for version in versions if version <= _LARGEST_VERSION])
 
 
-def is_known(request: web.Request, etag: str) -> bool:
-    """Whether `If-None-Match` (RFC 9110, section 13.1.2) names this representation; it compares weakly."""
-    return _is_any(request, hdrs.IF_NONE_MATCH) or etag in {f'"{tag}"' for _, tag in _tags(request, hdrs.IF_NONE_MATCH)}
+def is_refused(request: web.Request, tag: str) -> bool:
+    """Whether `If-Match` of a read asks for another representation than this one (RFC 9110, section 13.1.1)."""
+    return hdrs.IF_MATCH in request.headers and not {tag, "*"} & set(_tags(request, hdrs.IF_MATCH))
 
 
-def _is_any(request: web.Request, header: str) -> bool:
-    return request.headers.get(header, "").strip() == "*"
+def is_known(request: web.Request, tag: str) -> bool:
+    """Whether `If-None-Match` of a read names this representation (RFC 9110, section 13.1.2); it compares weakly."""
+    known = _tags(request, hdrs.IF_NONE_MATCH)
+    return known == ["*"] or tag in {each.removeprefix("W/") for each in known}
 
 
-def _tags(request: web.Request, header: str) -> Iterator[tuple[str, str]]:
-    """The tags of a header that may come in several lines: whether each is weak, and what stands between its quotes."""
-    for line in request.headers.getall(header, ()):
-        yield from _TAG.findall(line)
+def _tags(request: web.Request, header: str) -> list[str]:
+    """The tags of a header, which may come in several lines; `["*"]` for any; none where it is not well-formed."""
+    text = ", ".join(request.headers.getall(header, ())).strip()
+    if text == "*":
+        return ["*"]
+    return re.findall(_TAG, text) if _TAGS.fullmatch(text) else []

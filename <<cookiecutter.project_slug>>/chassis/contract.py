@@ -12,9 +12,11 @@ What it returns is the answer's body; None is an answer without one.
 """
 
 import inspect
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, get_origin, get_type_hints
 
 from aiohttp import hdrs
@@ -58,9 +60,10 @@ class Contract:
         body: the parameter for the body and its model, if any.
         if_match: the parameter for the precondition, if any.
         given: the other parameters and their types.
-        idempotent: the parameter for the database of a POST, which an idempotency key keeps from running twice.
+        idempotent: the parameter for the database of a POST or PATCH, which an idempotency key keeps from a second run.
         result: an adapter for what the handler returns; None where it returns nothing.
         model: the class of what it returns.
+        form: a digest of how that is written.
 
     Raises:
         TypeError: the signature leaves something open; the message names the handler and the parameter.
@@ -92,10 +95,12 @@ class Contract:
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
         databases = (name for name, hint in self.given.items() if hint is Database)
-        self.idempotent = next(databases, None) if route.method == hdrs.METH_POST else None
+        self.idempotent = next(databases, None) if route.method in {hdrs.METH_POST, hdrs.METH_PATCH} else None
         if "return" not in hints:
             raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
         returns = hints["return"]
         self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
         origin = get_origin(returns) or returns
         self.model: type = origin if isinstance(origin, type) else object
+        schema = self.result.json_schema(mode="serialization") if self.result else {}
+        self.form = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()

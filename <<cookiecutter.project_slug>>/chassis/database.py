@@ -29,6 +29,10 @@ _CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock, or a conflict of transactions: the same request may succeed
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the failover is over
+    asyncpg.InternalClientError,  # asyncpg's protocol was cut off in the middle
     OSError,
     TimeoutError,
 )
@@ -68,11 +72,22 @@ class InTransaction(Database):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """The same connection each time; a transaction on it is a savepoint."""
         yield self._connection
+
+    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """As on a connection of its own: one that is refused spoils nothing, and several at once take turns."""
+        async with self._turn, self._connection.transaction():
+            return await self._connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """As on a connection of its own."""
+        async with self._turn, self._connection.transaction():
+            return await self._connection.fetchrow(query, *values)
 
 
 class Pool(Database):
@@ -138,10 +153,23 @@ class Pool(Database):
             raise DatabaseUnavailableError from error
         finally:
             self.waiting -= 1
+        lost = False
         try:
             try:
                 yield connection
             finally:
+                lost = _is_lost(connection)
                 await self._pool.release(connection, timeout=self._acquire_timeout)
         except _CONNECTION_LOST as error:
             raise DatabaseUnavailableError from error
+        except asyncpg.InterfaceError as error:
+            if not lost:  # a mistake of the code's
+                raise
+            raise DatabaseUnavailableError from error
+
+
+def _is_lost(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken it back already
+        return True

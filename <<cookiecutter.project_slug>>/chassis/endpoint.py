@@ -1,5 +1,6 @@
 """What aiohttp calls for a route: reads and checks the request as its contract says, and writes the answer."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -8,10 +9,16 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
-from chassis.conditional import Versioned, if_match, is_known
+from chassis.conditional import Versioned, etag, if_match, is_known, is_refused
 from chassis.contract import NAMES, Contract, Route
 from chassis.database import Database
-from chassis.errors import InvalidRequestError, MalformedBodyError, Mistake, UnsupportedMediaTypeError
+from chassis.errors import (
+    InvalidRequestError,
+    MalformedBodyError,
+    Mistake,
+    PreconditionFailedError,
+    UnsupportedMediaTypeError,
+)
 from chassis.idempotency import idempotency_key, once
 from chassis.pagination import Page
 from chassis.settings import Settings
@@ -48,7 +55,9 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
         key = idempotency_key(request) if name else None
         if not name or not key:
             return await carry_out()
-        content = values[contract.body[0]].model_dump_json() if contract.body else ""
+        # As the client said it, but for blanks and the order of members: what the models add changes with the code.
+        said = json.dumps(json.loads(await request.read()), sort_keys=True) if contract.body else ""
+        content = f"{request.query_string}\n{said}"
         return await once(values[name], key, content, keep, lambda database: carry_out(**{name: database}))
 
     return handle
@@ -69,9 +78,11 @@ async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
     if contract.query:
         name, query = contract.query
         try:
-            values[name] = query.model_validate(_query_parameters(request))
+            values[name] = query.model_validate(dict(request.query))
         except ValidationError as error:
             mistakes += _mistakes(error, "parameter")
+        twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
+        mistakes += [Mistake("parameter", name, "Should be given once") for name in twice]
     elif request.query:
         mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
     if contract.body:
@@ -83,12 +94,6 @@ async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
     if mistakes:
         raise InvalidRequestError(mistakes)
     return values
-
-
-def _query_parameters(request: web.Request) -> dict[str, str]:
-    if twice := {name for name in request.query if len(request.query.getall(name)) > 1}:
-        raise InvalidRequestError([Mistake("parameter", name, "Should be given once") for name in sorted(twice)])
-    return dict(request.query)
 
 
 async def _json_content(request: web.Request) -> bytes:
@@ -111,7 +116,7 @@ def _mistakes(error: ValidationError, where: str, name: str = "") -> list[Mistak
     mistakes = []
     for found in error.errors(include_url=False, include_context=False, include_input=False):
         if found["type"] == "json_invalid":
-            raise MalformedBodyError("The body is not valid JSON in UTF-8.") from None
+            raise MalformedBodyError("The body is not JSON in UTF-8, or is nested too deep to be read.") from None
         place = _pointer(found["loc"]) if where == "pointer" else name or str(found["loc"][0])
         mistakes.append(Mistake(where, place, found["msg"].removeprefix("Value error, ")))
     return mistakes
@@ -125,11 +130,16 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def _answer(request: web.Request, route: Route, contract: Contract, result: Any) -> web.Response:
     if contract.result is None:
         return web.Response(status=204)
-    etag = {hdrs.ETAG: result.etag} if isinstance(result, Versioned) else {}
-    if etag and request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and is_known(request, etag[hdrs.ETAG]):
-        return web.Response(status=304, headers=etag)
+    headers = {}
+    if isinstance(result, Versioned):
+        tag = headers[hdrs.ETAG] = etag(result, contract.form)
+        if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
+            if is_refused(request, tag):
+                raise PreconditionFailedError
+            if is_known(request, tag):
+                return web.Response(status=304, headers=headers)
     body = contract.result.dump_json(result)
-    response = web.Response(status=route.status, body=body, content_type="application/json", headers=etag)
+    response = web.Response(status=route.status, body=body, content_type="application/json", headers=headers)
     if route.location:
         response.headers["Location"] = NAMES.sub(
             lambda name: quote(str(getattr(result, name[1])), safe=""), route.location

@@ -10,23 +10,17 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import blake2b
 
-import asyncpg
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 
 from chassis.database import Database, InTransaction
-from chassis.errors import (
-    IdempotencyKeyReusedError,
-    InvalidRequestError,
-    Mistake,
-    RequestInProgressError,
-    UnavailableError,
-)
+from chassis.errors import IdempotencyKeyReusedError, InvalidRequestError, Mistake, RequestInProgressError
 
 log = structlog.get_logger()
 
 HEADER = "Idempotency-Key"
-KEY = "[!-~]{1,255}"
+KEY = '"[ -~]{1,253}"|[!-~]{1,255}'
 _BATCH = 1000
 _CLEANING_SECONDS = 60
 
@@ -43,7 +37,7 @@ def idempotency_key(request: web.Request) -> bytes | None:
     if len(keys) > 1 or not re.fullmatch(KEY, keys[0]):
         rule = "Should be given once, as 1 to 255 visible ASCII characters; a UUID is a good one"
         raise InvalidRequestError([Mistake("parameter", HEADER, rule)])
-    return _digest(request.path, keys[0])
+    return _digest(request.path, keys[0].strip('"'))
 
 
 async def once(
@@ -79,7 +73,8 @@ async def once(
         if stored := await connection.fetchrow(query, key, keep):
             if stored["fingerprint"] != fingerprint:
                 raise IdempotencyKeyReusedError
-            return web.Response(status=stored["status"], body=stored["body"], headers=json.loads(stored["headers"]))
+            headers = CIMultiDict(json.loads(stored["headers"]))
+            return web.Response(status=stored["status"], body=stored["body"], headers=headers)
         response = await carry_out(InTransaction(connection))
         await connection.execute(
             "INSERT INTO idempotency_keys (id, fingerprint, status, headers, body) VALUES ($1, $2, $3, $4, $5) "
@@ -87,7 +82,7 @@ async def once(
             key,
             fingerprint,
             response.status,
-            json.dumps(dict(response.headers)),
+            json.dumps(list(response.headers.items())),
             response.body or b"",
         )
         return response
@@ -99,7 +94,7 @@ async def clean(database: Database, keep: timedelta) -> None:
         try:
             while await _delete_batch(database, keep) == _BATCH:
                 pass
-        except (UnavailableError, asyncpg.PostgresError) as error:
+        except Exception as error:  # whatever it is, the next round tries again
             log.warning("idempotency_keys_not_cleaned", reason=repr(error.__cause__ or error))
         await asyncio.sleep(_CLEANING_SECONDS)
 

@@ -68,14 +68,14 @@ async def _run(connection: Connection, history: History, down_to: str | None) ->
     before, known = await current_revision(connection, history), read_revisions(history.versions).known
     if down_to not in {None, "base", *known}:
         raise MigrationError(f"There is no revision {down_to} to go down to: choose base or one of {sorted(known)}.")
-    if before is not None and before not in known:
+    if before is not None and before not in known and down_to is None:
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
         log.info(
             "migration_not_needed", reason="the database is ahead of this code", table=history.table, revision=before
         )
         return
     step = "preparation"
-    for statement in _statements(history, before, down_to):
+    for statement in statements(history, before, down_to):
         if statement.startswith(_STEP):
             step = statement.removeprefix(_STEP).strip()
             log.info("migrating", step=step)
@@ -95,7 +95,7 @@ async def _execute(connection: Connection, step: str, statement: str) -> None:
         raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
 
 
-def _statements(history: History, before: str | None, down_to: str | None) -> list[str]:
+def statements(history: History, before: str | None = None, down_to: str | None = None) -> list[str]:
     """The SQL from a revision to the newest one, or down to another; BEGIN and COMMIT around each revision included."""
     if down_to is not None and before is None:
         return []

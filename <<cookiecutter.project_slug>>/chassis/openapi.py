@@ -75,7 +75,7 @@ def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any
         "info": {"title": project.title, "version": project.version, "description": project.description},
         "paths": paths,
         "components": {
-            "schemas": {**definitions, "Problem": _PROBLEM},
+            "schemas": {**definitions, **_query_definitions(contracts), "Problem": _PROBLEM},
             "responses": _problem_responses(routes, contracts),
             "headers": {"X-Request-ID": _header("Finds the request in the log.")},
             "examples": {
@@ -97,6 +97,15 @@ def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, A
     return {key: schema for (key, _), schema in found.items()}, {
         str(name): schema for name, schema in definitions.items()
     }
+
+
+def _query_definitions(contracts: Sequence[Contract]) -> dict[str, Any]:
+    """What the parameters of the query refer to, such as an enum."""
+    found: dict[str, Any] = {}
+    for contract in contracts:
+        if contract.query:
+            found |= contract.query[1].model_json_schema(ref_template=_REFERENCES).get("$defs", {})
+    return found
 
 
 def _operation(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
@@ -128,7 +137,7 @@ def _path_parameters(contract: Contract) -> list[dict[str, Any]]:
 def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     if not contract.query:
         return []
-    schema = contract.query[1].model_json_schema()
+    schema = contract.query[1].model_json_schema(ref_template=_REFERENCES)
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
         for name, rule in schema["properties"].items()
@@ -177,7 +186,7 @@ def _problem_responses(routes: Sequence[Route], contracts: Sequence[Contract]) -
             retry = {"Retry-After": _header("Seconds after which to try again.")} if status == 503 else {}
             examples = {kind.name: {"$ref": f"#/components/examples/{kind.name}"} for kind in kinds}
             found[_response_name(kinds)] = {
-                "description": f"{status.phrase}: {', '.join(examples)}.",
+                "description": f"{'; '.join(kind.title for kind in kinds)}.",
                 "headers": {**_REQUEST_ID, **retry},
                 "content": {
                     MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}, "examples": examples}
@@ -205,7 +214,9 @@ def _possible_problems(route: Route, contract: Contract) -> list[tuple[Kind, ...
     if contract.idempotent:
         found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
     if contract.if_match:
-        found += [errors.PreconditionFailedError, errors.PreconditionRequiredError]
+        found += [errors.PreconditionRequiredError]
+    if contract.if_match or (issubclass(contract.model, Versioned) and route.method == "GET"):
+        found += [errors.PreconditionFailedError]
     if contract.body:
         found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]
     kinds = sorted({kind_of(error) for error in found})
@@ -215,7 +226,7 @@ def _possible_problems(route: Route, contract: Contract) -> list[tuple[Kind, ...
 def _example(kind: Kind) -> dict[str, Any]:
     example: dict[str, Any] = {
         "type": kind.type,
-        "title": kind.status.phrase,
+        "title": kind.title,
         "status": kind.status.value,
         "detail": _MEANINGS[kind.name],
         "request_id": "0af7651916cd43dd8448eb211c80319c",

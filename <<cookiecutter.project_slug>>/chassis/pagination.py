@@ -28,8 +28,11 @@ class PageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=100, description="rows a page"), WHOLE_NUMBER] = 20
     cursor: Annotated[str, Field(description="where the page starts, from the link of the page before")] = ""
 
-    def position(self) -> Position:
+    def position(self, *types: type) -> Position:
         """The position after which the page starts; empty on the first page.
+
+        Args:
+            types: of its values, `int` (a bigint) or `str`.
 
         Raises:
             InvalidRequestError: the cursor was not made by this list with the same filters in the same order.
@@ -41,7 +44,8 @@ class PageQuery(Query):
             position = tuple(json.loads(content[_CHECKSUM_BYTES:]))
         except (ValueError, TypeError, RecursionError):
             position = ()
-        if not position or self.cursor != self.cursor_after(position):
+        fits = tuple(map(type, position)) == types and all(abs(v) < 2**63 for v in position if isinstance(v, int))
+        if not fits or self.cursor != self.cursor_after(position):
             rule = "Not a cursor of this list with these filters; follow a page's links, or leave it out to start again"
             raise InvalidRequestError([Mistake("parameter", "cursor", rule)])
         return position
@@ -50,7 +54,8 @@ class PageQuery(Query):
         """The opaque text that stands for a position in this list."""
         text = json.dumps(position, separators=(",", ":")).encode()
         # Not a secret: it keeps a cursor from being read by a list that it was not made for.
-        scope = f"{type(self).__module__}.{type(self).__qualname__} {self.model_dump_json(exclude={'limit', 'cursor'})}"
+        asked = self.model_dump_json(exclude={"limit", "cursor"}, exclude_defaults=True)
+        scope = f"{type(self).__module__}.{type(self).__qualname__} {asked}"
         checksum = blake2b(scope.encode() + text, digest_size=_CHECKSUM_BYTES).digest()
         return urlsafe_b64encode(checksum + text).decode().rstrip("=")
 

@@ -31,6 +31,11 @@ class Kind(NamedTuple):
         """The URI that identifies the kind to clients."""
         return f"urn:problem-type:{self.name}"
 
+    @property
+    def title(self) -> str:
+        """The kind in words."""
+        return self.name.replace("-", " ").capitalize()
+
 
 # The first class of an exception's ancestry that is listed here tells its kind.
 KINDS: dict[type[Exception], Kind] = {
@@ -47,7 +52,9 @@ KINDS: dict[type[Exception], Kind] = {
     web.HTTPRequestEntityTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large"),
     errors.UnsupportedMediaTypeError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.InvalidRequestError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
-    asyncpg.DataError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.CharacterNotInRepertoireError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.NumericValueOutOfRangeError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.StringDataRightTruncationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.CheckViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.NotNullViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.IntegrityConstraintViolationError: Kind(HTTPStatus.CONFLICT, "conflict"),
@@ -86,6 +93,8 @@ _CONSTRAINTS: dict[type[Exception], str] = {
 
 def kind_of(error: type[Exception]) -> Kind:
     """The kind of problem that an exception's class is answered with."""
+    if error is asyncpg.DataError:  # asyncpg's own: a value that the column's type cannot hold
+        return KINDS[errors.InvalidRequestError]
     return next(KINDS[ancestor] for ancestor in error.__mro__ if ancestor in KINDS)
 
 
@@ -94,7 +103,7 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
     kind = kind_of(type(error))
     problem: dict[str, Any] = {
         "type": kind.type,
-        "title": kind.status.phrase,
+        "title": kind.title,
         "status": kind.status,
         "detail": str(error) if isinstance(error, errors.ServiceError) else DETAILS[kind.name],
         "request_id": request_id,
@@ -117,8 +126,8 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
 def _broken_constraint(error: asyncpg.IntegrityConstraintViolationError) -> errors.Mistake:
     """Names the field by PostgreSQL's own way of naming a constraint, table_column_kind, and no value."""
     rule = next(_CONSTRAINTS[ancestor] for ancestor in type(error).__mro__ if ancestor in _CONSTRAINTS)
-    name = error.column_name or error.constraint_name or ""
-    field = re.sub(r"_(key|fkey|check|excl|idx)\d*$", "", name).removeprefix(f"{error.table_name}_")
+    named = re.fullmatch(rf"{error.table_name}_(.+)_(key|fkey|check)\d*", error.constraint_name or "")
+    field = error.column_name or (named[1] if named else "")
     return errors.Mistake("pointer", f"#/{field}" if field else "#", rule)
 
 

@@ -60,11 +60,12 @@ def read_revisions(versions: Path) -> Revisions:
         ValueError: two revisions follow the same one, or none is the first.
     """
     parents: dict[str, str | None] = {}
-    line = re.compile(r'^(revision|down_revision)\b[^=\n]*= *(?:"([^"]+)"|None)', re.MULTILINE)
+    line = re.compile(r"""^(revision|down_revision)\b[^=\n]*= *(?:["']([^"']+)["']|None)""", re.MULTILINE)
     for file in versions.glob("*.py"):
         found = dict(line.findall(file.read_text(encoding="utf-8")))
-        if "revision" in found:
-            parents[found["revision"]] = found.get("down_revision") or None
+        if not found.get("revision"):
+            raise ValueError(f'{file} names no revision: write it as revision = "0002"')
+        parents[found["revision"]] = found.get("down_revision") or None
     heads = parents.keys() - set(parents.values())
     if len(heads) != (1 if parents else 0):
         raise ValueError(f"{versions} has {len(heads)} newest revisions, {sorted(heads)}: merge them into one line")

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
     require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
     idempotency_keep_seconds: int = Field(
-        default=86400, ge=1, description="how long a POST's answer is kept by its key"
+        default=86400, ge=1, le=31_536_000, description="how long a POST's answer is kept by its key"
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"

@@ -21,7 +21,8 @@ async def insert_item(database: Database, fields: ItemFields) -> Item:
 
 async def select_items(database: Database, query: ItemQuery) -> list[Item]:
     """One item more than the page holds tells that there is a next page."""
-    order, position = _ORDERS[query.sort], query.position()
+    order = _ORDERS[query.sort]
+    position = query.position(*[int] * len(order))
     after = f"({', '.join(order)}) > ({', '.join(f'${3 + n}' for n in range(len(order)))})" if position else "true"
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM items WHERE ($1 = '' OR name = $1) AND {after} ORDER BY {', '.join(order)} LIMIT $2",

@@ -4,6 +4,7 @@ from alembic import context
 
 context.configure(
     dialect_name="postgresql",
+    dialect_opts={"paramstyle": "named"},  # the default doubles every % in the SQL
     transaction_per_migration=True,
     version_table=context.config.attributes["version_table"],
 )

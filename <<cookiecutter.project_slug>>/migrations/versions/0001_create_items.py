@@ -22,6 +22,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX items_name ON items (name, id)")
     op.execute("CREATE INDEX items_price_cents ON items (price_cents, id)")
+    op.execute("CREATE INDEX items_name_price_cents ON items (name, price_cents, id)")
 
 
 def downgrade() -> None:

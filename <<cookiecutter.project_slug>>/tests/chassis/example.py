@@ -1,6 +1,7 @@
 """A service that shows the chassis at work, so that its tests need no resource of the service's own."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 import asyncpg
@@ -111,6 +112,18 @@ async def write_note(body: Note, milliseconds: int, database: Database) -> Note:
     return body
 
 
+async def search_and_write(query: Search, database: Database) -> dict[str, str]:
+    await database.fetch("INSERT INTO notes VALUES ($1)", query.word)
+    return {"word": query.word}
+
+
+async def try_again(database: Database) -> dict[str, int]:
+    with suppress(asyncpg.DivisionByZeroError):
+        await database.fetch("SELECT 1 / 0")
+    rows = await asyncio.gather(*(database.fetchrow("SELECT $1::int AS number", number) for number in (1, 2)))
+    return {"sum": sum(row["number"] for row in rows if row)}
+
+
 async def refused(database: Database) -> None:
     raise asyncpg.InsufficientPrivilegeError("a detail of the database")
 
@@ -149,6 +162,8 @@ ROUTES = [
     Route("GET", "/transaction", in_transaction),
     Route("GET", "/pool-size", pool_size),
     Route("POST", "/write/{milliseconds}", write_note, status=201, location="/notes/{text}"),
+    Route("POST", "/search-and-write", search_and_write),
+    Route("POST", "/try-again", try_again),
     Route("GET", "/refused", refused),
     Route("POST", "/parts", add_part),
     Route("DELETE", "/parts/{size}", remove_part),

@@ -4,19 +4,24 @@ from typing import Any
 
 import pytest
 
+from chassis.contract import Contract, Route
 from tests.chassis.conftest import Running, Start
+from tests.chassis.example import Counter, counter
 
-TAG = '"7"'
+FORM = Contract(Route("GET", "/counter/{version}", counter)).form
+TAG = f'"7-{FORM}"'
 
 
-@pytest.mark.parametrize("tags", [TAG, 'W/"7"', '"1", W/"7"', '"a,b" ,"7"', "*", " * "])
+@pytest.mark.parametrize("tags", [TAG, f"W/{TAG}", f'"1", W/{TAG}', f'"a,b" ,{TAG}', f", {TAG},", "*", " * "])
 async def test_13_1_2_if_none_match_compares_weakly_and_leaves_the_body_out(service: Running, tags: str) -> None:
     for method in ("GET", "HEAD"):
         response = await service.api.request(method, "/counter/7", headers={"If-None-Match": tags})
         assert (response.status, await response.read()) == (304, b"")
 
 
-@pytest.mark.parametrize("tags", ['"8"', "7", '"77"', '""', "garbage", ""])
+@pytest.mark.parametrize(
+    "tags", ['"8"', "7", '"7"', '"7-000000"', '""', f"w/{TAG}", f"x{TAG}y", f'{TAG} "8"', "garbage", ""]
+)
 async def test_13_1_2_a_representation_that_is_not_known_is_sent(service: Running, tags: str) -> None:
     response = await service.api.get("/counter/7", headers={"If-None-Match": tags})
     assert (response.status, await response.json()) == (200, {"name": "counter"})
@@ -44,9 +49,12 @@ async def test_8_8_3_the_tag_is_strong_and_the_version_is_not_in_the_body(servic
         (None, None),
         ("*", None),
         (TAG, [7]),
-        ('"1", "7"', [1, 7]),
-        ('W/"7"', []),
-        ('"07", "x", "", "7.0", "-1", "99999999999999999999"', []),
+        ('"7-0ff0"', [7]),  # another way to write the same version
+        (f'"1-a", {TAG}', [1, 7]),
+        (f"W/{TAG}", []),
+        ('"07-a", "x", "", "7", "7.0-a", "-1-a", "9999999999999999999-a"', []),
+        (f'"*", {TAG}x', []),
+        (f"w/{TAG}", []),
         ("7", []),
         ("", []),
     ],
@@ -54,6 +62,27 @@ async def test_8_8_3_the_tag_is_strong_and_the_version_is_not_in_the_body(servic
 async def test_13_1_1_if_match_compares_strongly(service: Running, tags: str | None, versions: Any) -> None:
     response = await service.api.put("/counter", headers={} if tags is None else {"If-Match": tags})
     assert (response.status, await response.json()) == (200, {"versions": versions})
+
+
+async def test_13_1_2_a_write_that_asks_for_nothing_to_be_there_matches_no_version(service: Running) -> None:
+    response = await service.api.put("/counter", headers={"If-None-Match": "*"})
+    assert await response.json() == {"versions": []}
+
+
+@pytest.mark.parametrize(
+    ("tags", "status"), [(TAG, 200), ("*", 200), ('"8"', 412), (f"W/{TAG}", 412), ("garbage", 412)]
+)
+async def test_13_1_1_a_read_may_ask_for_what_it_knows(service: Running, tags: str, status: int) -> None:
+    assert (await service.api.get("/counter/7", headers={"If-Match": tags})).status == status
+
+
+async def test_8_8_1_another_form_of_the_same_version_has_another_tag() -> None:
+    class More(Counter):
+        currency: str = "EUR"
+
+    async def more() -> More: ...  # type: ignore[empty-body]
+
+    assert Contract(Route("GET", "/more", more)).form != FORM
 
 
 async def test_a_write_without_a_precondition_may_be_forbidden(start: Start) -> None:

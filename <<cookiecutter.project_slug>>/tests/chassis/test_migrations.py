@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from app.settings import Settings
 from chassis.errors import MigrationError
-from chassis.migrate import migrate
+from chassis.migrate import migrate, statements
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, SERVICE, Revisions, read_revisions
+from chassis.schema import HISTORIES, SERVICE, History, Revisions, read_revisions
 from tests.chassis.processes import service_process
 from tests.databases import drop_database, make_database
 
@@ -116,6 +116,15 @@ async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path
         assert process.returncode == status, errors
     assert b"has no SQL yet" in errors
     assert await _value(empty_url, "SELECT version_num FROM alembic_version") == HEAD
+
+
+@pytest.mark.parametrize("text", ["100 %", "%s %(a)s", "a : b", "it''s"])
+def test_what_is_run_is_what_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "0001_a.py").write_text(
+        f"from alembic import op\nrevision = '0001'\ndown_revision = None\n"
+        f"def upgrade() -> None:\n    op.execute(\"INSERT INTO t VALUES ('{text}')\")\n"
+    )
+    assert f"INSERT INTO t VALUES ('{text}');" in [each.strip() for each in statements(History(tmp_path, "t_version"))]
 
 
 def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from chassis.errors import InvalidRequestError
-from chassis.pagination import Page, PageQuery
+from chassis.pagination import Page, PageQuery, Position
 
 
 class Numbers(PageQuery):
@@ -22,10 +22,12 @@ class Words(PageQuery):
 
 
 CURSOR = Numbers().cursor_after((2**63 - 1, "é"))
+# Whoever knows how a cursor is made can make one; it still has to fit the list's order.
+FORGED: list[Position] = [(1,), (1, "a", 1), ("a", "a"), (2**63, "a"), (True, "a"), (1, 2)]
 
 
 def test_a_cursor_comes_back_as_the_position_it_was_made_of() -> None:
-    assert Numbers(cursor=CURSOR, limit=3).position() == (2**63 - 1, "é")
+    assert Numbers(cursor=CURSOR, limit=3).position(int, str) == (2**63 - 1, "é")
     assert Numbers().position() == ()
 
 
@@ -39,12 +41,13 @@ def test_a_cursor_comes_back_as_the_position_it_was_made_of() -> None:
         Numbers(cursor=urlsafe_b64encode(b"123456" + b"[" * 5000).decode()),
         Numbers(cursor=CURSOR, colour="red"),
         Words(cursor=CURSOR),
+        *(Numbers(cursor=Numbers().cursor_after(forged)) for forged in FORGED),
     ],
     ids=repr,
 )
 def test_a_tampered_cursor_and_one_of_another_list_are_refused(query: PageQuery) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        query.position()
+        query.position(int, str)
     [mistake] = caught.value.mistakes
     assert (mistake.where, mistake.name) == ("parameter", "cursor")
     assert mistake.detail.startswith("Not a cursor of this list")
@@ -61,5 +64,5 @@ def test_one_row_more_than_the_limit_means_a_next_page() -> None:
     page = Page[int].cut([1, 2, 3], query, position=lambda row: [row])
     assert page.items == [1, 2]
     assert page.next_cursor
-    assert Numbers(cursor=page.next_cursor).position() == (2,)
+    assert Numbers(cursor=page.next_cursor).position(int) == (2,)
     assert Page[int].cut([1, 2], query, position=lambda row: [row]).next_cursor is None
