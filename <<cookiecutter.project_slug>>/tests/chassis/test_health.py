@@ -120,7 +120,7 @@ async def test_requests_are_counted_by_method_route_and_status_class(service: Ru
 
 async def test_the_pool_and_the_event_loop_are_measured(start: Start) -> None:
     service = await start(database_pool_size=1, database_acquire_timeout_seconds=5)
-    slow = [asyncio.create_task(service.api.get("/sleep/1500")) for _ in range(2)]
+    slow = [asyncio.create_task(service.api.get("/sleep/1100")) for _ in range(2)]
     wanted = {
         'db_client_connection_count{state="used"} 1.0',
         'db_client_connection_count{state="idle"} 0.0',
