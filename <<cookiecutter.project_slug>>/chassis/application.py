@@ -21,7 +21,7 @@ from chassis.idempotency import clean
 from chassis.limits import limits
 from chassis.metrics import BUILD_INFO
 from chassis.observe import observe
-from chassis.openapi import openapi_document
+from chassis.openapi import check_names, openapi_document
 from chassis.problems import problems
 from chassis.project import project
 from chassis.saturation import sample
@@ -48,8 +48,9 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
 
     Raises:
         TypeError: a handler's signature leaves its contract open.
-        ValueError: the migrations do not form one line.
+        ValueError: the migrations do not form one line, or two handlers have the same name.
     """
+    check_names(routes)
     database, health = Pool(settings), Health()
     for history in HISTORIES:
         read_revisions(history.versions)
@@ -60,7 +61,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     )
     resources: dict[type, object] = {Database: database, Settings: settings, type(settings): settings}
     api.add_routes(web.RouteDef(route.method, route.path, endpoint(route, resources), {}) for route in routes)
-    api.add_routes(docs_routes(openapi_document(routes, project())))
+    api.add_routes(docs_routes(lambda: openapi_document(routes, project())))
 
     async def on_prepare(_: web.Request, response: web.StreamResponse) -> None:
         if health.state is State.DRAINING:

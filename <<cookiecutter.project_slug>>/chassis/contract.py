@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any, get_origin, get_type_hints
 
@@ -104,3 +105,13 @@ class Contract:
         self.model: type = origin if isinstance(origin, type) else object
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.form = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
+
+
+@cache
+def contract_of(route: Route) -> Contract:
+    """The contract of a route, made once.
+
+    Raises:
+        TypeError: as `Contract` does.
+    """
+    return Contract(route)

@@ -1,5 +1,6 @@
 """The documentation page at /docs: Swagger UI from an installed package, so that it works with no internet."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -38,12 +39,16 @@ _POLICY = (
 )
 
 
-def docs_routes(document: dict[str, object]) -> list[web.AbstractRouteDef]:
-    """The routes of the documentation: the OpenAPI document, the page, and the files it loads."""
-    openapi_json = to_json(document)
+def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractRouteDef]:
+    """The routes of the documentation: the OpenAPI document, the page, and the files it loads.
+
+    Args:
+        document: makes the document, when it is first asked for: no start waits for it.
+    """
+    openapi_json = cache(lambda: to_json(document()))
 
     async def openapi(_: web.Request) -> web.Response:
-        return web.Response(body=openapi_json, content_type="application/json")
+        return web.Response(body=openapi_json(), content_type="application/json")
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html", headers={"Content-Security-Policy": _POLICY})

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import ValidationError
 
 from chassis.conditional import Versioned, etag, if_match, is_known, is_refused
-from chassis.contract import NAMES, Contract, Route
+from chassis.contract import NAMES, Contract, Route, contract_of
 from chassis.database import Database
 from chassis.errors import (
     InvalidRequestError,
@@ -36,7 +36,7 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
     Raises:
         TypeError: the handler's signature asks for something that is neither in the request nor in `resources`.
     """
-    contract = Contract(route)
+    contract = contract_of(route)
     if unknown := {name: hint for name, hint in contract.given.items() if hint not in resources}:
         raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
     given = {name: resources[hint] for name, hint in contract.given.items()}

@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
 from chassis.conditional import Versioned
-from chassis.contract import Contract, Route
+from chassis.contract import Contract, Route, contract_of
 from chassis.database import Database
 from chassis.idempotency import HEADER, KEY
 from chassis.pagination import Page
@@ -54,18 +54,20 @@ _PROBLEM = {
 }
 
 
-def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any]:
-    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists.
+def check_names(routes: Sequence[Route]) -> None:
+    """Looks whether each operation has a name of its own.
 
     Raises:
         ValueError: two handlers have the same name, which is the name of their operation.
     """
     names = [route.handler.__name__ for route in routes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(
-            f"Several handlers are called {twice}: their names are the API's operation ids, rename all but one"
-        )
-    contracts = [Contract(route) for route in routes]
+        raise ValueError(f"Several handlers are called {twice}: they name the operations, so rename all but one")
+
+
+def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any]:
+    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists."""
+    contracts = [contract_of(route) for route in routes]
     schemas, definitions = _schemas(contracts)
     paths: dict[str, dict[str, Any]] = {}
     for route, contract in zip(routes, contracts, strict=True):

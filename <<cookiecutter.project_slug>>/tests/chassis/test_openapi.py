@@ -6,14 +6,16 @@ import re
 import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from pydantic import TypeAdapter
+from pydantic import SecretStr, TypeAdapter
 
 from app.routes import ROUTES
+from chassis.application import create_application
 from chassis.contract import Route
 from chassis.models import Id
 from chassis.openapi import openapi_document
 from chassis.pagination import PageQuery
 from chassis.project import ROOT, project
+from chassis.settings import Settings
 from tests.chassis import example
 from tests.chassis.conftest import Running
 
@@ -77,7 +79,7 @@ def test_the_document_has_the_service_s_title_for_people() -> None:
 def test_two_handlers_of_one_name_stop_the_start() -> None:
     twice = [Route("GET", "/a", example.broken), Route("GET", "/b", example.broken)]
     with pytest.raises(ValueError, match="broken"):
-        openapi_document(twice, project())
+        create_application(twice, Settings(database_url=SecretStr("postgresql://host/name")))
 
 
 def test_every_problem_has_an_example_that_is_one() -> None:
