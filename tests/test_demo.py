@@ -8,12 +8,7 @@ import subprocess
 import pytest
 
 from tests.baking import REPOSITORY
-
-
-def free_port() -> str:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+from tests.services import free_port
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.services import environment_for, run
+from tests.services import environment_for, free_port, run
 
 PATIENCE_SECONDS = 60
 
@@ -46,12 +45,9 @@ def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
     """A service with the defaults, running on its embedded PostgreSQL."""
     service = new_service()
     run(service, tools, "make", "openapi")  # makes the environment
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ports.append(listener.getsockname()[1])
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    environment |= {"PORT": str(ports[0]), "INTERNAL_PORT": str(ports[1])}
+    environment |= {"PORT": port, "INTERNAL_PORT": free_port()}
     process = subprocess.Popen(
         [environment_for(service) / "bin" / "python", "-m", "chassis.development.run"],
         cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -63,7 +59,7 @@ def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
         if " ready " in line:
             break
     assert process.poll() is None, said
-    yield f"http://127.0.0.1:{ports[0]}"
+    yield f"http://127.0.0.1:{port}"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_SECONDS)
 
