@@ -12,6 +12,7 @@ from chassis.application import create_application
 from chassis.contract import Route
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
+from chassis.migrate import migrate
 from chassis.openapi import openapi_document
 from chassis.project import project
 from chassis.server import listen, serve, stop_on_signals
@@ -23,8 +24,8 @@ def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
     parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the API (the default)")
-    migrate = commands.add_parser("migrate", help="bring the database to the newest revision")
-    migrate.add_argument("--down-to", metavar="REVISION", help="go back to REVISION (or to `base`) instead")
+    migration = commands.add_parser("migrate", help="bring the database to the newest revision")
+    migration.add_argument("--down-to", metavar="REVISION", help="go back to REVISION (or to `base`) instead")
     commands.add_parser("openapi", help="print the OpenAPI document")
     arguments = parser.parse_args()
     if arguments.command == "openapi":
@@ -34,7 +35,7 @@ def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
         settings = load_settings(settings_class)
         configure_logs(settings.log_level, settings.log_format)
         if arguments.command == "migrate":
-            _migrate(settings, arguments.down_to)
+            uvloop.run(migrate(settings, arguments.down_to))
         else:
             _serve(settings, routes)
     except (SettingsError, ServiceError, OSError, asyncpg.PostgresError) as error:
@@ -49,9 +50,3 @@ def _serve(settings: Settings, routes: Sequence[Route]) -> None:
             await serve(create_application(routes, settings), [api], [internal], stop)
 
         uvloop.run(run())
-
-
-def _migrate(settings: Settings, down_to: str | None) -> None:
-    from chassis.migrate import migrate  # here, because Alembic has no place in the memory of a serving process
-
-    uvloop.run(migrate(settings, down_to))

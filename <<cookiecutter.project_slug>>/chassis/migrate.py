@@ -5,18 +5,15 @@ what is run is what can be read.
 """
 
 import asyncio
-from typing import TextIO, cast
+import json
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 
 from chassis.database import CANNOT_CONNECT, Connection
 from chassis.errors import MigrationError
-from chassis.project import ROOT
-from chassis.schema import HISTORIES, SERVICE, History, current_revision, read_revisions
+from chassis.schema import HISTORIES, RENDERED, SERVICE, History, Step, current_revision
 from chassis.settings import Settings
 
 log = structlog.get_logger()
@@ -24,7 +21,6 @@ log = structlog.get_logger()
 _LOCK = 0x6D696772617465  # "migrate": any number will do that nothing else in the database locks
 _POLL_SECONDS = 0.2
 _CONNECT_SECONDS = 10
-_STEP = "-- Running "  # how Alembic's comment before each revision begins
 
 
 async def migrate(settings: Settings, down_to: str | None = None, history: History = SERVICE) -> None:
@@ -39,6 +35,7 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
         MigrationError: the database cannot be reached, a statement failed (its revision is rolled back, those before it
             stay), a revision has no SQL yet, or `down_to` is no revision below the database's.
     """
+    plan = [(each, _steps(each)) for each in (HISTORIES if down_to is None else [history])]
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
     except CANNOT_CONNECT as error:
@@ -47,8 +44,8 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
         raise MigrationError(f"The database cannot be reached: {reason}") from error
     try:
         await _lock(connection)
-        for each in HISTORIES if down_to is None else (history,):
-            await _run(connection, each, down_to)
+        for each, steps in plan:
+            await _run(connection, each, steps, down_to)
     finally:
         await connection.close()
 
@@ -64,71 +61,45 @@ async def _lock(connection: Connection) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _run(connection: Connection, history: History, down_to: str | None) -> None:
-    before, known = await current_revision(connection, history), read_revisions(history.versions).known
-    if down_to not in {None, "base", *known}:
-        raise MigrationError(f"There is no revision {down_to} to go down to: choose base or one of {sorted(known)}.")
-    if before is not None and before not in known and down_to is None:
+async def _run(connection: Connection, history: History, steps: Sequence[Step], down_to: str | None) -> None:
+    known = ["base", *(step.revision for step in steps)]
+    if down_to not in {None, *known}:
+        raise MigrationError(f"There is no revision {down_to} to go down to: choose one of {known}.")
+    before = await current_revision(connection, history)
+    if before not in {None, *known}:
+        if down_to is not None:
+            raise MigrationError(
+                f"The database is at {before}, which this code does not know: use the code that made it."
+            )
         # A roll-back runs the older image's migrations on the newer schema, which that image can use as it is.
-        log.info(
-            "migration_not_needed", reason="the database is ahead of this code", table=history.table, revision=before
-        )
+        reason = "the database is ahead of this code"
+        log.info("migration_not_needed", reason=reason, table=history.table, revision=before)
         return
-    step = "preparation"
-    for statement in statements(history, before, down_to):
-        if statement.startswith(_STEP):
-            step = statement.removeprefix(_STEP).strip()
-            log.info("migrating", step=step)
-        elif not statement.strip(" ;\n"):
-            raise MigrationError(f"The migration {step!r} has no SQL yet: write it, for both directions.")
-        else:
-            await _execute(connection, step, statement)
-    after = await current_revision(connection, history)
-    log.info("migration_done", table=history.table, before=before, after=after)
+    at = known.index(before or "base")
+    to = known.index(down_to) if down_to else len(steps)
+    if down_to and to > at:
+        raise MigrationError(f"The database is at {before or 'base'} and cannot go down to {down_to}.")
+    for step in steps[at:to]:
+        await _carry_out(connection, f"upgrade to {step.revision}, {step.name}", step.upgrade)
+    for step in reversed(steps[to:at]):
+        await _carry_out(connection, f"downgrade from {step.revision}, {step.name}", step.downgrade)
+    log.info("migration_done", table=history.table, before=before, after=await current_revision(connection, history))
 
 
-async def _execute(connection: Connection, step: str, statement: str) -> None:
-    try:
-        await connection.execute(statement)
-    except asyncpg.PostgresError as error:
-        log.error("migration_failed", step=step, reason=str(error))
-        raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
-
-
-def statements(history: History, before: str | None = None, down_to: str | None = None) -> list[str]:
-    """The SQL from a revision to the newest one, or down to another; BEGIN and COMMIT around each revision included."""
-    if down_to is not None and before is None:
-        return []
-    # Alembic begins with CREATE TABLE, and an empty table is left where everything was taken back.
-    written = _Written([] if before else [f"DROP TABLE IF EXISTS {history.table}"])
-    config = alembic_config(history, cast(TextIO, written))
-    if down_to is None:
-        command.upgrade(config, f"{before or 'base'}:head", sql=True)
-    else:
+async def _carry_out(connection: Connection, step: str, statements: Sequence[str]) -> None:
+    log.info("migrating", step=step)
+    for statement in statements:
         try:
-            command.downgrade(config, f"{before}:{down_to}", sql=True)
-        except CommandError as error:  # it lies above
-            raise MigrationError(f"The database is at {before} and cannot go down to {down_to}.") from error
-    return written.statements
+            await connection.execute(statement)
+        except asyncpg.PostgresError as error:
+            log.error("migration_failed", step=step, reason=str(error))
+            raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
 
 
-def alembic_config(history: History, output: TextIO | None = None) -> Config:
-    """Alembic's configuration: where the migrations are. There is no alembic.ini to keep in step."""
-    config = Config(output_buffer=output, attributes={"version_table": history.table})
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("script_location", str(ROOT / "chassis" / "migrations").replace("%", "%%"))
-    config.set_main_option("version_locations", str(history.versions).replace("%", "%%"))
-    return config
+def _steps(history: History) -> list[Step]:
+    """The SQL as it was rendered when the image was built; in development, as the revisions' files say it now."""
+    if RENDERED.exists():
+        return [Step(*step) for step in json.loads(RENDERED.read_text(encoding="utf-8"))[history.table]]
+    from chassis.migrations.render import render  # here, because there is no Alembic in the image
 
-
-class _Written:
-    """Takes the place of the file that Alembic writes to: one statement a call."""
-
-    def __init__(self, statements: list[str]) -> None:
-        self.statements = statements
-
-    def write(self, text: str) -> None:
-        self.statements.append(text)
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
+    return render(history)

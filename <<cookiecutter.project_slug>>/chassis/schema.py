@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -29,6 +30,18 @@ CHASSIS = History(ROOT / "chassis" / "migrations" / "versions", "chassis_version
 SERVICE = History(ROOT / "migrations" / "versions", "alembic_version")
 HISTORIES = (CHASSIS, SERVICE)
 """In the order in which they are applied."""
+
+RENDERED = ROOT / "migrations.json"
+"""The SQL of all revisions, in the image: lists of `Step` by version table."""
+
+
+class Step(NamedTuple):
+    """A revision as SQL, one statement each."""
+
+    revision: str
+    name: str
+    upgrade: list[str]
+    downgrade: list[str]
 
 
 class SchemaState(StrEnum):

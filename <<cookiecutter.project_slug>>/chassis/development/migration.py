@@ -4,7 +4,7 @@ import sys
 
 from alembic import command
 
-from chassis.migrate import alembic_config
+from chassis.migrations.render import alembic_config
 from chassis.schema import SERVICE, read_revisions
 
 

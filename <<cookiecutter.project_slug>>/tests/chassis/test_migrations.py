@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from app.settings import Settings
 from chassis.errors import MigrationError
-from chassis.migrate import migrate, statements
+from chassis.migrate import migrate
+from chassis.migrations.render import render
 from chassis.project import ROOT
 from chassis.schema import HISTORIES, SERVICE, History, Revisions, read_revisions
 from tests.chassis.processes import service_process
@@ -97,7 +98,7 @@ async def test_a_revision_that_is_not_there_to_go_back_to_is_refused_with_those_
     settings = Settings(database_url=SecretStr(empty_url))
     await migrate(settings)
     for _ in range(2):  # with something to go down from, and without
-        with pytest.raises(MigrationError, match=rf"choose base or one of \[.*'{HEAD}'"):
+        with pytest.raises(MigrationError, match=rf"choose one of \['base', .*'{HEAD}'"):
             await migrate(settings, down_to="none such")
         await migrate(settings, down_to="base")
 
@@ -115,6 +116,22 @@ async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path
         _, errors = await process.communicate()
         assert process.returncode == status, errors
     assert b"has no SQL yet" in errors
+    assert await _value(empty_url, TABLES) == 0  # nor are those before it
+
+
+async def test_an_image_has_the_sql_and_no_alembic(empty_url: str, tmp_path: Path) -> None:
+    """As the Dockerfile does it: the SQL is written first, and then there is nothing to write it with."""
+    copy = tmp_path / "service"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
+    without_alembic = "import sys; sys.modules['alembic'] = None; sys.argv[1:] = ['migrate']; import app.__main__"
+    run_app = f"{without_alembic}; from runpy import run_module; run_module('app', run_name='__main__')"
+    for arguments in (["-m", "chassis.migrations.render"], ["-c", run_app]):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=copy, env=os.environ | {"DATABASE_URL": empty_url}, stdout=PIPE, stderr=PIPE
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors
+    assert output.count(b'"migrating"') == ALL
     assert await _value(empty_url, "SELECT version_num FROM alembic_version") == HEAD
 
 
@@ -123,8 +140,10 @@ def test_what_is_run_is_what_is_written(tmp_path: Path, text: str) -> None:
     (tmp_path / "0001_a.py").write_text(
         f"from alembic import op\nrevision = '0001'\ndown_revision = None\n"
         f"def upgrade() -> None:\n    op.execute(\"INSERT INTO t VALUES ('{text}')\")\n"
+        "def downgrade() -> None: ...\n"
     )
-    assert f"INSERT INTO t VALUES ('{text}');" in [each.strip() for each in statements(History(tmp_path, "t_version"))]
+    [step] = render(History(tmp_path, "t_version"))
+    assert f"INSERT INTO t VALUES ('{text}');" in [each.strip() for each in step.upgrade]
 
 
 def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What Alembic needs of the chassis, and the chassis' own revisions."""
