@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import ClientSession, hdrs, web
 
+from chassis.client import client_session
 from chassis.contract import Route
 from chassis.cors import cors
 from chassis.database import Database, Pool
@@ -27,6 +29,9 @@ from chassis.project import project
 from chassis.saturation import sample
 from chassis.schema import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
+
+if TYPE_CHECKING:
+    from chassis.auth import Authentication
 
 log = structlog.get_logger()
 
@@ -59,9 +64,12 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         client_max_size=settings.max_body_bytes,
         middlewares=[observe, *across, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
     )
-    resources: dict[type, object] = {Database: database, Settings: settings, type(settings): settings}
-    api.add_routes(web.RouteDef(route.method, route.path, endpoint(route, resources), {}) for route in routes)
-    api.add_routes(docs_routes(lambda: openapi_document(routes, project())))
+    authentication = _authentication(settings)
+    given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
+    api.add_routes(
+        web.RouteDef(route.method, route.path, endpoint(route, given, authentication), {}) for route in routes
+    )
+    api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
 
     async def on_prepare(_: web.Request, response: web.StreamResponse) -> None:
         if health.state is State.DRAINING:
@@ -69,17 +77,31 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             response.force_close()
             response.headers[hdrs.CONNECTION] = "close"
 
-    async def open_database(_: web.Application) -> AsyncIterator[None]:
-        async with database:
-            work = [asyncio.create_task(_work(database, health, settings)), asyncio.create_task(sample(database))]
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        async with client_session(settings.client_timeout_seconds) as client, database:
+            given[ClientSession] = client
+            work = [_work(database, health, settings), sample(database)]
+            if authentication:
+                work.append(authentication.keys.keep_fresh(client))
+            else:
+                log.warning("api_open", reason="OIDC_ISSUER is not set: whoever reaches the API may use it")
+            tasks = [asyncio.create_task(each) for each in work]
             yield
-            for task in work:
+            for task in tasks:
                 task.cancel()
 
     api.on_response_prepare.append(on_prepare)
-    api.cleanup_ctx.append(open_database)
+    api.cleanup_ctx.append(run)
     BUILD_INFO.labels(project().name, project().version).set(1)
     return Application(api, create_internal_api(health), health, settings)
+
+
+def _authentication(settings: Settings) -> "Authentication | None":
+    if not settings.oidc_issuer:
+        return None
+    from chassis.auth import Authentication  # here, because it is large
+
+    return Authentication(settings)
 
 
 async def _work(database: Pool, health: Health, settings: Settings) -> None:

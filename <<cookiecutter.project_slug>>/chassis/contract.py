@@ -5,8 +5,9 @@ A handler is a plain function. Its parameters say what it needs and its annotati
 - a name that stands in the route's path is that path value;
 - a parameter whose annotation is a `Query` model is the query string, one whose annotation is a `Body` model is the
   JSON body;
-- `IfMatch` is the precondition of a write;
-- any other annotation is something the service gives its handlers: its `Database` or its `Settings`.
+- `IfMatch` is the precondition of a write, `Caller` is who sends the request;
+- any other annotation is something the service gives its handlers: its `Database`, its `Settings` or its
+  `ClientSession` for calls to other services.
 
 What it returns is the answer's body; None is an answer without one.
 """
@@ -23,6 +24,7 @@ from typing import Any, get_origin, get_type_hints
 from aiohttp import hdrs
 from pydantic import TypeAdapter
 
+from chassis.caller import Caller
 from chassis.conditional import IfMatch
 from chassis.database import Database
 from chassis.models import Body, Query
@@ -41,6 +43,7 @@ class Route:
         handler: the typed handler.
         status: the status of a success.
         location: the path of what was made, with `{name}` for fields of the handler's result.
+        scopes: what the caller's token has to allow, all of it, where tokens are asked for.
         raises: the domain's errors that the handler may raise, for the OpenAPI document.
     """
 
@@ -49,6 +52,7 @@ class Route:
     handler: Callable[..., Awaitable[Any]]
     status: int = 200
     location: str | None = None
+    scopes: tuple[str, ...] = ()
     raises: tuple[type[Exception], ...] = ()
 
 
@@ -60,6 +64,7 @@ class Contract:
         query: the parameter for the query string and its model, if any.
         body: the parameter for the body and its model, if any.
         if_match: the parameter for the precondition, if any.
+        caller: the parameter for who sends the request, if any.
         given: the other parameters and their types.
         idempotent: the parameter for the database of a POST or PATCH, which an idempotency key keeps from a second run.
         result: an adapter for what the handler returns; None where it returns nothing.
@@ -78,6 +83,7 @@ class Contract:
         self.query: tuple[str, type[Query]] | None = None
         self.body: tuple[str, type[Body]] | None = None
         self.if_match: str | None = None
+        self.caller: str | None = None
         self.given: dict[str, type] = {}
         for parameter in inspect.signature(route.handler).parameters:
             if parameter not in hints:
@@ -91,6 +97,8 @@ class Contract:
                 self.body = parameter, hint
             elif hint is IfMatch:
                 self.if_match = parameter
+            elif hint is Caller:
+                self.caller = parameter
             else:
                 self.given[parameter] = hint
         if missing := in_path - self.path.keys():

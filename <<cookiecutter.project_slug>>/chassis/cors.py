@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, traceparent"
-_RESPONSE_HEADERS = "ETag, Link, Location, Retry-After, X-Request-ID"
+_RESPONSE_HEADERS = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-ID"
 _PREFLIGHT_SECONDS = "600"
 
 

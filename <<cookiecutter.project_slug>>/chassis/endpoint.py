@@ -3,12 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
+from chassis.caller import Caller
 from chassis.conditional import Versioned, etag, if_match, is_known, is_refused
 from chassis.contract import NAMES, Contract, Route, contract_of
 from chassis.database import Database
@@ -23,15 +24,21 @@ from chassis.idempotency import idempotency_key, once
 from chassis.pagination import Page
 from chassis.settings import Settings
 
+if TYPE_CHECKING:  # what it needs is large, and is loaded only where tokens are asked for
+    from chassis.auth import Authentication
+
 _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
 
 
-def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def endpoint(
+    route: Route, resources: Mapping[type, Any], authentication: "Authentication | None" = None
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Makes aiohttp's handler for a route: reads and checks the request, calls the handler, writes the answer.
 
     Args:
         route: the operation.
-        resources: what the service gives its handlers, by type.
+        resources: what the service gives its handlers, by type; looked up a request, as some are made at the start.
+        authentication: checks who sends a request; None where anybody may.
 
     Raises:
         TypeError: the handler's signature asks for something that is neither in the request nor in `resources`.
@@ -39,12 +46,15 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
     contract = contract_of(route)
     if unknown := {name: hint for name, hint in contract.given.items() if hint not in resources}:
         raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
-    given = {name: resources[hint] for name, hint in contract.given.items()}
     settings: Settings = resources[Settings]
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
     async def handle(request: web.Request) -> web.Response:
-        values = given | await _checked(request, contract)
+        caller = await authentication.caller(request, route.scopes) if authentication else Caller()
+        values = await _checked(request, contract)
+        values |= {name: resources[hint] for name, hint in contract.given.items()}
+        if contract.caller:
+            values[contract.caller] = caller
         if contract.if_match:
             values[contract.if_match] = if_match(request, required=settings.require_if_match)
 
@@ -52,7 +62,7 @@ def endpoint(route: Route, resources: Mapping[type, Any]) -> Callable[[web.Reque
             return _answer(request, route, contract, await route.handler(**values | instead))
 
         name = contract.idempotent
-        key = idempotency_key(request) if name else None
+        key = idempotency_key(request, caller) if name else None
         if not name or not key:
             return await carry_out()
         # As the client said it, but for blanks and the order of members: what the models add changes with the code.

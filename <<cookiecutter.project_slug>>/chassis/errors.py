@@ -1,6 +1,6 @@
 """What can go wrong, in the words of the domain. `problems` alone knows which HTTP status each one is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -24,6 +24,30 @@ class PreconditionRequiredError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("Say what you mean to change: send the resource's ETag in If-Match, or If-Match: * for any.")
+
+
+class UnauthorizedError(ServiceError):
+    """The request does not say who sends it, or not in a way that can be believed.
+
+    Attributes:
+        reason: what is wrong with the token; empty where there is none.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(f"{reason or 'The request has no token.'} Send a valid one: Authorization: Bearer …")
+        self.reason = reason
+
+
+class ForbiddenError(ServiceError):
+    """The sender is known, and is not allowed to do this.
+
+    Attributes:
+        scopes: what the token has to allow.
+    """
+
+    def __init__(self, scopes: Collection[str]) -> None:
+        super().__init__(f"The token has to allow this: ask for one with the scope {' '.join(scopes)}.")
+        self.scopes = scopes
 
 
 class ConflictError(ServiceError):
@@ -87,6 +111,13 @@ class DatabaseUnavailableError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The database is not available at the moment. Try again later.")
+
+
+class DependencyUnavailableError(UnavailableError):
+    """Another service that this one needs did not answer."""
+
+    def __init__(self) -> None:
+        super().__init__("Another service that this one needs does not answer at the moment. Try again later.")
 
 
 class OverloadedError(UnavailableError):

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
+from chassis.caller import Caller
 from chassis.database import Database, InTransaction
 from chassis.errors import IdempotencyKeyReusedError, InvalidRequestError, Mistake, RequestInProgressError
 
@@ -25,8 +26,8 @@ _BATCH = 1000
 _CLEANING_SECONDS = 60
 
 
-def idempotency_key(request: web.Request) -> bytes | None:
-    """What identifies the request: a digest of its path and the client's key; None where the client sent no key.
+def idempotency_key(request: web.Request, caller: Caller) -> bytes | None:
+    """What identifies the request: a digest of its path, its caller and its key; None where the client sent no key.
 
     Raises:
         InvalidRequestError: the key is no key.
@@ -37,7 +38,7 @@ def idempotency_key(request: web.Request) -> bytes | None:
     if len(keys) > 1 or not re.fullmatch(KEY, keys[0]):
         rule = "Should be given once, as 1 to 255 visible ASCII characters; a UUID is a good one"
         raise InvalidRequestError([Mistake("parameter", HEADER, rule)])
-    return _digest(request.path, keys[0].strip('"'))
+    return _digest(request.path, caller.subject, keys[0].strip('"'))
 
 
 async def once(

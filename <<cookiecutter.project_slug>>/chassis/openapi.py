@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Sequence
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.http_exceptions import LineTooLong
+from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
@@ -26,32 +28,31 @@ _MEANINGS = {
     for error, kind in reversed(KINDS.items())
 }
 _ETAGS = {"type": "string", "description": "entity tags, or *"}  # what is no tag matches nothing
-_REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-_PROBLEM = {
-    "type": "object",
-    "description": "What went wrong (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri", "description": "Identifies the kind of problem."},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What was wrong and the way out."},
-        "request_id": {"type": "string", "description": "Finds the request in the service's log."},
-        "errors": {
-            "type": "array",
-            "description": "Every wrong value of the request.",
-            "items": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "Where in the body (JSON Pointer)."},
-                    "parameter": {"type": "string", "description": "Which parameter of the path or query."},
-                    "detail": {"type": "string", "description": "The value's rule."},
-                },
-            },
-        },
-    },
+_REQUEST_ID: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+_PROBLEM_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "What is asked for, and what is wrong with the token (RFC 6750)."),
+    HTTPStatus.FORBIDDEN: ("WWW-Authenticate", "The scope that the token lacks (RFC 6750)."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again."),
 }
+
+
+class ProblemError(BaseModel):
+    """A wrong value of the request."""
+
+    pointer: str = Field(default="", description="Where in the body (JSON Pointer).")
+    parameter: str = Field(default="", description="Which parameter of the path, the query or the headers.")
+    detail: str = Field(description="The value's rule.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Identifies the kind of problem.", json_schema_extra={"format": "uri"})
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What was wrong and the way out.")
+    request_id: str = Field(description="Finds the request in the service's log.")
+    errors: list[ProblemError] = Field(default_factory=list, description="Every wrong value of the request.")
 
 
 def check_names(routes: Sequence[Route]) -> None:
@@ -65,20 +66,34 @@ def check_names(routes: Sequence[Route]) -> None:
         raise ValueError(f"Several handlers are called {twice}: they name the operations, so rename all but one")
 
 
-def openapi_document(routes: Sequence[Route], project: Project) -> dict[str, Any]:
-    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists."""
+def openapi_document(routes: Sequence[Route], project: Project, *, authentication: bool = True) -> dict[str, Any]:
+    """Describes the routes as an OpenAPI 3.1 document of plain dictionaries and lists.
+
+    Args:
+        routes: the operations.
+        project: what the service is called.
+        authentication: whether tokens are asked for.
+    """
     contracts = [contract_of(route) for route in routes]
     schemas, definitions = _schemas(contracts)
     paths: dict[str, dict[str, Any]] = {}
+    responses: dict[str, Any] = {}
     for route, contract in zip(routes, contracts, strict=True):
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, contract, schemas)
+        problems = _possible_problems(route, contract, authentication)
+        responses |= {_response_name(kinds): _problem_response(kinds) for kinds in problems}
+        operation = _operation(route, contract, schemas, problems)
+        if authentication:
+            operation["security"] = [{"bearer": list(route.scopes)}]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a token of the OIDC issuer"}
     return {
         "openapi": "3.1.0",
         "info": {"title": project.title, "version": project.version, "description": project.description},
         "paths": paths,
         "components": {
-            "schemas": {**definitions, **_query_definitions(contracts), "Problem": _PROBLEM},
-            "responses": _problem_responses(routes, contracts),
+            "schemas": {**definitions, **_query_definitions(contracts), **_problem_schemas()},
+            "responses": responses,
+            "securitySchemes": {"bearer": scheme} if authentication else {},
             "headers": {"X-Request-ID": _header("Finds the request in the log.")},
             "examples": {
                 kind.name: {"summary": _MEANINGS[kind.name], "value": _example(kind)} for kind in KINDS.values()
@@ -101,6 +116,11 @@ def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, A
     }
 
 
+def _problem_schemas() -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template=_REFERENCES)
+    return {**schema.pop("$defs"), "Problem": schema}
+
+
 def _query_definitions(contracts: Sequence[Contract]) -> dict[str, Any]:
     """What the parameters of the query refer to, such as an enum."""
     found: dict[str, Any] = {}
@@ -110,12 +130,20 @@ def _query_definitions(contracts: Sequence[Contract]) -> dict[str, Any]:
     return found
 
 
-def _operation(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+def _operation(
+    route: Route, contract: Contract, schemas: dict[int, Any], problems: Sequence[Sequence[Kind]]
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": (inspect.getdoc(route.handler) or route.handler.__name__).partition("\n")[0],
         "tags": [route.handler.__module__.rpartition(".")[0].rpartition(".")[2]],
-        "responses": _responses(route, contract, schemas),
+        "responses": {
+            **_success(route, contract, schemas),
+            **{
+                str(kinds[0].status.value): {"$ref": f"#/components/responses/{_response_name(kinds)}"}
+                for kinds in problems
+            },
+        },
     }
     if parameters := [
         *_path_parameters(contract),
@@ -158,7 +186,7 @@ def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]
     return [{"name": name, "in": "header", "schema": rule, "description": text} for name, rule, text in found]
 
 
-def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+def _success(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done.", "headers": dict(_REQUEST_ID)}
     responses = {str(route.status if contract.result else 204): success}
     if contract.result:
@@ -174,27 +202,20 @@ def _responses(route: Route, contract: Contract, schemas: dict[int, Any]) -> dic
                 "description": "Not Modified.",
                 "headers": {**_REQUEST_ID, "ETag": success["headers"]["ETag"]},
             }
-    for kinds in _possible_problems(route, contract):
-        responses[str(kinds[0].status.value)] = {"$ref": f"#/components/responses/{_response_name(kinds)}"}
     return responses
 
 
-def _problem_responses(routes: Sequence[Route], contracts: Sequence[Contract]) -> dict[str, Any]:
-    """The responses of all problems that the routes have, each once, by its name."""
-    found = {}
-    for route, contract in zip(routes, contracts, strict=True):
-        for kinds in _possible_problems(route, contract):
-            status = kinds[0].status
-            retry = {"Retry-After": _header("Seconds after which to try again.")} if status == 503 else {}
-            examples = {kind.name: {"$ref": f"#/components/examples/{kind.name}"} for kind in kinds}
-            found[_response_name(kinds)] = {
-                "description": f"{'; '.join(kind.title for kind in kinds)}.",
-                "headers": {**_REQUEST_ID, **retry},
-                "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}, "examples": examples}
-                },
-            }
-    return found
+def _problem_response(kinds: Sequence[Kind]) -> dict[str, Any]:
+    """The response of all problems of one status."""
+    headers = dict(_REQUEST_ID)
+    if more := _PROBLEM_HEADERS.get(kinds[0].status):
+        headers[more[0]] = _header(more[1])
+    examples = {kind.name: {"$ref": f"#/components/examples/{kind.name}"} for kind in kinds}
+    return {
+        "description": f"{'; '.join(kind.title for kind in kinds)}.",
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}, "examples": examples}},
+    }
 
 
 def _response_name(kinds: Sequence[Kind]) -> str:
@@ -205,7 +226,7 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def _possible_problems(route: Route, contract: Contract) -> list[tuple[Kind, ...]]:
+def _possible_problems(route: Route, contract: Contract, authentication: bool) -> list[tuple[Kind, ...]]:
     """The kinds of problems that a route has, those of one status together."""
     found = [*route.raises, errors.InvalidRequestError, errors.OverloadedError, errors.DeadlineExceededError, Exception]
     found += [web.HTTPBadRequest, web.HTTPExpectationFailed, LineTooLong]
@@ -213,6 +234,12 @@ def _possible_problems(route: Route, contract: Contract) -> list[tuple[Kind, ...
         found += [errors.DatabaseUnavailableError]
         if route.method != "GET":
             found += [errors.ConflictError]
+    if authentication:
+        found += [errors.UnauthorizedError, errors.DependencyUnavailableError]
+        if route.scopes:
+            found += [errors.ForbiddenError]
+    if ClientSession in contract.given.values():
+        found += [errors.DependencyUnavailableError]
     if contract.idempotent:
         found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
     if contract.if_match:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
-from aiohttp import http_exceptions, web
+from aiohttp import ClientError, http_exceptions, web
 from aiohttp.typedefs import Handler
 from pydantic_core import to_json
 
@@ -41,6 +41,8 @@ class Kind(NamedTuple):
 KINDS: dict[type[Exception], Kind] = {
     errors.MalformedBodyError: Kind(HTTPStatus.BAD_REQUEST, "malformed-body"),
     web.HTTPBadRequest: Kind(HTTPStatus.BAD_REQUEST, "bad-request"),
+    errors.UnauthorizedError: Kind(HTTPStatus.UNAUTHORIZED, "unauthorized"),
+    errors.ForbiddenError: Kind(HTTPStatus.FORBIDDEN, "forbidden"),
     errors.NotFoundError: Kind(HTTPStatus.NOT_FOUND, "not-found"),
     web.HTTPNotFound: Kind(HTTPStatus.NOT_FOUND, "no-such-route"),
     web.HTTPMethodNotAllowed: Kind(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
@@ -64,6 +66,9 @@ KINDS: dict[type[Exception], Kind] = {
     errors.OverloadedError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     errors.DeadlineExceededError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "deadline-exceeded"),
     errors.DatabaseUnavailableError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
+    errors.DependencyUnavailableError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-unavailable"),
+    ClientError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-unavailable"),
+    TimeoutError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-unavailable"),
     Exception: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"),
 }
 
@@ -77,6 +82,7 @@ DETAILS = {
     "invalid-request": "A value of the request cannot be stored.",
     "conflict": "The request does not fit what there is already; see errors.",
     "unsupported-media-type": "The body's Content-Encoding is unknown; gzip and deflate are known.",
+    "dependency-unavailable": "Another service that this one needs does not answer at the moment. Try again later.",
     "head-too-large": "The request's address or one of its headers is longer than 8,190 bytes.",
     "internal-error": "Something unforeseen happened. Quote the request id when you report it.",
 }
@@ -118,6 +124,12 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
     response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
     if isinstance(error, web.HTTPMethodNotAllowed):
         response.headers["Allow"] = error.headers["Allow"]
+    if isinstance(error, errors.UnauthorizedError):  # RFC 6750, section 3
+        reason = f' error="invalid_token", error_description="{error.reason}"' if error.reason else ""
+        response.headers["WWW-Authenticate"] = f"Bearer{reason}"
+    if isinstance(error, errors.ForbiddenError):
+        scope = " ".join(error.scopes)
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
     if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response
@@ -137,8 +149,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Exception as error:
-        if isinstance(error, errors.UnavailableError):
-            log.warning("unavailable", problem=kind_of(type(error)).name, reason=repr(error.__cause__))
-        elif kind_of(type(error)).status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = kind_of(type(error))
+        if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            cause = error.__cause__ or error
+            # Not its repr, which may hold the headers of a call to another service.
+            log.warning("unavailable", problem=kind.name, reason=f"{type(cause).__name__}: {cause}")
+        elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.exception("unforeseen_error")
         return problem_response(error, request[REQUEST_ID])

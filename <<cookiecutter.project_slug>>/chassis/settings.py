@@ -61,10 +61,26 @@ class Settings(BaseSettings):
     idempotency_keep_seconds: int = Field(
         default=86400, ge=1, le=31_536_000, description="how long a POST's answer is kept by its key"
     )
+    oidc_issuer: str = Field(
+        default="", examples=["https://id.example.com/realms/main"], description="whose tokens let in; empty: no token"
+    )
+    oidc_audience: str = Field(default="", validate_default=True, description="what a token's `aud` has to hold")
+    oidc_jwks_url: str = Field(default="", validate_default=True, description="where the issuer publishes its keys")
+    client_timeout_seconds: Seconds = Field(default=5, description="longest time for a call to another service")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"
     )
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
+
+    @field_validator("oidc_audience", "oidc_jwks_url")
+    @classmethod
+    def _goes_with_an_issuer(cls, value: str, info: ValidationInfo) -> str:
+        # One without the other is a mistake that would leave the API open, or lock everybody out.
+        if bool(value) != bool(info.data.get("oidc_issuer")):
+            raise ValueError("should be set together with OIDC_ISSUER")
+        if value and info.field_name == "oidc_jwks_url" and not re.match("https?://[^/]", value):
+            raise ValueError("should be an address that begins with https:// or http://")
+        return value
 
     @field_validator("internal_port")
     @classmethod

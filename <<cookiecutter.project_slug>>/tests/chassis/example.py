@@ -5,9 +5,11 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import asyncpg
+from aiohttp import ClientSession
 from pydantic import Field
 
 from chassis.application import Application, create_application
+from chassis.caller import Caller
 from chassis.command_line import main
 from chassis.conditional import IfMatch, Versioned
 from chassis.contract import Route
@@ -128,6 +130,16 @@ async def refused(database: Database) -> None:
     raise asyncpg.InsufficientPrivilegeError("a detail of the database")
 
 
+async def who(caller: Caller) -> dict[str, str]:
+    return {"subject": caller.subject}
+
+
+async def call(query: Search, client: ClientSession) -> dict[str, Any]:
+    """Asks the service at the address that the query names."""
+    async with client.get(query.word) as response:
+        return {"answer": await response.json()}
+
+
 class Part(Body):
     """A row that the database has rules for; the model has none."""
 
@@ -165,6 +177,8 @@ ROUTES = [
     Route("POST", "/search-and-write", search_and_write),
     Route("POST", "/try-again", try_again),
     Route("GET", "/refused", refused),
+    Route("GET", "/who", who),
+    Route("GET", "/call", call, scopes=("calls:make", "calls:pay")),
     Route("POST", "/parts", add_part),
     Route("DELETE", "/parts/{size}", remove_part),
 ]

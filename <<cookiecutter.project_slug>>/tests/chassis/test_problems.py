@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from chassis.problems import KINDS
 from chassis.project import ROOT
 from tests.chassis.conftest import Running, Start
+from tests.chassis.issuer import issuer
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,10 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
 
     service = await start(request_timeout_seconds=0.5, max_in_flight=2, require_if_match=True, max_body_bytes=1000)
     away = await start(wait=False, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing"))
+    async with issuer() as made:  # and then it is away
+        guarded = await start(**made.settings)
+        token = f"Bearer {made.token()}"
+        assert (await guarded.api.get("/who", headers={"Authorization": token})).status == 200
     happened = set()
 
     async def ask(method: str, path: str, json: object = None, client: Running = service, **headers: str) -> None:
@@ -79,6 +84,9 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
     await ask("POST", "/echo", {"text": "x"}, Expect="miracles")
     await ask("GET", "/broken")
     await ask("GET", "/transaction", client=away)
+    await ask("GET", "/who", client=guarded)
+    await ask("GET", "/call?word=a", client=guarded, Authorization=token)
+    await ask("GET", "/call?word=http://127.0.0.1:1/")
     await asyncio.gather(*(ask("GET", "/wait/5000") for _ in range(3)))
     table = [{"text": "x"}, {"text": "x"}]
     connection = await asyncpg.connect(service.application.settings.database_url.get_secret_value())

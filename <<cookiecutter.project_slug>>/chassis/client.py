@@ -1,0 +1,39 @@
+"""Calls to other services: one session a process, with timeouts, whose requests carry the id of the one they belong to.
+
+aiohttp is installed with its `speedups`: aiodns resolves names on the event loop, where the default takes a thread for
+each; Brotli and backports.zstd let other services compress their answers in those ways, too (Python 3.14 has zstd of
+its own).
+"""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+from aiohttp import ClientSession, ClientTimeout, TraceConfig, TraceRequestStartParams
+from structlog.contextvars import get_contextvars
+
+from chassis.observe import REQUEST_ID_HEADER
+
+_CONNECT_SECONDS = 1
+
+
+def client_session(timeout_seconds: float, traced_by: Sequence[TraceConfig] = ()) -> ClientSession:
+    """Makes the session. A handler gets it as `client: ClientSession`.
+
+    What it raises, `aiohttp.ClientError` and TimeoutError, is answered with a 503 where the handler lets it pass.
+
+    Args:
+        timeout_seconds: longest time for a call, the answer's body included.
+        traced_by: what else is told of each call.
+    """
+    with_request_id = TraceConfig()
+    with_request_id.on_request_start.append(_add_request_id)
+    return ClientSession(
+        timeout=ClientTimeout(total=timeout_seconds, sock_connect=min(_CONNECT_SECONDS, timeout_seconds)),
+        trace_configs=[with_request_id, *traced_by],
+        raise_for_status=True,
+    )
+
+
+async def _add_request_id(_: ClientSession, __: SimpleNamespace, call: TraceRequestStartParams) -> None:
+    if request_id := get_contextvars().get("request_id"):
+        call.headers.setdefault(REQUEST_ID_HEADER, request_id)

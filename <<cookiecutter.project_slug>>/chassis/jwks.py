@@ -1,0 +1,70 @@
+"""The keys that an OIDC issuer publishes (JWKS, RFC 7517), kept at hand."""
+
+import asyncio
+import time
+from typing import Never
+
+import structlog
+from aiohttp import ClientSession
+from jwt import PyJWK, PyJWKSet
+
+from chassis.errors import DependencyUnavailableError
+
+log = structlog.get_logger()
+
+# Signatures that only the issuer can make. With a secret that both sides know, whoever checks a token could write one.
+_ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+_FRESH_SECONDS = 300
+_PAUSE_SECONDS = 10
+
+
+class KeySet:
+    """An issuer's keys, read in the background and whenever a token names a new one.
+
+    While the issuer cannot be reached, the keys that are known stay good.
+    """
+
+    _client: ClientSession
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._keys: dict[str | None, PyJWK] = {}
+        self._answered = False
+        self._reading = asyncio.Lock()
+        self._next_search = 0.0
+
+    async def find(self, key_id: str | None) -> PyJWK | None:
+        """The key of this id, or None where the issuer has none.
+
+        Raises:
+            DependencyUnavailableError: the key is not known here, and the issuer does not answer.
+        """
+        if key_id not in self._keys:
+            async with self._reading:
+                # Made-up ids must not become a load on the issuer, however many requests bring them.
+                if key_id not in self._keys and time.monotonic() >= self._next_search:
+                    await self._read()
+                    self._next_search = time.monotonic() + _PAUSE_SECONDS
+        if key_id not in self._keys and not self._answered:
+            raise DependencyUnavailableError
+        return self._keys.get(key_id)
+
+    async def keep_fresh(self, client: ClientSession) -> Never:
+        """Reads the keys now and again, until it is cancelled: one that the issuer took back is good no longer."""
+        self._client = client
+        while True:
+            async with self._reading:
+                await self._read()
+            await asyncio.sleep(_FRESH_SECONDS if self._answered else _PAUSE_SECONDS)
+
+    async def _read(self) -> None:
+        try:
+            async with self._client.get(self._url) as response:
+                found = PyJWKSet.from_json(await response.text()).keys
+        except Exception as error:  # whatever it is, the log says it and the next try may do
+            self._answered = False
+            log.warning("jwks_unavailable", reason=f"{type(error).__name__}: {error}", known_keys=len(self._keys))
+            return
+        usable = [key for key in found if key.algorithm_name in _ALGORITHMS and key.public_key_use != "enc"]
+        self._keys = {key.key_id: key for key in usable}
+        self._answered = True
