@@ -5,6 +5,7 @@ A request's way is one direction: observe → problems → limits → endpoint �
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from chassis.settings import Settings
 
 if TYPE_CHECKING:
     from chassis.auth import Authentication
+    from chassis.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -59,10 +61,18 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     database, health = Pool(settings), Health()
     for history in HISTORIES:
         read_revisions(history.versions)
+    tracing = _tracing(settings)
+    traced = [tracing.middleware] if tracing else []
     across = [cors(settings.cors_origins)] if settings.cors_origins else []
     api = web.Application(
         client_max_size=settings.max_body_bytes,
-        middlewares=[observe, *across, problems, limits(settings.max_in_flight, settings.request_timeout_seconds)],
+        middlewares=[
+            observe,
+            *traced,
+            *across,
+            problems,
+            limits(settings.max_in_flight, settings.request_timeout_seconds),
+        ],
     )
     authentication = _authentication(settings)
     given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
@@ -78,7 +88,12 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             response.headers[hdrs.CONNECTION] = "close"
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        async with client_session(settings.client_timeout_seconds) as client, database:
+        calls_seen_by = [tracing.of_calls] if tracing else []
+        async with (
+            tracing or nullcontext(),
+            client_session(settings.client_timeout_seconds, calls_seen_by) as client,
+            database,
+        ):
             given[ClientSession] = client
             work = [_work(database, health, settings), sample(database)]
             if authentication:
@@ -102,6 +117,14 @@ def _authentication(settings: Settings) -> "Authentication | None":
     from chassis.auth import Authentication  # here, because it is large
 
     return Authentication(settings)
+
+
+def _tracing(settings: Settings) -> "Tracing | None":
+    if settings.traces_exporter == "none":
+        return None
+    from chassis.tracing import Tracing  # here, because it is large
+
+    return Tracing(settings.traces_exporter)
 
 
 async def _work(database: Pool, health: Health, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What is seen of every request: its id, its log line, its metrics."""
+"""What is seen of every request: its id and its trace's, its log line, its metrics."""
 
 import re
 import time
@@ -17,6 +17,7 @@ log = structlog.get_logger()
 REQUEST_ID = web.RequestKey("request_id", str)
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
 
 
@@ -26,12 +27,25 @@ def request_id_of(headers: CIMultiDictProxy[str]) -> str:
     return given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
 
 
+def method_of(request: web.Request) -> str:
+    """The request's method, of a bounded number of them."""
+    return request.method if request.method in hdrs.METH_ALL else "_OTHER"
+
+
+def route_of(request: web.Request) -> str:
+    """The route that takes the request, as it is written in the routes; one word for all requests that none takes."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "unmatched"
+
+
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives the request its id, counts it, times it, and writes one line about it."""
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     bind_contextvars(request_id=request_id)
+    if traceparent := _TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
+        bind_contextvars(trace_id=traceparent[1])
     ACTIVE_REQUESTS.inc()
     status, size = _CLIENT_CLOSED_REQUEST, None
     try:
@@ -42,11 +56,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         ACTIVE_REQUESTS.dec()
         duration = time.perf_counter() - started
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "unmatched"
-        method = request.method if request.method in hdrs.METH_ALL else "_OTHER"
+        method, route = method_of(request), route_of(request)
         REQUEST_DURATION.labels(method, route, f"{status // 100}xx").observe(duration)
         log.info(
             "request", method=method, route=route, status=status, duration_ms=round(duration * 1000, 2), bytes=size
         )
-        unbind_contextvars("request_id")
+        unbind_contextvars("request_id", "trace_id")

@@ -4,9 +4,18 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -19,6 +28,9 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
         raise ValueError(rule) from None  # the cause would quote a part of the address
     if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query):
         raise ValueError(rule)
+    # The driver would not say which file is missing.
+    if any(not Path(file).is_file() for file in parse_qs(url.query).get("sslrootcert", [])):
+        raise ValueError("should name a file that is there in sslrootcert")
     return value
 
 
@@ -44,6 +56,8 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] = Field(
         examples=["postgresql://user:password@host:5432/name"]
     )
+    pgsslmode: Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = ""
+    pgsslrootcert: FilePath | None = Field(default=None, description="the CAs of the database; the driver reads both")
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
     database_acquire_timeout_seconds: Seconds = Field(default=1, description="longest wait for a connection")
     database_command_timeout_seconds: Seconds = Field(default=5, description="longest wait for an answer")
@@ -67,10 +81,23 @@ class Settings(BaseSettings):
     oidc_audience: str = Field(default="", validate_default=True, description="what a token's `aud` has to hold")
     oidc_jwks_url: str = Field(default="", validate_default=True, description="where the issuer publishes its keys")
     client_timeout_seconds: Seconds = Field(default=5, description="longest time for a call to another service")
+    otel_sdk_disabled: bool = False
+    otel_traces_exporter: Literal["", "otlp", "console", "none"] = ""
+    otel_exporter_otlp_endpoint: str = Field(default="", examples=["http://collector:4318"])
+    otel_exporter_otlp_traces_endpoint: str = Field(default="", examples=["http://collector:4318/v1/traces"])
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"
     )
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
+
+    @property
+    def traces_exporter(self) -> str:
+        """Where OpenTelemetry's variables, of which it reads the others itself, send traces; `none` for nowhere."""
+        addressed = self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint
+        chosen = self.otel_traces_exporter or ("otlp" if addressed else "none")
+        return "none" if self.otel_sdk_disabled else chosen
 
     @field_validator("oidc_audience", "oidc_jwks_url")
     @classmethod

@@ -1,0 +1,131 @@
+"""TLS to the database: its certificate is checked against a CA file and the host's name, or there is no connection."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from tests.chassis.processes import service_process
+
+_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA for tests")])
+
+
+def _certificate(folder: Path) -> Path:
+    """A file with a CA, which is the server's own certificate for `localhost`, too, and one with its key beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(_NAME, _NAME, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir()
+    (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "tls.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "ca.crt"
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
+    """A port that speaks PostgreSQL with TLS and hands on to the server at `url`; without a certificate, no TLS."""
+    address = urlsplit(url)
+    folder = parse_qs(address.query).get("host", [""])[0]
+    connections: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # the request for TLS
+        writer.write(b"S" if certificate else b"N")
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, certificate.with_name("tls.key"))
+            await writer.start_tls(context)
+        from_server, to_server = (
+            await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{address.port or 5432}")
+            if folder.startswith("/")
+            else await asyncio.open_connection(address.hostname, address.port or 5432)
+        )
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_copy(reader, to_server))
+                await _copy(from_server, writer)
+        finally:
+            to_server.transport.abort()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer))
+        connections.add(task)
+        await asyncio.wait([task])  # a client that does not like the certificate is what some tests are about
+        writer.transport.abort()
+
+    server = await asyncio.start_server(connect, "localhost", 0, family=socket.AF_INET)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for task in connections:
+        task.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
+
+
+def _through(url: str, port: int, host: str = "localhost", query: str = "") -> str:
+    address = urlsplit(url)
+    who = address.netloc.rpartition("@")[0] or "postgres"
+    return f"postgresql://{who}@{host}:{port}{address.path}{query}"
+
+
+@pytest.mark.parametrize("by", ["address", "variables"])
+async def test_a_certificate_of_the_ca_for_this_host_is_accepted(database_url: str, tmp_path: Path, by: str) -> None:
+    ca = _certificate(tmp_path / "one")
+    async with _tls_before(database_url, ca) as port:
+        query = f"?sslmode=verify-full&sslrootcert={ca}" if by == "address" else ""
+        variables = {} if by == "address" else {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(ca)}
+        async with service_process(_through(database_url, port, query=query), environment=variables) as service:
+            assert service.lines[-1]["event"] == "ready"
+            assert str(ca) not in str(service.lines)
+
+
+@pytest.mark.parametrize(
+    ("server", "ca", "host", "reason"),
+    [
+        ("one", "two", "localhost", "CERTIFICATE_VERIFY_FAILED"),
+        ("one", "one", "127.0.0.1", "IP address mismatch"),
+        (None, "one", "localhost", "rejected SSL upgrade"),
+    ],
+)
+async def test_any_other_server_is_refused(
+    database_url: str, tmp_path: Path, server: str | None, ca: str, host: str, reason: str
+) -> None:
+    certificates = {name: _certificate(tmp_path / name) for name in ("one", "two")}
+    rule = f"?sslmode=verify-full&sslrootcert={tmp_path / ca / 'ca.crt'}"
+    async with _tls_before(database_url, certificates[server] if server else None) as port:
+        url = _through(database_url, port, host, rule)
+        async with service_process(url, ready=False) as service:
+            line = await service.until_logged("not_ready")
+            assert reason in line["waiting_for"]
+
+
+async def test_a_ca_file_that_is_missing_stops_the_start() -> None:
+    url = "postgresql://a@localhost/b?sslmode=verify-full&sslrootcert=/no/such/file"
+    async with service_process(url, ready=False, environment={"PGSSLROOTCERT": "/no/other"}) as service:
+        _, errors = await service.process.communicate()
+    lines = errors.decode().splitlines()
+    assert "DATABASE_URL: should name a file that is there in sslrootcert" in lines[1]
+    assert "PGSSLROOTCERT: path does not point to a file" in lines[2]
