@@ -1,7 +1,10 @@
 """Who may call: bearer tokens (RFC 6750) of an OIDC issuer, where OIDC_ISSUER is set."""
 
 import re
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import jwt
@@ -14,6 +17,7 @@ from chassis.settings import Settings
 
 _BEARER = re.compile(r"bearer +([\w.~+/-]+=*)", re.ASCII | re.IGNORECASE)
 _CLOCK_SKEW_SECONDS = 30
+_KNOWN_TOKENS = 1024
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 _REASONS: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "The token has expired.",
@@ -34,6 +38,8 @@ class Authentication:
         self._issuer = settings.oidc_issuer
         self._audience = settings.oidc_audience
         self.keys = KeySet(settings.oidc_jwks_url)
+        # A client sends its token many times. A key that was read anew is another key, so nothing outlives the keys.
+        self._decoded = lru_cache(_KNOWN_TOKENS)(self._decode)
 
     async def caller(self, request: web.Request, scopes: Collection[str]) -> Caller:
         """Who sent a request.
@@ -55,7 +61,7 @@ class Authentication:
             raise ForbiddenError(scopes)
         return Caller(claims["sub"], claims)
 
-    async def _claims(self, request: web.Request) -> dict[str, Any]:
+    async def _claims(self, request: web.Request) -> Mapping[str, Any]:
         if hdrs.AUTHORIZATION not in request.headers:
             raise UnauthorizedError
         found = _BEARER.fullmatch(", ".join(request.headers.getall(hdrs.AUTHORIZATION)))
@@ -63,17 +69,31 @@ class Authentication:
             raise UnauthorizedError("Authorization should be given once, as Bearer and the token.")
         token = found[1]
         try:
-            key = await self.keys.find(jwt.get_unverified_header(token).get("kid"))
+            key = await self.keys.find(_key_id(token))
             if key is None:
                 raise UnauthorizedError("The token is signed with a key that its issuer does not publish.")
-            return jwt.decode(
-                token,
-                key,  # which brings its algorithm along: what the token says of it is not believed
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=_CLOCK_SKEW_SECONDS,
-                options={"require": _REQUIRED},
-            )
+            claims = self._decoded(token, key)
+            if int(claims["exp"]) <= time.time() - _CLOCK_SKEW_SECONDS:
+                raise jwt.ExpiredSignatureError
+            return claims
         except (jwt.PyJWTError, RecursionError) as error:
             reason = next(_REASONS[each] for each in type(error).__mro__ if each in _REASONS)
             raise UnauthorizedError(reason) from error
+
+    def _decode(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+        # The key brings its algorithm along: what the token says of it is not believed.
+        claims = jwt.decode(
+            token,
+            key,
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=_CLOCK_SKEW_SECONDS,
+            options={"require": _REQUIRED},
+        )
+        return MappingProxyType(claims)
+
+
+@lru_cache(_KNOWN_TOKENS)
+def _key_id(token: str) -> str | None:
+    key_id: str | None = jwt.get_unverified_header(token).get("kid")
+    return key_id

@@ -1,5 +1,6 @@
 """Who may call: tokens of a real issuer, whose keys come over HTTP."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +10,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from chassis.auth import _CLOCK_SKEW_SECONDS
 from chassis.settings import Settings, SettingsError, load_settings
 from tests.chassis.conftest import Running, Start
 from tests.chassis.issuer import Issuer, by_hand, issuer, public_pem
@@ -132,6 +134,15 @@ async def test_tokens_of_made_up_keys_do_not_become_a_load_on_the_issuer(guarded
     for number in range(20):
         assert (await _ask(guarded, issuer.token(f"made-up-{number}", signed_with="two")))[0] == 401
     assert issuer.asked == before + 1
+
+
+async def test_a_token_that_was_good_a_moment_ago_expires(guarded: Running, issuer: Issuer) -> None:
+    token = issuer.token(exp=int(time.time()) - _CLOCK_SKEW_SECONDS + 2)
+    assert (await _ask(guarded, token))[0] == 200
+    async with asyncio.timeout(10):
+        while (await _ask(guarded, token))[0] == 200:
+            await asyncio.sleep(0.1)
+    assert "The token has expired." in (await _ask(guarded, token))[1]
 
 
 async def test_an_issuer_that_is_away_locks_out_nobody_who_is_known(guarded: Running, issuer: Issuer) -> None:
