@@ -69,9 +69,11 @@ class Tracing:
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
             method, route = method_of(request), route_of(request)
+            # Where a header is not ASCII, the library raises.
+            headers = {name.lower(): value for name, value in request.headers.items() if value.isascii()}
             with self._tracer.start_as_current_span(
                 f"{method} {route}",
-                context=extract(request.headers),
+                context=extract(headers),
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": method, "http.route": route, "url.path": request.path},
             ) as span:

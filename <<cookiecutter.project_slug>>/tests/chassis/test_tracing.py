@@ -97,6 +97,21 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
     )
 
 
+@pytest.mark.parametrize("path", ["/%ff", "/%ed%a0%80", "/%00", "/pool-size?a=%ff"])
+async def test_no_header_and_no_path_breaks_the_trace(database_url: str, collector: Collector, path: str) -> None:
+    odd = "".join(
+        f"{name}: \xff=\xfe\r\n" for name in ("traceparent", "tracestate", "baggage", "User-Agent", "X-Request-ID")
+    )
+    async with service_process(database_url, environment=collector.environment) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{odd}\r\n".encode("latin-1"))
+        assert (await reader.read()).split()[1] in {b"404", b"422"}
+        writer.close()
+        service.process.terminate()
+        assert await service.until_ended() == 0
+    assert [span.name for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
+
+
 async def test_a_collector_that_hangs_holds_up_no_answer_and_hardly_the_end(
     database_url: str, collector: Collector
 ) -> None:
