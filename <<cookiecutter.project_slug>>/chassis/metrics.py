@@ -14,24 +14,18 @@ REQUEST_DURATION = Histogram(
     ["method", "route", "status"],
     buckets=_BUCKETS,
 )
-ACTIVE_REQUESTS = Gauge(
-    "http_server_active_requests", "Requests being answered now.", multiprocess_mode="livesum"
-)  # fmt: skip
-READY = Gauge(
-    "service_ready", "Processes that are started and not draining.", multiprocess_mode="livesum"
-)  # fmt: skip
+ACTIVE_REQUESTS = Gauge("http_server_active_requests", "Requests being answered now.", multiprocess_mode="livesum")
+READY = Gauge("service_ready", "Processes that are started and not draining.", multiprocess_mode="livesum")
 CONNECTIONS = Gauge(
     "db_client_connection_count", "Connections of the pool, by state.", ["state"], multiprocess_mode="livesum"
-)  # fmt: skip
-CONNECTIONS_MAX = Gauge(
-    "db_client_connection_max", "Connections that the pool may have.", multiprocess_mode="livesum"
-)  # fmt: skip
+)
+CONNECTIONS_MAX = Gauge("db_client_connection_max", "Connections that the pool may have.", multiprocess_mode="livesum")
 CONNECTION_REQUESTS = Gauge(
     "db_client_connection_pending_requests", "Requests that wait for a connection.", multiprocess_mode="livesum"
-)  # fmt: skip
+)
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
-)  # fmt: skip
+)
 BUILD_INFO = Gauge(
     "service_build_info", "Always 1; the labels tell what runs.", ["name", "version"], multiprocess_mode="max"
 )
