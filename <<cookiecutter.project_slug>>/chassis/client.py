@@ -8,7 +8,7 @@ its own).
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from aiohttp import ClientSession, ClientTimeout, TraceConfig, TraceRequestStartParams
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TraceConfig, TraceRequestStartParams
 from structlog.contextvars import get_contextvars
 
 from chassis.observe import REQUEST_ID_HEADER
@@ -31,6 +31,7 @@ def client_session(timeout_seconds: float, traced_by: Sequence[TraceConfig] = ()
         timeout=ClientTimeout(total=timeout_seconds, sock_connect=min(_CONNECT_SECONDS, timeout_seconds)),
         trace_configs=[with_request_id, *traced_by],
         raise_for_status=True,
+        cookie_jar=DummyCookieJar(),  # what one request is given must not be sent with another's call
     )
 
 

@@ -16,7 +16,7 @@ async def other() -> AsyncIterator[BaseTestServer]:
     """Another service: it says which headers it got, fails, or does not answer."""
 
     async def headers(request: web.Request) -> web.Response:
-        return web.json_response(dict(request.headers))
+        return web.json_response(dict(request.headers), headers={"Set-Cookie": "session=hunter2"})
 
     async def fail(_: web.Request) -> web.Response:
         return web.Response(status=500)
@@ -38,6 +38,13 @@ async def test_a_call_carries_the_id_of_its_request(service: Running, other: Bas
     assert answer["X-Request-ID"] == "my-request"
     assert {"gzip", "br", "zstd"} <= {each.strip() for each in answer["Accept-Encoding"].split(",")}
     assert DefaultResolver is AsyncResolver
+
+
+async def test_a_call_brings_no_cookie_of_another_request(service: Running, other: BaseTestServer) -> None:
+    url = str(other.make_url("/headers")).replace("127.0.0.1", "localhost")
+    for _ in range(2):
+        response = await service.api.get("/call", params={"word": url})
+        assert "Cookie" not in (await response.json())["answer"]
 
 
 @pytest.mark.parametrize("path", ["/fail", "/hang", ""])
