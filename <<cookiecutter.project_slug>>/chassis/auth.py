@@ -55,7 +55,7 @@ class Authentication:
         """
         claims = await self._claims(request)
         # `scope` is the standard's name (RFC 9068); some issuers call it `scp`, and some of those make it a list.
-        granted = claims.get("scope", claims.get("scp", ""))
+        granted = claims.get("scope") or claims.get("scp") or ""
         granted = granted.split() if isinstance(granted, str) else granted
         if not isinstance(granted, list) or any(scope not in granted for scope in scopes):
             raise ForbiddenError(scopes)

@@ -8,7 +8,15 @@ its own).
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TraceConfig, TraceRequestStartParams
+from aiohttp import (
+    ClientResponseError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    InvalidURL,
+    TraceConfig,
+    TraceRequestStartParams,
+)
 from structlog.contextvars import get_contextvars
 
 from chassis.observe import REQUEST_ID_HEADER
@@ -33,6 +41,13 @@ def client_session(timeout_seconds: float, traced_by: Sequence[TraceConfig] = ()
         raise_for_status=True,
         cookie_jar=DummyCookieJar(),  # what one request is given must not be sent with another's call
     )
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, for a log line: without the headers and the query of a call, which may hold secrets."""
+    if isinstance(error, ClientResponseError):
+        return f"{type(error).__name__}: {error.status} from {error.request_info.url.origin()}"
+    return type(error).__name__ if isinstance(error, InvalidURL) else f"{type(error).__name__}: {error}"
 
 
 async def _add_request_id(_: ClientSession, __: SimpleNamespace, call: TraceRequestStartParams) -> None:

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import ClientSession
 from jwt import PyJWK, PyJWKSet
 
+from chassis.client import reason_of
 from chassis.errors import DependencyUnavailableError
 
 log = structlog.get_logger()
@@ -43,8 +44,8 @@ class KeySet:
             async with self._reading:
                 # Made-up ids must not become a load on the issuer, however many requests bring them.
                 if key_id not in self._keys and time.monotonic() >= self._next_search:
-                    await self._read()
                     self._next_search = time.monotonic() + _PAUSE_SECONDS
+                    await self._read()
         if key_id not in self._keys and not self._answered:
             raise DependencyUnavailableError
         return self._keys.get(key_id)
@@ -59,12 +60,15 @@ class KeySet:
 
     async def _read(self) -> None:
         try:
-            async with self._client.get(self._url) as response:
-                found = PyJWKSet.from_json(await response.text()).keys
+            async with self._client.get(self._url, allow_redirects=False) as response:
+                self._keys = _usable(PyJWKSet.from_json(await response.text()))
+            self._answered = True
         except Exception as error:  # whatever it is, the log says it and the next try may do
             self._answered = False
-            log.warning("jwks_unavailable", reason=f"{type(error).__name__}: {error}", known_keys=len(self._keys))
-            return
-        usable = [key for key in found if key.algorithm_name in _ALGORITHMS and key.public_key_use != "enc"]
-        self._keys = {key.key_id: key for key in usable}
-        self._answered = True
+            log.warning("jwks_unavailable", reason=reason_of(error), known_keys=len(self._keys))
+
+
+def _usable(found: PyJWKSet) -> dict[str | None, PyJWK]:
+    """The keys that sign tokens, by their ids; an id that is none is left out."""
+    signing = [key for key in found.keys if key.algorithm_name in _ALGORITHMS and key.public_key_use != "enc"]
+    return {key.key_id: key for key in signing if isinstance(key.key_id, str | None)}

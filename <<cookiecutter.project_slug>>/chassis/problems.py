@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from pydantic_core import to_json
 
 from chassis import errors
+from chassis.client import reason_of
 from chassis.observe import REQUEST_ID
 
 log = structlog.get_logger()
@@ -151,9 +152,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:
         kind = kind_of(type(error))
         if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            cause = error.__cause__ or error
-            # Not its repr, which may hold the headers of a call to another service.
-            log.warning("unavailable", problem=kind.name, reason=f"{type(cause).__name__}: {cause}")
+            log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
         elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.exception("unforeseen_error")
         return problem_response(error, request[REQUEST_ID])

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] = Field(
         examples=["postgresql://user:password@host:5432/name"]
     )
-    pgsslmode: Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = ""
+    pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     pgsslrootcert: FilePath | None = Field(default=None, description="the CAs of the database; the driver reads both")
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
     database_acquire_timeout_seconds: Seconds = Field(default=1, description="longest wait for a connection")
@@ -148,7 +148,9 @@ def _read_files(settings_class: type[Settings]) -> tuple[dict[str, Any], list[st
     values, mistakes = dict[str, Any](), list[str]()
     for name in settings_class.model_fields:
         variable = f"{name.upper()}_FILE"
-        if file := os.environ.get(variable):
+        if variable in os.environ and name.startswith(("pgssl", "otel_")):
+            mistakes.append(f"  {variable}: is not known to the library that reads {name.upper()}; set that instead")
+        elif file := os.environ.get(variable):
             try:
                 values[name] = Path(file).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeError) as error:

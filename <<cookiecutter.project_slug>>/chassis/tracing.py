@@ -15,11 +15,11 @@ from aiohttp.typedefs import Handler, Middleware
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.aiohttp_client import create_trace_config
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
-from opentelemetry.propagate import extract
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bind_contextvars
 
 from chassis.observe import method_of, route_of
@@ -28,6 +28,8 @@ from chassis.project import project
 log = structlog.get_logger()
 
 _FLUSH_SECONDS = 2
+# Not the baggage: whoever reaches the API could have this service hand it on to others.
+_CALLER = TraceContextTextMapPropagator()
 
 
 class Tracing:
@@ -73,7 +75,7 @@ class Tracing:
             headers = {name.lower(): value for name, value in request.headers.items() if value.isascii()}
             with self._tracer.start_as_current_span(
                 f"{method} {route}",
-                context=extract(headers),
+                context=_CALLER.extract(headers),
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": method, "http.route": route, "url.path": request.path},
             ) as span:

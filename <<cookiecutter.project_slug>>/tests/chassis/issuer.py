@@ -57,8 +57,9 @@ class Issuer:
             return web.Response(text=self.instead)
         keys = [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": id_} for id_, key in _KEYS.items()]
         keys.append(ECAlgorithm.to_jwk(_CURVE.public_key(), as_dict=True) | {"kid": "curve"})
-        # What other issuers publish beside what signs tokens: a key for encryption, and even one that is a secret.
+        # What others publish beside what signs tokens: a key for encryption, even a secret, and an id that is none.
         other = [{**keys[0], "kid": "encrypts", "use": "enc"}, {"kty": "oct", "kid": "secret", "k": "c2VjcmV0" * 8}]
+        other.append({**keys[0], "kid": ["no", "id"]})
         return web.json_response({"keys": [*(key for key in keys if key["kid"] in self.published), *other]})
 
     def token(self, key: str = "one", signed_with: str = "", algorithm: str = "RS256", **changes: Any) -> str:

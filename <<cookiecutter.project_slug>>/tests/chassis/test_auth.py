@@ -156,7 +156,16 @@ async def test_an_issuer_that_is_away_locks_out_nobody_who_is_known(guarded: Run
     assert line["known_keys"] == 2
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", "{}", '{"keys": []}', '{"keys": [{"kty": "oct"}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not JSON",
+        "[]",
+        "{}",
+        '{"keys": []}',
+        '{"keys": [{"kty": "oct"}]}',
+    ],
+)
 async def test_what_is_no_key_set_is_like_an_issuer_that_is_away(
     guarded: Running, issuer: Issuer, content: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.resolver import AsyncResolver, DefaultResolver
 from aiohttp.test_utils import BaseTestServer, TestServer
+from structlog.testing import capture_logs
 
 from tests.chassis.conftest import Running, Start
 
@@ -51,7 +52,10 @@ async def test_a_call_brings_no_cookie_of_another_request(service: Running, othe
 async def test_another_service_that_fails_is_a_503(start: Start, other: BaseTestServer, path: str) -> None:
     service = await start(client_timeout_seconds=0.2)
     url = str(other.make_url(path)) if path else "http://127.0.0.1:1/"
-    response = await service.api.get("/call", params={"word": url})
+    with capture_logs() as logs:
+        response = await service.api.get("/call", params={"word": f"{url}?key=hunter2"})
+    assert "unavailable" in [line["event"] for line in logs]
+    assert "hunter2" not in repr(logs)
     problem = await response.json()
     assert (response.status, problem["type"]) == (503, "urn:problem-type:dependency-unavailable")
     assert "Retry-After" in response.headers

@@ -124,8 +124,11 @@ async def test_any_other_server_is_refused(
 
 async def test_a_ca_file_that_is_missing_stops_the_start() -> None:
     url = "postgresql://a@localhost/b?sslmode=verify-full&sslrootcert=/no/such/file"
-    async with service_process(url, ready=False, environment={"PGSSLROOTCERT": "/no/other"}) as service:
+    async with service_process(
+        url, ready=False, environment={"PGSSLROOTCERT": "/no/other", "PGSSLMODE_FILE": "/a"}
+    ) as service:
         _, errors = await service.process.communicate()
     lines = errors.decode().splitlines()
-    assert "DATABASE_URL: should name a file that is there in sslrootcert" in lines[1]
-    assert "PGSSLROOTCERT: path does not point to a file" in lines[2]
+    assert "PGSSLMODE_FILE: is not known" in lines[1]
+    assert "DATABASE_URL: should name a file that is there in sslrootcert" in lines[2]
+    assert "PGSSLROOTCERT: path does not point to a file" in lines[3]
