@@ -83,7 +83,7 @@ DETAILS = {
     "invalid-request": "A value of the request cannot be stored.",
     "conflict": "The request does not fit what there is already; see errors.",
     "unsupported-media-type": "The body's Content-Encoding is unknown; gzip and deflate are known.",
-    "dependency-unavailable": "Another service that this one needs does not answer at the moment. Try again later.",
+    "dependency-unavailable": str(errors.DependencyUnavailableError()),
     "head-too-large": "The request's address or one of its headers is longer than 8,190 bytes.",
     "internal-error": "Something unforeseen happened. Quote the request id when you report it.",
 }
@@ -155,4 +155,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
         elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.exception("unforeseen_error")
+        elif isinstance(error, errors.UnauthorizedError) and error.reason:
+            log.info("token_refused", reason=error.reason)  # a wrong OIDC_AUDIENCE, say, would not be seen otherwise
         return problem_response(error, request[REQUEST_ID])

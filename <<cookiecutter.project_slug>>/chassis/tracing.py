@@ -28,8 +28,8 @@ from chassis.project import project
 log = structlog.get_logger()
 
 _FLUSH_SECONDS = 2
-# Not the baggage: whoever reaches the API could have this service hand it on to others.
-_CALLER = TraceContextTextMapPropagator()
+# Not the baggage, which nothing here uses: where it is not well-formed, the library writes it into the log.
+_FROM_CALLER = TraceContextTextMapPropagator()
 
 
 class Tracing:
@@ -75,7 +75,7 @@ class Tracing:
             headers = {name.lower(): value for name, value in request.headers.items() if value.isascii()}
             with self._tracer.start_as_current_span(
                 f"{method} {route}",
-                context=_CALLER.extract(headers),
+                context=_FROM_CALLER.extract(headers),
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": method, "http.route": route, "url.path": request.path},
             ) as span:

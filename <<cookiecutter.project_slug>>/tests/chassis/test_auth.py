@@ -96,7 +96,10 @@ NOW = int(time.time())
 async def test_no_other_token_lets_in(
     guarded: Running, issuer: Issuer, make: Callable[[Issuer], str], reason: str
 ) -> None:
-    status, challenge, body = await _ask(guarded, make(issuer))
+    with capture_logs() as logs:
+        status, challenge, body = await _ask(guarded, make(issuer))
+    [line] = [line for line in logs if line["event"] == "token_refused"]
+    assert line["reason"].startswith(reason)
     assert (status, json.loads(body)["type"]) == (401, "urn:problem-type:unauthorized")
     assert challenge.startswith(f'Bearer error="invalid_token", error_description="{reason}')
 

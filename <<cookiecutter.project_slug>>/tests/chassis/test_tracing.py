@@ -66,7 +66,7 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
 ) -> None:
     async with (
         service_process(database_url, environment=collector.environment) as service,
-        aiohttp.ClientSession(headers={"traceparent": TRACEPARENT}) as client,
+        aiohttp.ClientSession(headers={"traceparent": TRACEPARENT, "baggage": "the password hunter2"}) as client,
     ):
         other = str(collector.server.make_url("/other"))
         await client.get(f"{service.api}/transaction")
@@ -89,6 +89,7 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
     clients = [span for span in spans if span.kind == Span.SPAN_KIND_CLIENT]
     [call] = [span for span in clients if span.parent_span_id == servers["GET /call"].span_id]
     assert collector.called_with == f"00-{TRACE_ID}-{call.span_id.hex()}-01"
+    assert "hunter2" not in str(service.lines)
     statements = [_attributes(span) for span in clients if span.parent_span_id == servers["GET /transaction"].span_id]
     assert "INSERT INTO numbers VALUES (1), (2)" in [each["db.query.text"] for each in statements]
     assert (collector.resource["service.name"], collector.resource["service.version"]) == (
@@ -151,7 +152,13 @@ async def test_the_caller_s_trace_is_in_the_log_also_where_none_is_made(database
     async with service_process(database_url) as service, aiohttp.ClientSession() as client:
         await client.get(f"{service.api}/pool-size", headers={"traceparent": TRACEPARENT})
         assert (await service.until_logged("request"))["trace_id"] == TRACE_ID
-        for malformed in ("", "00-x", TRACEPARENT + '"}'):
+        for malformed in (
+            "",
+            "00-x",
+            TRACEPARENT + '"}',
+            f"ff{TRACEPARENT[2:]}",
+            TRACEPARENT.replace(TRACE_ID, "0" * 32),
+        ):
             await client.get(f"{service.api}/pool-size", headers={"traceparent": malformed})
             assert "trace_id" not in await service.until_logged("request")
 
