@@ -21,7 +21,7 @@ from chassis.docs import docs_routes
 from chassis.endpoint import endpoint
 from chassis.health import Health, State, create_internal_api
 from chassis.idempotency import clean
-from chassis.limits import limits
+from chassis.limits import InFlight, limits
 from chassis.metrics import BUILD_INFO
 from chassis.observe import observe
 from chassis.openapi import check_names, openapi_document
@@ -63,6 +63,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         read_revisions(history.versions)
     tracing = _tracing(settings)
     traced = [tracing.middleware] if tracing else []
+    in_flight = InFlight(settings.max_in_flight, settings.max_body_bytes)
     across = [cors(settings.cors_origins)] if settings.cors_origins else []
     api = web.Application(
         client_max_size=settings.max_body_bytes,
@@ -71,13 +72,14 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             *traced,
             *across,
             problems,
-            limits(settings.max_in_flight, settings.request_timeout_seconds),
+            limits(in_flight, settings.request_timeout_seconds),
         ],
     )
     authentication = _authentication(settings)
     given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, given, authentication), {}) for route in routes
+        web.RouteDef(route.method, route.path, endpoint(route, given, in_flight, authentication), {})
+        for route in routes
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
 
@@ -149,5 +151,6 @@ async def _start(database: Pool, health: Health) -> None:
             told = waiting_for
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    database.fits()
     health.started()
     log.info("ready", database=database.address, schema=state.value)

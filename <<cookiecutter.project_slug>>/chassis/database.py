@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg's pool; whatever means "not available" is one error."""
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import structlog
 
-from chassis.errors import DatabaseUnavailableError
+from chassis.errors import DatabaseUnavailableError, OverloadedError
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # generic in its stubs only
@@ -24,19 +25,26 @@ log = structlog.get_logger()
 # No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late; a
 # ValueError where asyncpg cannot read the address.
 CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
-# The connection or the server went away under a statement, or the statement took too long.
-_CONNECTION_LOST = (
+# The server went away under a statement, or takes no writes any more: true of one connection, it is true of all.
+_SERVER_LOST = (
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # a deadlock, or a conflict of transactions: the same request may succeed
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the failover is over
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, since a failover
     asyncpg.InternalClientError,  # asyncpg's protocol was cut off in the middle
     OSError,
-    TimeoutError,
+    TimeoutError,  # no answer, though PostgreSQL itself gives up slow statements before
 )
-_CLOSE_TIMEOUT_SECONDS = 5
+# The server is there and cannot do this now; the same request may succeed later.
+_NOT_NOW = (
+    asyncpg.OperatorInterventionError,  # a statement that took too long, for one
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock, or a conflict of transactions
+    asyncpg.LockNotAvailableError,
+)
+_SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
+_CLOSE_TIMEOUT_SECONDS = 2
+_SMOOTHING = 0.1  # how much the last use of a connection weighs in the mean
 
 
 class Database(ABC):
@@ -103,15 +111,25 @@ class Pool(Database):
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
-        self._acquire_timeout = settings.database_acquire_timeout_seconds
+        self._longest_wait = settings.database_acquire_timeout_seconds
+        self._connect_timeout = settings.database_connect_timeout_seconds
+        self._schema_fits = False
+        self._mean_use_seconds = 0.0
         self.max_size = settings.database_pool_size
         self.waiting = 0
+        timeouts = {
+            "lock_timeout": settings.database_lock_timeout_seconds,
+            "statement_timeout": settings.database_statement_timeout_seconds,
+            # A process that is stopped, or cut off, in a transaction must not keep its locks.
+            "idle_in_transaction_session_timeout": settings.request_timeout_seconds,
+        }
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             self._dsn,
             min_size=0,
             max_size=self.max_size,
-            timeout=self._acquire_timeout,
+            timeout=self._connect_timeout,
             command_timeout=settings.database_command_timeout_seconds,
+            server_settings={name: f"{seconds * 1000:.0f}" for name, seconds in timeouts.items()},
         )
 
     async def __aenter__(self) -> Self:
@@ -143,29 +161,48 @@ class Pool(Database):
         """Connections that nobody uses."""
         return self._pool.get_idle_size()
 
+    def fits(self) -> None:
+        """The schema is known not to be behind: from now on, what is missing in it is a mistake of the code's."""
+        self._schema_fits = True
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool."""
+        """A connection of the pool.
+
+        Raises:
+            OverloadedError: those who wait already would keep this request waiting for too long. Were it to join them,
+                all would wait until they are given up, and those who get a connection would get it too late.
+        """
+        if self.waiting * self._mean_use_seconds > self._longest_wait * self.max_size:
+            raise OverloadedError
         self.waiting += 1
         try:
-            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+            connection = await self._pool.acquire(timeout=self._longest_wait + self._connect_timeout)
         except CANNOT_CONNECT as error:
             raise DatabaseUnavailableError from error
         finally:
             self.waiting -= 1
-        lost = False
+        lost, begun = False, time.monotonic()
         try:
             try:
                 yield connection
             finally:
                 lost = _is_lost(connection)
-                await self._pool.release(connection, timeout=self._acquire_timeout)
-        except _CONNECTION_LOST as error:
+                await self._pool.release(connection, timeout=self._connect_timeout)
+        except _SERVER_LOST as error:
+            await self._pool.expire_connections()
+            raise DatabaseUnavailableError from error
+        except _NOT_NOW as error:
+            raise DatabaseUnavailableError from error
+        except _SCHEMA_MISSING as error:
+            if self._schema_fits:
+                raise
             raise DatabaseUnavailableError from error
         except asyncpg.InterfaceError as error:
             if not lost:  # a mistake of the code's
                 raise
             raise DatabaseUnavailableError from error
+        self._mean_use_seconds += _SMOOTHING * (time.monotonic() - begun - self._mean_use_seconds)
 
 
 def _is_lost(connection: Connection) -> bool:

@@ -21,6 +21,7 @@ from chassis.errors import (
     UnsupportedMediaTypeError,
 )
 from chassis.idempotency import idempotency_key, once
+from chassis.limits import InFlight
 from chassis.pagination import Page
 from chassis.settings import Settings
 
@@ -31,13 +32,14 @@ _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake
 
 
 def endpoint(
-    route: Route, resources: Mapping[type, Any], authentication: "Authentication | None" = None
+    route: Route, resources: Mapping[type, Any], in_flight: InFlight, authentication: "Authentication | None" = None
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Makes aiohttp's handler for a route: reads and checks the request, calls the handler, writes the answer.
 
     Args:
         route: the operation.
         resources: what the service gives its handlers, by type; looked up a request, as some are made at the start.
+        in_flight: what the request has a place in, but for the time that it waits for its client.
         authentication: checks who sends a request; None where anybody may.
 
     Raises:
@@ -50,8 +52,12 @@ def endpoint(
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
     async def handle(request: web.Request) -> web.Response:
-        caller = await authentication.caller(request, route.scopes) if authentication else Caller()
-        values = await _checked(request, contract)
+        caller = Caller()
+        if authentication:
+            with in_flight.waiting():  # for the issuer's keys, now and then
+                caller = await authentication.caller(request, route.scopes)
+        body = await _json_content(request, in_flight) if contract.body else b""
+        values = _checked(request, contract, body)
         values |= {name: resources[hint] for name, hint in contract.given.items()}
         if contract.caller:
             values[contract.caller] = caller
@@ -66,14 +72,14 @@ def endpoint(
         if not name or not key:
             return await carry_out()
         # As the client said it, but for blanks and the order of members: what the models add changes with the code.
-        said = json.dumps(json.loads(await request.read()), sort_keys=True) if contract.body else ""
+        said = json.dumps(json.loads(body), sort_keys=True) if contract.body else ""
         content = f"{request.query_string}\n{said}"
         return await once(values[name], key, content, keep, lambda database: carry_out(**{name: database}))
 
     return handle
 
 
-async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
+def _checked(request: web.Request, contract: Contract, content: bytes) -> dict[str, Any]:
     """The handler's values that come from the request.
 
     Raises:
@@ -98,7 +104,7 @@ async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
     if contract.body:
         name, body = contract.body
         try:
-            values[name] = body.model_validate_json(await _json_content(request))
+            values[name] = body.model_validate_json(content)
         except ValidationError as error:
             mistakes += _mistakes(error, "pointer")
     if mistakes:
@@ -106,7 +112,7 @@ async def _checked(request: web.Request, contract: Contract) -> dict[str, Any]:
     return values
 
 
-async def _json_content(request: web.Request) -> bytes:
+async def _json_content(request: web.Request, in_flight: InFlight) -> bytes:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip", "deflate"}:
         raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
     if request.content_type != "application/json":
@@ -114,7 +120,7 @@ async def _json_content(request: web.Request) -> bytes:
     if (length := request.content_length or 0) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)  # without waiting for it to come
     try:
-        return await request.read()
+        return await in_flight.receive(request)
     except (web.RequestPayloadError, ConnectionError) as error:
         raise MalformedBodyError("The body ended early or is not encoded as its headers say.") from error
 

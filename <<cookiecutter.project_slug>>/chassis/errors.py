@@ -74,6 +74,13 @@ class MalformedBodyError(ServiceError):
     """The request's body is not JSON."""
 
 
+class RequestTimeoutError(ServiceError):
+    """The rest of the request did not come."""
+
+    def __init__(self) -> None:
+        super().__init__("The request did not arrive in time. Send it again, all of it at once.")
+
+
 class UnsupportedMediaTypeError(ServiceError):
     """The request's body is not declared as JSON."""
 

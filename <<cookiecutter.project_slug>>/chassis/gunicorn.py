@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import socket
+from types import FrameType
 from typing import Any
 
 from aiohttp.worker import GunicornUVLoopWebWorker
@@ -62,9 +64,16 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         self.error_log.propagate = True
 
 
-def when_ready(_: object) -> None:
-    """Gunicorn's hook: the master, which serves nothing, must not count where the pod's processes are asked."""
-    mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+def when_ready(master: Any) -> None:
+    """Gunicorn's hook: the master serves nothing, and a second SIGTERM to it ends everything now."""
+    mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]  # or it would count among the pod's processes
+
+    def first(number: int, frame: FrameType | None) -> None:
+        # While it waits for its workers, Gunicorn takes SIGINT for "now", and no SIGTERM.
+        signal.signal(signal.SIGTERM, lambda *_: master.signal(signal.SIGINT, None))
+        master.signal(number, frame)
+
+    signal.signal(signal.SIGTERM, first)
 
 
 def child_exit(_: object, worker: Any) -> None:

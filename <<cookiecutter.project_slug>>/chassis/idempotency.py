@@ -111,4 +111,4 @@ async def _delete_batch(database: Database, keep: timedelta) -> int:
 
 
 def _digest(*texts: str) -> bytes:
-    return blake2b("\n".join(texts).encode(), digest_size=16).digest()
+    return blake2b("\n".join(texts).encode(errors="surrogatepass"), digest_size=16).digest()

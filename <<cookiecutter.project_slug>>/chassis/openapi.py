@@ -229,7 +229,7 @@ def _header(description: str) -> dict[str, Any]:
 def _possible_problems(route: Route, contract: Contract, authentication: bool) -> list[tuple[Kind, ...]]:
     """The kinds of problems that a route has, those of one status together."""
     found = [*route.raises, errors.InvalidRequestError, errors.OverloadedError, errors.DeadlineExceededError, Exception]
-    found += [web.HTTPBadRequest, web.HTTPExpectationFailed, LineTooLong]
+    found += [web.HTTPBadRequest, web.HTTPExpectationFailed, LineTooLong, errors.RequestTimeoutError]
     if Database in contract.given.values():
         found += [errors.DatabaseUnavailableError]
         if route.method != "GET":

@@ -47,6 +47,7 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFoundError: Kind(HTTPStatus.NOT_FOUND, "not-found"),
     web.HTTPNotFound: Kind(HTTPStatus.NOT_FOUND, "no-such-route"),
     web.HTTPMethodNotAllowed: Kind(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed"),
+    errors.RequestTimeoutError: Kind(HTTPStatus.REQUEST_TIMEOUT, "request-timeout"),
     errors.ConflictError: Kind(HTTPStatus.CONFLICT, "conflict"),
     errors.RequestInProgressError: Kind(HTTPStatus.CONFLICT, "request-in-progress"),
     errors.IdempotencyKeyReusedError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),

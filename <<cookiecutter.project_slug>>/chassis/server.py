@@ -6,45 +6,51 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from types import FrameType
 
 import structlog
-from aiohttp import hdrs, http_exceptions, web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp import web
 from yarl import URL
 
 from chassis.application import Application
-from chassis.observe import REQUEST_ID_HEADER, request_id_of
-from chassis.problems import problem_response
+from chassis.connection import Patience
+from chassis.runner import Runner
 
 log = structlog.get_logger()
 
-# Longer than load balancers keep idle connections (60 s is their usual default), so that it is never this side that
-# closes one while a request is on its way.
-_KEEP_ALIVE_SECONDS = 75
-_SERVER = "aiohttp"  # without versions
-
 
 class Stop:
-    """The wish to end: `requested` starts the drain, `hurry` cuts it short."""
+    """The wish to end: `requested` starts the drain, `hurry` leaves it out, or cuts it short."""
 
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.hurry = asyncio.Event()
 
     def request(self, *, hurry: bool = False) -> None:
-        """Asks for the end; asking again, or with `hurry`, leaves the drain out."""
-        if hurry or self.requested.is_set():
+        """Asks for the end."""
+        if hurry:
             self.hurry.set()
         self.requested.set()
 
 
 def stop_on_signals() -> Stop:
-    """SIGTERM ends with a drain; SIGINT (Ctrl-C), or a second signal of either kind, without."""
+    """SIGTERM ends with a drain, SIGINT (Ctrl-C) without, and a second signal of either kind ends the process now."""
     stop, loop = Stop(), asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.request)
-    loop.add_signal_handler(signal.SIGINT, lambda: stop.request(hurry=True))
+
+    def first(number: int) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+            signal.signal(each, _end_now)
+        stop.request(hurry=number == signal.SIGINT)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, first, each)
     return stop
+
+
+def _end_now(number: int, _: FrameType | None) -> None:
+    # The system's own handling would do, but for process 1 of a container, which it leaves alone.
+    os._exit(128 + number)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -69,17 +75,14 @@ async def serve(
     """Serves an application on listening sockets until it is asked to stop.
 
     The end: unready at once, so that balancers turn away; for the drain, every answer closes its connection and new
-    requests are still served; then the listeners close, requests in flight finish within their deadline, the pool
-    closes, and last the internal port.
+    requests are still served; then the listeners close, requests in flight finish within their deadline, clients that
+    are slow are left behind, the pool closes, and last the internal port.
     """
     settings = application.settings
-    internal_runner = _Runner(application.internal, access_log=None)
-    api_runner = _Runner(
-        application.api,
-        access_log=None,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        shutdown_timeout=settings.request_timeout_seconds,
-    )
+    longest = settings.request_timeout_seconds
+    patience = Patience(head=settings.header_timeout_seconds, body=settings.body_timeout_seconds, answer=longest)
+    internal_runner = Runner(application.internal, patience, longest)
+    api_runner = Runner(application.api, patience, longest)
     try:
         for runner, sockets in ((internal_runner, internal), (api_runner, api)):
             await runner.setup()
@@ -100,63 +103,3 @@ async def serve(
 def _addresses(sockets: Sequence[socket.socket]) -> list[str]:
     names = [each.getsockname() for each in sockets]
     return [str(URL.build(scheme="http", host=name[0], port=name[1])) for name in names]
-
-
-def _without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
-    response = problem_response(error, request_id)
-    response.headers[REQUEST_ID_HEADER] = request_id
-    return response
-
-
-class _Handler(RequestHandler):
-    """A connection whose parser errors, which reach no middleware, become the same problems as all others."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        request_id = request_id_of(request.headers)
-        if status < 500:
-            known = isinstance(exc, http_exceptions.LineTooLong | http_exceptions.ContentEncodingError)
-            error: Exception = exc if known and isinstance(exc, Exception) else web.HTTPBadRequest()
-            # Without the message, which holds a piece of the request, be it a secret.
-            log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
-        else:
-            error = exc if isinstance(exc, Exception) else RuntimeError(message)
-            log.error("unforeseen_error", exc_info=exc, request_id=request_id)
-        if request.writer.output_size > 0:
-            raise ConnectionError("a part of the answer is sent already")
-        response = _without_middlewares(error, request_id)
-        response.headers[hdrs.SERVER] = _SERVER
-        response.force_close()
-        return response
-
-    def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Logs what aiohttp cannot handle; what is left of a body that is not encoded as it says is no such thing."""
-        if not isinstance(kwargs.get("exc_info"), web.RequestPayloadError):
-            super().log_exception(*args, **kwargs)
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Handler(self, loop=self._loop, **self._kwargs)
-
-
-class _Runner(web.AppRunner):
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            try:
-                response = await made.request_handler(request)
-            except web.HTTPException as error:  # an Expect that is refused before the middlewares
-                response = _without_middlewares(error, request_id_of(request.headers))
-            response.headers[hdrs.SERVER] = _SERVER
-            return response
-
-        return _Server(handle, request_factory=made.request_factory, **self._kwargs)

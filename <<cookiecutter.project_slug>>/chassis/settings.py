@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -23,7 +24,8 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     rule = "should be a PostgreSQL address; percent-encode special characters of the password"
     try:
         url = urlsplit(value.get_secret_value())
-        url.port  # noqa: B018  (reading it checks it)
+        for host in url.netloc.rpartition("@")[2].split(","):  # several, for a failover
+            urlsplit(f"//{host}").port  # noqa: B018  (reading it checks it)
     except ValueError:
         raise ValueError(rule) from None  # the cause would quote a part of the address
     if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query):
@@ -40,6 +42,16 @@ def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("should be origins with commas between them, scheme and host without a path, or *")
     return found
 
+
+# What contains another wait, or several in a row, has to be longer than it, or them together: the inner one must end
+# first, or what it leaves behind is left to chance.
+_LONGER_THAN: dict[str, list[tuple[str, ...]]] = {
+    "database_statement_timeout_seconds": [("database_lock_timeout_seconds",)],
+    "database_command_timeout_seconds": [("database_statement_timeout_seconds",)],
+    "request_timeout_seconds": [("database_command_timeout_seconds",), ("body_timeout_seconds",)],
+    "termination_grace_period_seconds": [("drain_seconds", "request_timeout_seconds")],
+}
+_TOO_SHORT = "too_short_a_time"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -59,8 +71,17 @@ class Settings(BaseSettings):
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     pgsslrootcert: FilePath | None = Field(default=None, description="the CAs of the database; the driver reads both")
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
-    database_acquire_timeout_seconds: Seconds = Field(default=1, description="longest wait for a connection")
-    database_command_timeout_seconds: Seconds = Field(default=5, description="longest wait for an answer")
+    database_acquire_timeout_seconds: Seconds = Field(
+        default=0.25, description="a request that would wait longer for a connection is refused"
+    )
+    database_connect_timeout_seconds: Seconds = Field(default=1, description="longest time to make a connection")
+    database_lock_timeout_seconds: Seconds = Field(default=2, description="longest wait of a statement for a lock")
+    database_statement_timeout_seconds: Seconds = Field(
+        default=4, validate_default=True, description="longest time that PostgreSQL works on a statement"
+    )
+    database_command_timeout_seconds: Seconds = Field(
+        default=5, validate_default=True, description="longest wait for PostgreSQL's answer"
+    )
     host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
     port: Port = 8080
     internal_port: Port = Field(default=8081, validate_default=True)
@@ -69,7 +90,12 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=5, ge=0, le=3600, description="how long SIGTERM leaves the service serving, unready"
     )
-    request_timeout_seconds: Seconds = Field(default=10, description="deadline of a request")
+    header_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's head to arrive")
+    body_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's body to arrive")
+    request_timeout_seconds: Seconds = Field(default=10, validate_default=True, description="deadline of a request")
+    termination_grace_period_seconds: Seconds | None = Field(
+        default=None, description="how long after SIGTERM the process is killed, where that is known"
+    )
     max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
     require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
     idempotency_keep_seconds: int = Field(
@@ -109,6 +135,16 @@ class Settings(BaseSettings):
             raise ValueError("should be an address that begins with https:// or http://")
         return value
 
+    @field_validator(*_LONGER_THAN)
+    @classmethod
+    def _is_longer(cls, value: float | None, info: ValidationInfo) -> float | None:
+        for inner in _LONGER_THAN[info.field_name or ""]:
+            known = [info.data[name] for name in inner if name in info.data]  # a wrong one is a mistake of its own
+            if value is not None and value <= sum(known):
+                names = " and ".join(name.upper() for name in inner)
+                raise PydanticCustomError(_TOO_SHORT, f"should be longer than {names}: raise it, or lower those")
+        return value
+
     @field_validator("internal_port")
     @classmethod
     def _is_another_port(cls, value: int, info: ValidationInfo) -> int:
@@ -134,9 +170,9 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
     try:
         settings = settings_class(**from_files)
     except ValidationError as error:
-        found = [(str(mistake["loc"][0]), mistake["msg"]) for mistake in error.errors()]
+        found = [(str(mistake["loc"][0]), mistake["msg"], mistake["type"]) for mistake in error.errors()]
         unreadable = {mistake.partition("_FILE:")[0].strip().lower() for mistake in mistakes}
-        mistakes += [_sentence(settings_class, name, message) for name, message in found if name not in unreadable]
+        mistakes += [_sentence(settings_class, *each) for each in found if each[0] not in unreadable]
     if not mistakes:
         return settings
     count = "a setting is" if len(mistakes) == 1 else f"{len(mistakes)} settings are"
@@ -160,10 +196,10 @@ def _read_files(settings_class: type[Settings]) -> tuple[dict[str, Any], list[st
     return values, mistakes
 
 
-def _sentence(settings_class: type[Settings], name: str, message: str) -> str:
+def _sentence(settings_class: type[Settings], name: str, message: str, kind: str) -> str:
     field = settings_class.model_fields[name]
     rule = "is required" if message == "Field required" else message.removeprefix("Value error, ")
     sentence = f"  {name.upper()}: {rule[0].lower()}{rule[1:]}"
-    if field.examples or not field.is_required():
+    if kind != _TOO_SHORT and (field.examples or not field.is_required()):  # any example may be too short, too
         sentence += f" (for example: {field.examples[0] if field.examples else field.get_default()})"
     return sentence

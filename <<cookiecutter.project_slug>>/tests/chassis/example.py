@@ -83,6 +83,10 @@ async def wait(milliseconds: int) -> dict[str, int]:
     return {"waited": milliseconds}
 
 
+async def large(size: int) -> dict[str, str]:
+    return {"text": "a" * size}
+
+
 async def sleep_in_database(milliseconds: int, database: Database) -> dict[str, int]:
     await database.fetchrow("SELECT pg_sleep($1)", milliseconds / 1000)
     return {"slept": milliseconds}
@@ -169,6 +173,7 @@ ROUTES = [
     Route("GET", "/missing", missing, raises=(NotFoundError,)),
     Route("GET", "/broken", broken),
     Route("GET", "/wait/{milliseconds}", wait),
+    Route("GET", "/large/{size}", large),
     Route("GET", "/sleep/{milliseconds}", sleep_in_database),
     Route("POST", "/store", store),
     Route("GET", "/transaction", in_transaction),

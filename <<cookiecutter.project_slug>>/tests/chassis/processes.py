@@ -102,3 +102,10 @@ async def until_ready(service: ServiceProcess) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as client:
         while (await client.get(f"{service.internal}/readyz")).status != 200:
             await asyncio.sleep(0.02)
+
+
+async def until_in_flight(service: ServiceProcess, client: aiohttp.ClientSession) -> None:
+    """Returns when a request is being answered."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "http_server_active_requests 0.0" in await (await client.get(f"{service.internal}/metrics")).text():
+            await asyncio.sleep(0.02)

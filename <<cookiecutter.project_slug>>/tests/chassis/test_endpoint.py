@@ -8,6 +8,7 @@ import pytest
 from chassis.contract import Route
 from chassis.database import Database
 from chassis.endpoint import endpoint
+from chassis.limits import InFlight
 from chassis.models import Body
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
@@ -117,4 +118,4 @@ async def _unknown(thing: object) -> None: ...
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        endpoint(Route("POST", path, handler), {Database: None, Settings: None})
+        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, InFlight(1, 1))

@@ -35,7 +35,9 @@ async def test_the_internal_port_is_never_counted(start: Start) -> None:
 
 
 async def test_the_wait_for_a_connection_is_bounded(start: Start) -> None:
-    service = await start(database_pool_size=1, database_acquire_timeout_seconds=0.2)
+    service = await start(
+        database_pool_size=1, database_acquire_timeout_seconds=0.1, database_connect_timeout_seconds=0.1
+    )
     slow = asyncio.create_task(service.api.get("/sleep/1500"))
     async with asyncio.timeout(10):
         while (await service.api.get("/transaction")).status == 200:  # until the slow one has the connection

@@ -38,7 +38,7 @@ def test_the_document_says_what_the_signature_says() -> None:
         "most": ("query", False),
     }
     assert put["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Note"}
-    always = {"400", "401", "417", "422", "431", "500", "503"}
+    always = {"400", "401", "408", "417", "422", "431", "500", "503"}
     assert put["responses"].keys() == {"200", "413", "415", *always}
     post = paths["/write/{milliseconds}"]["post"]
     assert post["responses"].keys() == {"201", "409", "413", "415", *always}

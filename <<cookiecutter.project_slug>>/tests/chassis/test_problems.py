@@ -55,7 +55,13 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
     }
     assert documented == {(kind.status.value, kind.name) for kind in KINDS.values()}
 
-    service = await start(request_timeout_seconds=0.5, max_in_flight=2, require_if_match=True, max_body_bytes=1000)
+    service = await start(
+        request_timeout_seconds=0.5,
+        header_timeout_seconds=0.5,
+        max_in_flight=2,
+        require_if_match=True,
+        max_body_bytes=1000,
+    )
     away = await start(wait=False, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing"))
     async with issuer() as made:  # and then it is away
         guarded = await start(**made.settings)
@@ -98,6 +104,7 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
         JSON_POST + b"Content-Length: 1\r\n\r\n{",
         b"GARBAGE\r\n\r\n",
         b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n",
     ):
         _, body = await raw(service, malformed)
         problem = json.loads(body)

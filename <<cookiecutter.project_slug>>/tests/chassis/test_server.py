@@ -9,7 +9,7 @@ import sys
 import aiohttp
 import pytest
 
-from tests.chassis.processes import free_port, service_process
+from tests.chassis.processes import free_port, service_process, until_in_flight
 from tests.databases import drop_database, make_database, new_name, with_database
 
 SERVICE = [sys.executable, "-m", "app"]
@@ -21,7 +21,7 @@ async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(
         aiohttp.ClientSession() as client,
     ):
         slow = asyncio.create_task(client.get(f"{service.api}/wait/1500"))
-        await client.get(f"{service.api}/wait/0")  # the slow one was sent before it
+        await until_in_flight(service, client)
         service.process.terminate()
         await service.until_logged("draining")
         assert (await client.get(f"{service.internal}/readyz")).status == 503
@@ -40,12 +40,20 @@ async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:
         assert await service.until_ended() == 0
 
 
-async def test_a_second_signal_cuts_the_drain_short(database_url: str) -> None:
-    async with service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service:
-        service.process.terminate()
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_it_now(database_url: str, first: int) -> None:
+    async with (
+        service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        slow = asyncio.create_task(client.get(f"{service.api}/wait/3600000"))
+        await until_in_flight(service, client)
+        service.process.send_signal(first)
         await service.until_logged("draining")
         service.process.terminate()
-        assert await service.until_ended() == 0
+        assert await service.until_ended() == 128 + signal.SIGTERM
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await slow
 
 
 async def test_the_service_itself_starts_and_ends(database_url: str) -> None:

@@ -1,0 +1,164 @@
+"""A client's connection: every wait for the client is bounded, and a request that cannot be read is a problem, too.
+
+aiohttp waits for the rest of a request, and for its answer to be read, for as long as the client likes.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from aiohttp import StreamReader, hdrs, http_exceptions, web
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from chassis.errors import RequestTimeoutError
+from chassis.observe import REQUEST_ID_HEADER, request_id_of
+from chassis.problems import problem_response
+
+log = structlog.get_logger()
+
+SERVER = "aiohttp"
+"""The Server header, without versions."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a client may keep the service waiting, in seconds.
+
+    Attributes:
+        head: for the rest of a request's head, once it has begun.
+        body: for the rest of its body, from the head on.
+        answer: until an answer is read.
+    """
+
+    head: float
+    body: float
+    answer: float
+
+
+def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
+    """The response for an exception that reaches no middleware."""
+    response = problem_response(error, request_id)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
+
+
+class Connection(RequestHandler):
+    """A connection that knows what it waits for, and since when."""
+
+    __slots__ = ("_awaited_body", "_since", "_unread_since", "_wire")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._awaited_body: StreamReader | None = None
+        self._since: float | None = None  # the rest of a head, or of a body, is awaited
+        self._unread_since: float | None = None
+        self._wire: asyncio.Transport | None = None  # kept when aiohttp has let go of it but it is not closed yet
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        heads = self._request_count
+        super().data_received(data)
+        if self._upgraded or self._payload_parser is not None:
+            return
+        if self._request_count != heads and self._messages:
+            message, body = self._messages[-1]
+            if isinstance(message, _ErrInfo):
+                self._since = None
+                if self._awaited_body is not None:
+                    # aiohttp would leave the request waiting for its body and answer the error after it.
+                    self._messages.pop()
+                    self._give_up(web.RequestPayloadError(message.message))
+            elif body.is_eof():
+                self._awaited_body = self._since = None
+            else:
+                self._awaited_body, self._since = body, self._loop.time()
+        elif self._awaited_body is not None:
+            if self._awaited_body.is_eof():
+                self._awaited_body = self._since = None
+        elif self._since is None and data:  # without data, aiohttp asks for what it has put aside
+            self._since = self._loop.time()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._give_up(ConnectionResetError("the client has gone"))  # or the rest of the body would be waited for
+        super().connection_lost(exc)
+
+    def _give_up(self, reason: Exception) -> None:
+        """Tells whoever reads the body, be it the handler, and takes nothing more from this connection."""
+        if self._awaited_body is not None:
+            self._awaited_body.set_exception(reason)
+        self._awaited_body = self._since = None
+        self._close = True
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request has come, and none is being answered."""
+        return self._waiter is not None and not self._messages and not self.awaits_client
+
+    def look(self, now: float, patience: Patience) -> None:
+        """Ends a wait for the client that has taken too long."""
+        if not self._unread:
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        elif now - self._unread_since > patience.answer:
+            self.abort()
+        if self._since is None:
+            return
+        if self._awaited_body is not None:
+            if now - self._since > patience.body:
+                self._give_up(RequestTimeoutError())
+        elif now - self._since > patience.head:
+            self._give_up(RequestTimeoutError())
+            error = _ErrInfo(status=408, exc=RequestTimeoutError(), message="")
+            self._messages.append((error, EMPTY_PAYLOAD))
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+
+    @property
+    def awaits_client(self) -> bool:
+        """The client has the next move: the rest of its request, or reading the answer."""
+        return self._since is not None or self._unread
+
+    @property
+    def _unread(self) -> bool:
+        return self._wire is not None and self._wire.get_write_buffer_size() > 0
+
+    def abort(self) -> None:
+        """Ends the connection without waiting for the client, as closing it would."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        request_id = request_id_of(request.headers)
+        if status < 500:
+            known = isinstance(
+                exc, RequestTimeoutError | http_exceptions.LineTooLong | http_exceptions.ContentEncodingError
+            )
+            error: Exception = exc if known and isinstance(exc, Exception) else web.HTTPBadRequest()
+            # Without the message, which holds a piece of the request, be it a secret.
+            log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
+        else:
+            error = exc if isinstance(exc, Exception) else RuntimeError(message)
+            log.error("unforeseen_error", exc_info=exc, request_id=request_id)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        response = without_middlewares(error, request_id)
+        response.headers[hdrs.SERVER] = SERVER
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Logs what aiohttp cannot handle; a rest of a body that nobody wanted and that never came right is no such."""
+        if not isinstance(kwargs.get("exc_info"), web.RequestPayloadError | RequestTimeoutError | ConnectionError):
+            super().log_exception(*args, **kwargs)

@@ -1,0 +1,231 @@
+"""Clients that are slow, broken or hostile: their requests end in time, and they take nothing from the others."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.chassis.conftest import Running, Start
+
+TIMEOUT_SECONDS = 0.3
+BOUND_SECONDS = 5  # the time-out, the look a few times a second, and slack for a slow machine
+GET = b"GET /wait/0 HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+BODY = b'{"text": "a"}'
+
+
+@asynccontextmanager
+async def connection(service: Running) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that says what it likes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
+    """Status, head and body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return int(head.split()[1]), head, await reader.readexactly(length)
+
+
+async def last_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """Status and kind of problem of an answer after which the connection is closed."""
+    async with asyncio.timeout(BOUND_SECONDS):
+        status, _, body = await answer(reader)
+        assert await reader.read() == b""
+    return status, json.loads(body)["type"].removeprefix("urn:problem-type:")
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"G", b"GET /wait/0 HTTP/1.1\r\nHost: a\r\n", GET + b"GET /wait/0 HTTP/1.1\r\nX: "]
+)
+async def test_a_head_that_does_not_end_is_ended(start: Start, beginning: bytes) -> None:
+    service = await start(header_timeout_seconds=TIMEOUT_SECONDS)
+    async with connection(service) as (reader, writer):
+        for byte in beginning:  # a byte a packet
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        if beginning.startswith(GET):
+            assert (await answer(reader))[0] == 200
+        assert await last_answer(reader) == (408, "request-timeout")
+
+
+async def test_a_connection_without_a_request_is_left_alone(start: Start) -> None:
+    service = await start(header_timeout_seconds=TIMEOUT_SECONDS, body_timeout_seconds=TIMEOUT_SECONDS)
+    async with connection(service) as (reader, writer), connection(service) as (slow, slow_writer):
+        for _ in range(2):
+            slow_writer.write(b"G")
+            if not slow.at_eof():
+                await slow.read()  # until the slow one is ended, and so the idle one would have been
+            writer.write(GET)
+            assert (await answer(reader))[0] == 200
+
+
+async def test_bodies_that_do_not_come_are_ended_and_take_no_place(start: Start) -> None:
+    service = await start(body_timeout_seconds=TIMEOUT_SECONDS, max_in_flight=1)
+    async with connection(service) as (first, writer), connection(service) as (second, other):
+        for each in (writer, other):
+            each.write(POST + b"Content-Length: 100\r\n\r\n{")
+        assert (await service.api.post("/echo", data=BODY, headers={"Content-Type": "application/json"})).status == 200
+        assert (await service.api.get("/wait/0")).status == 200
+        for reader in (first, second):
+            assert await last_answer(reader) == (408, "request-timeout")
+
+
+async def test_a_body_that_comes_when_all_places_are_taken_is_refused(start: Start) -> None:
+    service = await start(max_in_flight=1, request_timeout_seconds=BOUND_SECONDS)
+    async with connection(service) as (reader, writer), connection(service) as (blocking, other):
+        writer.write(POST + b"Content-Length: 13\r\n\r\n{")
+        await until_active(service, 1)
+        other.write(b"GET /wait/1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until_active(service, 2)
+        writer.write(BODY[1:])
+        status, _, body = await answer(reader)
+        assert (status, json.loads(body)["type"]) == (503, "urn:problem-type:overloaded")
+        assert (await answer(blocking))[0] == 200
+
+
+async def until_active(service: Running, count: int) -> None:
+    """Returns when so many requests are being answered."""
+    async with asyncio.timeout(BOUND_SECONDS):
+        while (
+            f"http_server_active_requests {count}.0"
+            not in (await (await service.internal.get("/metrics")).text()).splitlines()
+        ):
+            await asyncio.sleep(0.01)
+
+
+async def test_large_bodies_on_their_way_share_a_bounded_room(start: Start) -> None:
+    service = await start(max_body_bytes=100_000)
+    async with asyncio.TaskGroup() as clients:
+        refused = asyncio.Event()
+
+        async def send_most_of_it() -> None:
+            async with connection(service) as (reader, writer):
+                writer.write(POST + b"Content-Length: 100000\r\n\r\n" + b" " * 99_999)
+                reading = asyncio.create_task(answer(reader))
+                done, _ = await asyncio.wait(
+                    [reading, asyncio.create_task(refused.wait())], return_when=asyncio.FIRST_COMPLETED
+                )
+                if reading in done:
+                    assert reading.result()[0] == 503
+                    refused.set()
+                reading.cancel()
+
+        for _ in range(40):
+            clients.create_task(send_most_of_it())
+    assert (await service.api.post("/echo", data=BODY, headers={"Content-Type": "application/json"})).status == 200
+
+
+async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
+    service = await start(request_timeout_seconds=TIMEOUT_SECONDS)
+    await service.internal.get("/livez")  # this client's connection is not counted
+    before = open_files()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", service.port))
+        client.send(b"GET /large/20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(BOUND_SECONDS):
+            while open_files() == before + 1:  # the client's own
+                await asyncio.sleep(0.01)
+            while open_files() > before + 1:
+                await asyncio.sleep(0.01)
+
+
+def open_files() -> int:
+    """Files and sockets of this process, the service's and the test's."""
+    return len(os.listdir("/dev/fd"))
+
+
+@pytest.mark.parametrize("encoding", [b"", b"Content-Encoding: gzip\r\n"])
+async def test_a_body_that_breaks_in_the_middle_is_told_at_once_and_once(service: Running, encoding: bytes) -> None:
+    async with connection(service) as (reader, writer):
+        writer.write(POST + encoding + b"Transfer-Encoding: chunked\r\n\r\n")
+        await until_active(service, 1)
+        writer.write(b"not a length\r\n" + GET)
+        assert await last_answer(reader) == (400, "malformed-body")
+
+
+async def test_a_request_in_pieces_is_a_request(service: Running) -> None:
+    async with connection(service) as (reader, writer):
+        for _ in range(2):
+            for piece in (POST[:10], POST[10:], b"Content-Length: 13\r\n\r", b"\n{", BODY[1:5], BODY[5:]):
+                writer.write(piece)
+                await asyncio.sleep(0)
+            status, _, body = await answer(reader)
+            assert (status, json.loads(body)["text"]) == (200, "a")
+
+
+HOSTILE = [
+    b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET,
+    b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello" + GET,
+    POST + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    POST + b"Transfer-Encoding: xchunked\r\n\r\n",
+    b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: " + b"b" * 9000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    b"\x00\x01\x02\r\n\r\n",
+    b"GET /wait/0 HTTP/1.1\r\nHo",
+    POST + b"Content-Length: 100\r\n\r\n{",
+    GET * 3,
+    b"",
+]
+
+
+async def test_hostile_clients_leave_nothing_behind(service: Running) -> None:
+    async def attack(text: bytes, *, wait: bool) -> None:
+        async with connection(service) as (reader, writer):
+            writer.write(text)
+            if wait and text not in HOSTILE[-4:]:  # those have no answer, or one that leaves the connection open
+                await reader.read()
+
+    await service.api.get("/wait/0")
+    tasks, files = len(asyncio.all_tasks()), open_files()
+    for _ in range(10):
+        for wait in (True, False):
+            await asyncio.gather(*(attack(text, wait=wait) for text in HOSTILE))
+        async with asyncio.timeout(BOUND_SECONDS):
+            while (len(asyncio.all_tasks()), open_files()) > (tasks, files):
+                await asyncio.sleep(0.01)
+    assert (await service.api.get("/wait/0")).status == 200
+
+
+async def test_an_upload_that_has_begun_is_finished_at_the_end_and_the_idle_are_not_waited_for(start: Start) -> None:
+    service = await start(drain_seconds=0)
+    async with connection(service) as (reader, writer), connection(service) as (idle, _):
+        writer.write(POST + b"Content-Length: 13\r\n\r\n{")
+        await until_active(service, 1)
+        service.stop.request()
+        async with asyncio.timeout(BOUND_SECONDS):
+            assert await idle.read() == b""
+        assert not service.served.done()
+        writer.write(BODY[1:])
+        status, head, body = await answer(reader)
+        assert (status, json.loads(body)["text"]) == (200, "a")
+        assert b"\r\nConnection: close\r\n" in head
+        async with asyncio.timeout(BOUND_SECONDS):
+            await service.served
+
+
+async def test_slow_clients_do_not_hold_the_end_up(start: Start) -> None:
+    """All their time-outs are longer than this may take."""
+    patient = {"header_timeout_seconds": 60, "body_timeout_seconds": 60, "request_timeout_seconds": 60}
+    service = await start(drain_seconds=0, **patient)
+    slow = (b"GET /wait/0 HTTP/1.1\r\nHo", POST + b"Content-Length: 100\r\n\r\n{", b"")
+    opened = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(30)]
+    for number, (_, writer) in enumerate(opened):
+        writer.write(slow[number % len(slow)])
+    await until_active(service, 10)
+    service.stop.request()
+    async with asyncio.timeout(5):  # after the drain, as documented
+        await service.served
+    for _, writer in opened:
+        writer.transport.abort()
