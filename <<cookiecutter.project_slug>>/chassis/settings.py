@@ -45,10 +45,11 @@ def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 # What contains another wait, or several in a row, has to be longer than it, or them together: the inner one must end
 # first, or what it leaves behind is left to chance.
+_LOCK, _STATEMENT = ("database_lock_timeout_seconds",), ("database_statement_timeout_seconds",)
 _LONGER_THAN: dict[str, list[tuple[str, ...]]] = {
-    "database_statement_timeout_seconds": [("database_lock_timeout_seconds",)],
-    "database_command_timeout_seconds": [("database_statement_timeout_seconds",)],
-    "request_timeout_seconds": [("database_command_timeout_seconds",), ("body_timeout_seconds",)],
+    "database_statement_timeout_seconds": [_LOCK],
+    "database_command_timeout_seconds": [_STATEMENT, _LOCK],
+    "request_timeout_seconds": [("database_command_timeout_seconds",), _STATEMENT, _LOCK, ("body_timeout_seconds",)],
     "termination_grace_period_seconds": [("drain_seconds", "request_timeout_seconds")],
 }
 _TOO_SHORT = "too_short_a_time"
@@ -141,8 +142,8 @@ class Settings(BaseSettings):
         for inner in _LONGER_THAN[info.field_name or ""]:
             known = [info.data[name] for name in inner if name in info.data]  # a wrong one is a mistake of its own
             if value is not None and value <= sum(known):
-                names = " and ".join(name.upper() for name in inner)
-                raise PydanticCustomError(_TOO_SHORT, f"should be longer than {names}: raise it, or lower those")
+                names = " and ".join(name.upper() for name in inner) + (" together" if len(inner) > 1 else "")
+                raise PydanticCustomError(_TOO_SHORT, f"should be longer than {names}: raise it, or lower the other")
         return value
 
     @field_validator("internal_port")

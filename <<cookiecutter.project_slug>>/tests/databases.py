@@ -1,6 +1,7 @@
 """Databases for tests, on the server that the tests were given."""
 
-from urllib.parse import urlsplit, urlunsplit
+import asyncio
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -35,3 +36,19 @@ async def drop_database(server_url: str, url: str) -> None:
         await connection.execute(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+async def open_raw(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A bare connection to the server, over TCP or its Unix socket."""
+    address = urlsplit(url)
+    folder, port = parse_qs(address.query).get("host", [""])[0], address.port or 5432
+    if folder.startswith("/"):
+        return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
+    return await asyncio.open_connection(address.hostname, port)
+
+
+def on_port(url: str, port: int, host: str = "127.0.0.1", query: str = "") -> str:
+    """The same database's address by way of a port of this machine."""
+    address = urlsplit(url)
+    who = address.netloc.rpartition("@")[0] or "postgres"
+    return f"postgresql://{who}@{host}:{port}{address.path}{query}"

@@ -101,14 +101,21 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* The drain, the last requests up to their deadline, and time to close. */}}
+{{- define "service.terminationGracePeriodSeconds" -}}
+{{- add .Values.drainSeconds .Values.config.requestTimeoutSeconds 10 -}}
+{{- end -}}
+
 {{/* The variables that the chart sets from its values, beside DATABASE_URL; `extraEnv` may set others. */}}
 {{- define "service.variables" -}}
 PORT: "8080"
 INTERNAL_PORT: "8081"
 DRAIN_SECONDS: {{ int64 .Values.drainSeconds | quote }}
+TERMINATION_GRACE_PERIOD_SECONDS: {{ include "service.terminationGracePeriodSeconds" . | quote }}
 {{- with .Values.config }}
 DATABASE_POOL_SIZE: {{ int64 .databasePoolSize | quote }}
 DATABASE_ACQUIRE_TIMEOUT_SECONDS: {{ .databaseAcquireTimeoutSeconds | quote }}
+DATABASE_STATEMENT_TIMEOUT_SECONDS: {{ .databaseStatementTimeoutSeconds | quote }}
 DATABASE_COMMAND_TIMEOUT_SECONDS: {{ .databaseCommandTimeoutSeconds | quote }}
 REQUEST_TIMEOUT_SECONDS: {{ int64 .requestTimeoutSeconds | quote }}
 MAX_IN_FLIGHT: {{ int64 .maxInFlight | quote }}

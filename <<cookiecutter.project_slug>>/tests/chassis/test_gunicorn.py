@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chassis.processes import ServiceProcess, service_process, until_ready
+from tests.chassis.processes import ServiceProcess, service_process, until_in_flight, until_ready
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config=guniconfig.py"]
 EXAMPLE = [*GUNICORN, "tests.chassis.example:app"]
@@ -74,6 +74,34 @@ async def test_sigterm_drains_as_it_does_without_gunicorn(database_url: str, tmp
         assert await service.until_ended() == 0
         assert sum(line["event"] == "stopped" for line in service.lines) == int(WORKERS)
         assert not list(tmp_path.iterdir())
+
+
+async def test_a_second_sigterm_ends_it_now(database_url: str) -> None:
+    async with (
+        service_process(database_url, EXAMPLE, environment={"DRAIN_SECONDS": "3600"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        slow = asyncio.create_task(client.get(f"{service.api}/wait/3600000"))
+        await until_in_flight(service, client)
+        service.process.terminate()
+        await service.until_logged("draining")
+        service.process.terminate()
+        await service.until_ended()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await slow
+
+
+async def test_a_sigterm_to_the_whole_group_is_one_wish_to_end(database_url: str) -> None:
+    """As systemd sends it: to the master and to its workers, which hear of it from the master, too."""
+    async with (
+        service_process(database_url, EXAMPLE, environment={"DRAIN_SECONDS": "1"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        slow = asyncio.create_task(client.get(f"{service.api}/wait/1200"))
+        await until_in_flight(service, client)
+        os.killpg(service.process.pid, signal.SIGTERM)
+        assert (await slow).status == 200
+        assert await service.until_ended() == 0
 
 
 async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:

@@ -1,10 +1,12 @@
 """The life of a process: how it starts, what stops the start, how it ends."""
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
 import sys
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -32,6 +34,32 @@ async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(
         assert await service.until_ended() == 0
         assert service.lines[-1]["event"] == "stopped"
         assert not [line for line in service.lines if line["level"] != "info" and line["event"] != "api_open"]
+
+
+async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
+    """They turn away when they are told to, as a balancer does that follows /readyz; nothing is sent again."""
+    async with service_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:
+        busy = asyncio.Event()
+
+        async def ask(client: aiohttp.ClientSession) -> int:
+            for count in itertools.count(1):
+                async with client.post(f"{service.api}/echo", json={"text": "a"}) as answer:
+                    assert answer.status == 200
+                    if count == 20:
+                        busy.set()
+                    if answer.headers.get("Connection") == "close":
+                        return count
+            raise AssertionError
+
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(aiohttp.ClientSession()) for _ in range(10)]
+            asking = [asyncio.create_task(ask(client)) for client in clients]
+            ended = asyncio.create_task(service.until_ended())  # reads the log meanwhile
+            await busy.wait()
+            service.process.terminate()
+            answered = sum(await asyncio.gather(*asking))
+            assert await ended == 0
+        assert len([line for line in service.lines if line["event"] == "request" and line["status"] == 200]) == answered
 
 
 async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from chassis.settings import Settings, SettingsError, load_settings
 
 URL = "postgresql://user:hunter2@host:5432/name"
+HOSTS = "postgresql://user:hunter2@one:5432,two:5433/name?target_session_attrs=read-write"
 
 
 def test_all_mistakes_are_named_at_once_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +80,7 @@ def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch) -> None:
         "postgresql://host:port/name",
         "postgresql://[::1/name",
         "http://host/name",
+        "postgresql://one:5432,two:port/name",
     ],
 )
 def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -87,7 +89,45 @@ def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatc
         load_settings(Settings)
 
 
-@pytest.mark.parametrize("url", [URL, "postgres://host/name", "postgresql:///name?host=/run/postgresql"])
+def test_each_wait_is_shorter_than_the_one_that_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults are in order; what is set has to be, too, and all that is not is named."""
+    wrong = {
+        "DATABASE_LOCK_TIMEOUT_SECONDS": "4",
+        "DATABASE_STATEMENT_TIMEOUT_SECONDS": "4",
+        "DATABASE_COMMAND_TIMEOUT_SECONDS": "3",
+        "REQUEST_TIMEOUT_SECONDS": "3",
+        "DRAIN_SECONDS": "30",
+        "TERMINATION_GRACE_PERIOD_SECONDS": "30",
+        "DATABASE_POOL_SIZE": "0",
+    }
+    monkeypatch.setenv("DATABASE_URL", URL)
+    load_settings(Settings)
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(Settings)
+    assert set(str(caught.value).splitlines()[1:]) == {
+        "  DATABASE_POOL_SIZE: input should be greater than or equal to 1 (for example: 10)",
+        *(
+            f"  {longer}: should be longer than {shorter}: raise it, or lower the other"
+            for longer, shorter in {
+                "DATABASE_STATEMENT_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
+                "DATABASE_COMMAND_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
+                "REQUEST_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
+                "TERMINATION_GRACE_PERIOD_SECONDS": "DRAIN_SECONDS and REQUEST_TIMEOUT_SECONDS together",
+            }.items()
+        ),
+    }
+
+
+def test_a_default_that_no_longer_fits_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_LOCK_TIMEOUT_SECONDS", "4.5")
+    with pytest.raises(SettingsError, match="DATABASE_STATEMENT_TIMEOUT_SECONDS: should be longer than"):
+        load_settings(Settings)
+
+
+@pytest.mark.parametrize("url", [URL, "postgres://host/name", "postgresql:///name?host=/run/postgresql", HOSTS])
 def test_the_usual_addresses_are_taken_and_kept_out_of_sight(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     settings = load_settings(Settings)

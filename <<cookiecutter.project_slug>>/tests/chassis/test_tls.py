@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography import x509
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests.chassis.processes import service_process
+from tests.databases import on_port, open_raw
 
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA for tests")])
 
@@ -48,8 +48,6 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
     """A port that speaks PostgreSQL with TLS and hands on to the server at `url`; without a certificate, no TLS."""
-    address = urlsplit(url)
-    folder = parse_qs(address.query).get("host", [""])[0]
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,11 +57,7 @@ async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, certificate.with_name("tls.key"))
             await writer.start_tls(context)
-        from_server, to_server = (
-            await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{address.port or 5432}")
-            if folder.startswith("/")
-            else await asyncio.open_connection(address.hostname, address.port or 5432)
-        )
+        from_server, to_server = await open_raw(url)
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(_copy(reader, to_server))
@@ -85,19 +79,13 @@ async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
     await asyncio.gather(*connections, return_exceptions=True)
 
 
-def _through(url: str, port: int, host: str = "localhost", query: str = "") -> str:
-    address = urlsplit(url)
-    who = address.netloc.rpartition("@")[0] or "postgres"
-    return f"postgresql://{who}@{host}:{port}{address.path}{query}"
-
-
 @pytest.mark.parametrize("by", ["address", "variables"])
 async def test_a_certificate_of_the_ca_for_this_host_is_accepted(database_url: str, tmp_path: Path, by: str) -> None:
     ca = _certificate(tmp_path / "one")
     async with _tls_before(database_url, ca) as port:
         query = f"?sslmode=verify-full&sslrootcert={ca}" if by == "address" else ""
         variables = {} if by == "address" else {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(ca)}
-        async with service_process(_through(database_url, port, query=query), environment=variables) as service:
+        async with service_process(on_port(database_url, port, "localhost", query), environment=variables) as service:
             assert service.lines[-1]["event"] == "ready"
             assert str(ca) not in str(service.lines)
 
@@ -116,7 +104,7 @@ async def test_any_other_server_is_refused(
     certificates = {name: _certificate(tmp_path / name) for name in ("one", "two")}
     rule = f"?sslmode=verify-full&sslrootcert={tmp_path / ca / 'ca.crt'}"
     async with _tls_before(database_url, certificates[server] if server else None) as port:
-        url = _through(database_url, port, host, rule)
+        url = on_port(database_url, port, host, rule)
         async with service_process(url, ready=False) as service:
             line = await service.until_logged("not_ready")
             assert reason in line["waiting_for"]

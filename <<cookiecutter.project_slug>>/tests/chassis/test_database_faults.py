@@ -1,0 +1,248 @@
+"""Faults of the database: answers come in time, the process lives, and it recovers without a restart."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from chassis.development.postgres import embedded_postgres
+from chassis.migrate import migrate
+from chassis.settings import Settings
+from tests.chassis.conftest import Running, Start
+from tests.chassis.processes import PATIENCE_SECONDS
+from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
+from tests.databases import make_database
+
+COMMAND_TIMEOUT_SECONDS = 0.5
+TIMEOUTS = {
+    "database_connect_timeout_seconds": 0.2,
+    "database_command_timeout_seconds": COMMAND_TIMEOUT_SECONDS,
+    "database_statement_timeout_seconds": 0.4,
+    "database_lock_timeout_seconds": 0.3,
+    "database_pool_size": 5,
+}
+# Of a request while the database is away: the time-outs that it passes, one after the other, and slack.
+BOUND_SECONDS = 0.25 + 0.2 + COMMAND_TIMEOUT_SECONDS + 0.2 + 2
+RECOVERY_SECONDS = 2 * COMMAND_TIMEOUT_SECONDS + 2
+
+
+Operator: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+async def operator(database_url: str) -> AsyncIterator[Operator]:
+    """A connection to the database that no fault is on."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def until_working(operator: Operator, count: int) -> None:
+    """Returns when so many of the service's connections are in the middle of a statement."""
+    async with asyncio.timeout(BOUND_SECONDS):
+        while (
+            await operator.fetchval(
+                f"SELECT count(*) FROM {OTHERS} AND state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+            )
+            < count
+        ):
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def proxy(database_url: str) -> AsyncIterator[ToxicProxy]:
+    async with toxic_proxy(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def service(start: Start, proxy: ToxicProxy) -> Running:
+    """The example, with all its connections made."""
+    running = await start(database_url=SecretStr(proxy.url), **TIMEOUTS)
+    await all_at_once(running, 200, "/sleep/20")
+    return running
+
+
+async def all_at_once(service: Running, status: int, path: str = "/transaction", most_seconds: float = 30) -> None:
+    """As many requests as there are connections have this answer in time, and the process is alive meanwhile."""
+    begun = time.monotonic()
+    asked = [asyncio.create_task(service.api.get(path)) for _ in range(5)]
+    assert (await service.internal.get("/livez")).status == 200
+    for response in await asyncio.gather(*asked):
+        assert response.status == status, await response.text()
+        assert (response.headers.get("Retry-After") is not None) == (status == 503)
+    assert time.monotonic() - begun < most_seconds
+
+
+async def until_recovered(service: Running, path: str = "/transaction") -> None:
+    """Returns when the service answers again, and goes on to."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while (await service.api.get(path)).status != 200:
+            await asyncio.sleep(0.01)
+    for _ in range(2):
+        await all_at_once(service, 200, path)
+
+
+async def test_a_network_that_swallows_everything(service: Running, proxy: ToxicProxy, operator: Operator) -> None:
+    asked = asyncio.create_task(all_at_once(service, 503, "/sleep/300", BOUND_SECONDS))
+    await until_working(operator, 5)
+    proxy.blackhole()
+    await asked
+    await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+    assert (await service.internal.get("/readyz")).status == 200  # or every pod would leave the Service at once
+    proxy.heal()
+    await until_recovered(service)
+
+
+async def test_connections_that_are_reset(service: Running, proxy: ToxicProxy, operator: Operator) -> None:
+    asked = asyncio.create_task(all_at_once(service, 503, "/sleep/300", BOUND_SECONDS))
+    await until_working(operator, 5)
+    proxy.reset()
+    await asked
+    await all_at_once(service, 200)
+    proxy.reset()  # while nobody uses them
+    await asyncio.sleep(0)
+    await until_recovered(service)
+
+
+async def test_a_slow_network_only_slows_down(service: Running, proxy: ToxicProxy) -> None:
+    proxy.delay_seconds = 0.02
+    await all_at_once(service, 200)
+
+
+async def test_backends_that_an_operator_ends(service: Running, operator: Operator) -> None:
+    asked = asyncio.create_task(all_at_once(service, 503, "/sleep/300", BOUND_SECONDS))
+    await until_working(operator, 5)
+    await operator.fetch(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
+    await asked
+    await all_at_once(service, 200)
+
+
+async def test_no_connection_is_left(start: Start, database_url: str, operator: Operator) -> None:
+    await operator.execute("DROP ROLE IF EXISTS few")
+    await operator.execute("CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 10 IN ROLE pg_read_all_data")
+    address = urlsplit(database_url)
+    host = address.netloc.rpartition("@")[2]
+    service = await start(database_url=SecretStr(address._replace(netloc=f"few:few@{host}").geturl()), **TIMEOUTS)
+    await all_at_once(service, 200)
+    await operator.execute("ALTER ROLE few CONNECTION LIMIT 0")
+    await operator.fetch(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
+    for _ in range(2):
+        await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+    await operator.execute("ALTER ROLE few CONNECTION LIMIT 10")
+    await all_at_once(service, 200)
+    service.stop.request(hurry=True)
+    await service.served
+    await operator.execute("DROP ROLE few")
+
+
+async def test_a_server_that_became_a_standby_is_left_for_the_one_that_takes_writes(
+    start: Start, database_url: str, operator: Operator
+) -> None:
+    name = await operator.fetchval("SELECT quote_ident(current_database())")
+    await operator.execute("CREATE TABLE IF NOT EXISTS notes (text text)")
+    try:
+        await operator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        service = await start(**TIMEOUTS)
+        for _ in range(2):
+            answer = await service.api.post("/search-and-write?word=a")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        await operator.execute("SET default_transaction_read_only = off")
+        await operator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert (await service.api.post("/search-and-write?word=a")).status == 200
+    finally:
+        await operator.execute("SET default_transaction_read_only = off")
+        await operator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await operator.execute("DROP TABLE notes")
+
+
+async def test_a_statement_that_waits_for_a_lock_is_given_up(
+    start: Start, database_url: str, operator: Operator
+) -> None:
+    service = await start(**TIMEOUTS)
+    other = await asyncpg.connect(database_url)
+    await other.execute("CREATE TABLE IF NOT EXISTS notes (text text)")
+    async with other.transaction():
+        await other.execute("LOCK TABLE notes")
+        begun = time.monotonic()
+        answer = await service.api.post("/search-and-write?word=a")
+        assert answer.status == 503
+        assert time.monotonic() - begun < BOUND_SECONDS
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        assert await other.fetchval(waiting) == 0
+    assert (await service.api.post("/search-and-write?word=a")).status == 200
+    await other.execute("DROP TABLE notes")
+    await other.close()
+
+
+async def test_a_slow_statement_is_given_up_by_postgresql_and_costs_no_connection(
+    start: Start, database_url: str, operator: Operator
+) -> None:
+    service = await start(**{**TIMEOUTS, "database_pool_size": 1})
+    backends = (
+        "SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await all_at_once(service, 200)
+    before = await operator.fetchval(backends)
+    assert (await service.api.get("/sleep/60000")).status == 503
+    assert await operator.fetchval(backends) == before
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A PostgreSQL server that may be hurt."""
+    with embedded_postgres() as url:
+        yield url
+
+
+async def _own(start: Start, server: str) -> Running:
+    url = await make_database(server)
+    await migrate(Settings(database_url=SecretStr(url)))
+    service = await start(database_url=SecretStr(url), **TIMEOUTS)
+    await all_at_once(service, 200, "/sleep/20")
+    return service
+
+
+def _postmaster(server: str) -> int:
+    folder = parse_qs(urlsplit(server).query)["host"][0]
+    return int(Path(folder, "data", "postmaster.pid").read_text(encoding="utf-8").split()[0])
+
+
+async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: str) -> None:
+    service = await _own(start, server)
+    operator = await asyncpg.connect(server)
+    backends = [
+        row["pid"]
+        for row in await operator.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+    ]
+    stopped = [_postmaster(server), *backends]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+        await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    await until_recovered(service)
+
+    [victim] = await operator.fetch("SELECT pid FROM pg_stat_activity WHERE datname LIKE 'test_%' LIMIT 1")
+    os.kill(victim["pid"], signal.SIGKILL)  # the others are ended with it, and all is recovered from the log
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not operator.is_closed():
+            await asyncio.sleep(0.01)
+    await until_recovered(service)
+    operator.terminate()
