@@ -8,14 +8,12 @@ import tempfile
 from pathlib import Path
 
 from app.settings import Settings
-from chassis.logs import configure_logs
 from chassis.settings import SettingsError, load_settings
 
 try:
     settings = load_settings(Settings)
 except SettingsError as error:
     sys.exit(str(error))
-configure_logs(settings.log_level, settings.log_format)
 
 # Where the workers add up their metrics. A reload (SIGHUP) reads this file again and keeps the master's folder.
 master = os.getpid()
@@ -23,7 +21,11 @@ if not Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")).name.startswith(f"pr
     folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=f"prometheus-{master}-")
     atexit.register(lambda: shutil.rmtree(folder) if os.getpid() == master else None)
 
-from chassis import gunicorn  # after it, as prometheus-client looks for the folder when it is first imported
+# After it, as prometheus-client looks for the folder when it is first imported.
+from chassis import gunicorn
+from chassis.logs import configure_logs
+
+configure_logs(settings.log_level, settings.log_format)
 
 host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = [f"{host}:{settings.port}", f"{host}:{settings.internal_port}"]

@@ -2,7 +2,15 @@
 
 import os
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 # The steps hold the service levels worth an alert (100, 150 and 200 ms) as exact bounds.
@@ -26,6 +34,7 @@ CONNECTION_REQUESTS = Gauge(
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
 )
+LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log that nobody read in time.")
 BUILD_INFO = Gauge(
     "service_build_info", "Always 1; the labels tell what runs.", ["name", "version"], multiprocess_mode="max"
 )

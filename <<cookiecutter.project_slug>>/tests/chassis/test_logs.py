@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from chassis.project import ROOT
-from tests.chassis.processes import service_process
+from tests.chassis.processes import PATIENCE_SECONDS, service_process
 
 
 async def _logged_by(code: str) -> list[dict[str, Any]]:
@@ -64,3 +64,26 @@ async def test_lines_below_the_level_are_left_out() -> None:
         "configure_logs('WARNING', 'json')\n"
         "structlog.get_logger().info('own')\nlogging.getLogger('some.library').info('library')"
     )
+
+
+async def test_a_log_that_nobody_reads_holds_nothing_up(database_url: str) -> None:
+    """What the pipe has no room for is dropped and counted; what is read later is whole lines."""
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        text = "log_lines_dropped_total 0.0"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "log_lines_dropped_total 0.0" in text:
+                for _ in range(100):
+                    assert (await client.get(f"{service.api}/broken")).status == 500  # a long line each
+                text = await (await client.get(f"{service.internal}/metrics")).text()
+        service.process.terminate()
+        assert await service.until_ended() == 0  # which has parsed every line
+
+
+async def test_a_log_whose_reader_has_gone_holds_nothing_up(database_url: str) -> None:
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        assert service.process.stdout
+        service.process.stdout._transport.close()  # type: ignore[attr-defined]
+        for _ in range(3):
+            assert (await client.get(f"{service.api}/search?word=a")).status == 200
+        text = await (await client.get(f"{service.internal}/metrics")).text()
+        assert "log_lines_dropped_total 3.0" in text
