@@ -6,6 +6,7 @@ what is run is what can be read.
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 
 import asyncpg
@@ -21,6 +22,14 @@ log = structlog.get_logger()
 _LOCK = 0x6D696772617465  # "migrate": any number will do that nothing else in the database locks
 _POLL_SECONDS = 0.2
 _CONNECT_SECONDS = 10
+
+# As Alembic writes them around a revision and, the other way round, around what it has run outside of a transaction.
+_BEGIN, _COMMIT = "BEGIN;", "COMMIT;"
+
+_GAVE_UP = (
+    "another transaction held a lock that this statement needs for longer than MIGRATION_LOCK_TIMEOUT_SECONDS ({:g}). "
+    "Run it again when that transaction has ended."
+)
 
 
 async def migrate(settings: Settings, down_to: str | None = None, history: History = SERVICE) -> None:
@@ -45,7 +54,7 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
     try:
         await _lock(connection)
         for each, steps in plan:
-            await _run(connection, each, steps, down_to)
+            await _run(connection, each, steps, down_to, settings.migration_lock_timeout_seconds)
     finally:
         await connection.close()
 
@@ -61,7 +70,9 @@ async def _lock(connection: Connection) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _run(connection: Connection, history: History, steps: Sequence[Step], down_to: str | None) -> None:
+async def _run(
+    connection: Connection, history: History, steps: Sequence[Step], down_to: str | None, lock_timeout: float
+) -> None:
     known = ["base", *(step.revision for step in steps)]
     if down_to not in {None, *known}:
         raise MigrationError(f"There is no revision {down_to} to go down to: choose one of {known}.")
@@ -80,20 +91,29 @@ async def _run(connection: Connection, history: History, steps: Sequence[Step], 
     if down_to and to > at:
         raise MigrationError(f"The database is at {before or 'base'} and cannot go down to {down_to}.")
     for step in steps[at:to]:
-        await _carry_out(connection, f"upgrade to {step.revision}, {step.name}", step.upgrade)
+        await _carry_out(connection, f"upgrade to {step.revision}, {step.name}", step.upgrade, lock_timeout)
     for step in reversed(steps[to:at]):
-        await _carry_out(connection, f"downgrade from {step.revision}, {step.name}", step.downgrade)
+        await _carry_out(connection, f"downgrade from {step.revision}, {step.name}", step.downgrade, lock_timeout)
     log.info("migration_done", table=history.table, before=before, after=await current_revision(connection, history))
 
 
-async def _carry_out(connection: Connection, step: str, statements: Sequence[str]) -> None:
+async def _carry_out(connection: Connection, step: str, statements: Sequence[str], lock_timeout: float) -> None:
     log.info("migrating", step=step)
+    outcome = "is rolled back"
     for statement in statements:
         try:
             await connection.execute(statement)
+            if statement.strip() == _BEGIN:
+                # A statement that waits for a table's lock has every later request for that table wait behind it. It
+                # holds for the transaction only: outside of one, CREATE INDEX CONCURRENTLY may wait for the end of old
+                # transactions, which stops nobody.
+                await connection.execute(f"SET LOCAL lock_timeout = {math.ceil(lock_timeout * 1000)}")
         except asyncpg.PostgresError as error:
             log.error("migration_failed", step=step, reason=str(error))
-            raise MigrationError(f"The migration {step!r} failed and is rolled back: {error}\n{statement}") from error
+            reason = _GAVE_UP.format(lock_timeout) if isinstance(error, asyncpg.LockNotAvailableError) else error
+            raise MigrationError(f"The migration {step!r} failed and {outcome}: {reason}\n{statement}") from error
+        if statement.strip() == _COMMIT:
+            outcome = "what it committed before it stays"
 
 
 def _steps(history: History) -> list[Step]:

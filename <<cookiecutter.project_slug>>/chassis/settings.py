@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     idempotency_keep_seconds: int = Field(
         default=86400, ge=1, le=31_536_000, description="how long a POST's answer is kept by its key"
     )
+    migration_lock_timeout_seconds: Seconds = Field(
+        default=2, description="longest wait of a migration for a table's lock"
+    )
     oidc_issuer: str = Field(
         default="", examples=["https://id.example.com/realms/main"], description="whose tokens let in; empty: no token"
     )

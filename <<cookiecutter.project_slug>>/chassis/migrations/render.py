@@ -33,7 +33,7 @@ def render(history: History) -> list[Step]:
         if not all([*map(_says_something, [*upgrade, *downgrade])]):
             raise MigrationError(f"The migration {script.revision} has no SQL yet: write it, for both directions.")
         if parent == "base":  # where Alembic makes the version table, which may be there, and empty
-            upgrade.insert(0, f"DROP TABLE IF EXISTS {history.table}")
+            upgrade.insert(1, f"DROP TABLE IF EXISTS {history.table};\n\n")  # after BEGIN
         steps.append(Step(script.revision, script.doc, [*upgrade], [*downgrade]))
         parent = script.revision
     return steps

@@ -4,25 +4,48 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from asyncio.subprocess import PIPE
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from app.settings import Settings
+from chassis.database import Connection
 from chassis.errors import MigrationError
 from chassis.migrate import migrate
 from chassis.migrations.render import render
 from chassis.project import ROOT
 from chassis.schema import HISTORIES, SERVICE, History, Revisions, read_revisions
-from tests.chassis.processes import service_process
+from tests.chassis.histories import write_history
+from tests.chassis.processes import PATIENCE_SECONDS, service_process
 from tests.databases import drop_database, make_database
 
 MIGRATE = [sys.executable, "-m", "app", "migrate"]
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%\\_version'"
+SCHEMA = """
+    WITH tables AS (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+        AND relname <> ALL ($1))
+    SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+            pg_get_expr(adbin, adrelid)
+        FROM pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+        WHERE attrelid IN (TABLE tables) AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), NULL, NULL, NULL
+        FROM pg_constraint WHERE conrelid IN (TABLE tables)
+    UNION ALL SELECT indrelid::regclass::text, NULL, pg_get_indexdef(indexrelid), indisvalid, NULL, NULL
+        FROM pg_index WHERE indrelid IN (TABLE tables)
+    ORDER BY 1, 2, 3
+"""
+LONG_WAIT = """
+    SELECT true FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1
+        AND clock_timestamp() - query_start > make_interval(secs => $2)
+"""
 HEAD = read_revisions(SERVICE.versions).head
 ALL = sum(len(read_revisions(history.versions).known) for history in HISTORIES)
 
@@ -35,35 +58,113 @@ async def empty_url(server_url: str) -> AsyncIterator[str]:
     await drop_database(server_url, url)
 
 
-async def _value(url: str, query: str) -> object:
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(url)
     try:
-        return await connection.fetchval(query)
+        yield connection
     finally:
         await connection.close()
 
 
-async def test_each_revision_goes_up_down_and_up_again(empty_url: str) -> None:
+async def _value(url: str, query: str) -> object:
+    async with _connection(url) as connection:
+        return await connection.fetchval(query)
+
+
+async def _schema(url: str) -> list[str]:
+    """Columns, constraints and indexes, but for those of the version tables."""
+    async with _connection(url) as connection:
+        rows = await connection.fetch(SCHEMA, [history.table for history in HISTORIES])
+    return [" ".join(str(value) for value in row) for row in rows]
+
+
+async def test_each_revision_goes_down_and_up_again_and_leaves_the_same_schema(empty_url: str) -> None:
     settings = Settings(database_url=SecretStr(empty_url))
     await migrate(settings)
-    tables = await _value(empty_url, TABLES)
+    schema = await _schema(empty_url)
+    for history in HISTORIES:
+        revisions = ["base", *(step.revision for step in render(history))]
+        for parent in reversed(revisions[:-1]):
+            await migrate(settings, parent, history)
+            await migrate(settings)
+            assert await _schema(empty_url) == schema, f"{history.versions}: down to {parent} and up again"
+    assert await _value(empty_url, "SELECT version_num FROM alembic_version") == HEAD
     for history in HISTORIES:
         await migrate(settings, "base", history)
-    assert await _value(empty_url, TABLES) == 0
+    assert await _schema(empty_url) == []
+
+
+CREATE = 'op.execute("CREATE TABLE t (a text)")'
+ALTER = 'op.execute("ALTER TABLE t ADD b text")'
+INDEX = 'with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX CONCURRENTLY t_a ON t (a)")'
+
+
+async def test_of_ten_at_once_one_runs_and_all_succeed(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one creates an index, which waits for the transactions of all others: those of the nine, if they had one.
+
+    It waits for the writer's, longer than a migration may wait for a lock, until the nine have come.
+    """
+    timeout = 0.1
+    settings = Settings(database_url=SecretStr(empty_url), migration_lock_timeout_seconds=timeout)
+    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE)])
     await migrate(settings)
-    assert await _value(empty_url, TABLES) == tables
-    assert await _value(empty_url, "SELECT version_num FROM alembic_version") == HEAD
+    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE, INDEX, ALTER)])
+    with capture_logs() as logs:
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            _connection(empty_url) as writer,
+            _connection(empty_url) as observer,
+            asyncio.TaskGroup() as migrations,
+            writer.transaction(),
+        ):
+            await writer.execute("INSERT INTO t VALUES ('a')")
+            for _ in range(10):
+                migrations.create_task(migrate(settings))
+            while len(logs) < 10 or not await observer.fetchval(LONG_WAIT, "CREATE INDEX%", timeout):
+                await asyncio.sleep(0.01)
+    assert Counter(line["event"] for line in logs) == {"migrating": 2, "migration_waiting": 9, "migration_done": 10}
+    assert await _value(empty_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass") is True
 
 
-async def test_several_at_once_all_succeed_and_run_once(empty_url: str) -> None:
-    async def run() -> list[str]:
-        async with service_process(empty_url, MIGRATE, ready=False) as process:
-            assert await process.until_ended() == 0, process.lines
-            return [line["event"] for line in process.lines]
+async def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_requests_through(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeout = 0.5
+    settings = Settings(database_url=SecretStr(empty_url), migration_lock_timeout_seconds=timeout)
+    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE)])
+    await migrate(settings)
+    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE, ALTER)])
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        _connection(empty_url) as old,
+        _connection(empty_url) as reader,
+        old.transaction(),
+    ):
+        await old.execute("SELECT FROM t")  # it keeps ACCESS SHARE until it ends
+        began = time.monotonic()
+        migration = asyncio.create_task(migrate(settings))
+        while not await reader.fetchval(LONG_WAIT, "ALTER%", 0):
+            await asyncio.sleep(0.01)
+        await reader.execute("SELECT FROM t")  # behind the migration, in front of the old transaction's end
+        with pytest.raises(MigrationError, match=r"is rolled back.*MIGRATION_LOCK_TIMEOUT_SECONDS.*\n.*ALTER TABLE t"):
+            await migration
+        assert timeout <= time.monotonic() - began < 10 * timeout
+    assert await _value(empty_url, "SELECT version_num FROM test_version") == "0001"
+    await migrate(settings)
+    assert await _value(empty_url, "SELECT version_num FROM test_version") == "0002"
 
-    events = await asyncio.gather(*(run() for _ in range(3)))
-    assert sum(line.count("migrating") for line in events) == ALL
-    assert sum(line.count("migration_done") for line in events) == 3 * len(HISTORIES)
+
+async def test_what_a_failed_revision_did_outside_of_its_transaction_is_told(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = 'op.execute("SELECT 1 / 0")'
+    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, f"{CREATE}\n{INDEX}\n{fail}")])
+    with pytest.raises(MigrationError, match="before it stays: division by zero"):
+        await migrate(Settings(database_url=SecretStr(empty_url)))
+    assert await _value(empty_url, "SELECT 't_a'::regclass::text") == "t_a"
 
 
 async def test_a_newer_database_is_a_success_that_says_so(empty_url: str) -> None:
