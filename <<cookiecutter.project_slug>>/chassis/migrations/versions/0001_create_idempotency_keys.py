@@ -12,6 +12,7 @@ def upgrade() -> None:
         CREATE TABLE idempotency_keys (
             id bytea PRIMARY KEY,
             fingerprint bytea NOT NULL,
+            -- squawk-ignore prefer-bigint-over-smallint
             status smallint NOT NULL,
             headers text NOT NULL,
             body bytea NOT NULL,
