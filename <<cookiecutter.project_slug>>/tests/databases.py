@@ -1,6 +1,7 @@
 """Databases for tests, on the server that the tests were given."""
 
 import asyncio
+import os
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -18,12 +19,16 @@ def new_name() -> str:
 
 
 async def make_database(server_url: str, name: str = "") -> str:
-    """Makes an empty database, under a new name where none is given, and returns its address."""
+    """Makes a database, under a new name where none is given, and returns its address.
+
+    It is empty, unless DATABASE_TEMPLATE names one to copy, as `make rolling-upgrade` does.
+    """
     name = name or new_name()
+    template = os.environ.get("DATABASE_TEMPLATE", "template0")
     connection = await asyncpg.connect(server_url)
     try:
         # Whatever the server's own encoding is.
-        await connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
+        await connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' LOCALE 'C' TEMPLATE {template}")
     finally:
         await connection.close()
     return with_database(server_url, name)
