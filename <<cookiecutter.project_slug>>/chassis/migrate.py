@@ -41,8 +41,9 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
         history: whose revision that is.
 
     Raises:
-        MigrationError: the database cannot be reached, a statement failed (its revision is rolled back, those before it
-            stay), a revision has no SQL yet, or `down_to` is no revision below the database's.
+        MigrationError: the database cannot be reached, a statement failed, or waited too long for a lock (its revision
+            is rolled back, those before it stay), a revision has no SQL yet, or `down_to` is no revision below the
+            database's.
     """
     plan = [(each, _steps(each)) for each in (HISTORIES if down_to is None else [history])]
     try:
@@ -99,21 +100,20 @@ async def _run(
 
 async def _carry_out(connection: Connection, step: str, statements: Sequence[str], lock_timeout: float) -> None:
     log.info("migrating", step=step)
-    outcome = "is rolled back"
+    outcome = " and is rolled back"
     for statement in statements:
         try:
             await connection.execute(statement)
             if statement.strip() == _BEGIN:
-                # A statement that waits for a table's lock has every later request for that table wait behind it. It
-                # holds for the transaction only: outside of one, CREATE INDEX CONCURRENTLY may wait for the end of old
-                # transactions, which stops nobody.
+                # Whoever waits for a table's lock has every later request for the table wait behind it. LOCAL, because
+                # outside of a transaction CREATE INDEX CONCURRENTLY waits for old transactions, which stops nobody.
                 await connection.execute(f"SET LOCAL lock_timeout = {math.ceil(lock_timeout * 1000)}")
         except asyncpg.PostgresError as error:
             log.error("migration_failed", step=step, reason=str(error))
             reason = _GAVE_UP.format(lock_timeout) if isinstance(error, asyncpg.LockNotAvailableError) else error
-            raise MigrationError(f"The migration {step!r} failed and {outcome}: {reason}\n{statement}") from error
+            raise MigrationError(f"The migration {step!r} failed{outcome}: {reason}\n{statement}") from error
         if statement.strip() == _COMMIT:
-            outcome = "what it committed before it stays"
+            outcome = "; what it committed before that stays"
 
 
 def _steps(history: History) -> list[Step]:

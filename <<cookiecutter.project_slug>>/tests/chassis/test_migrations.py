@@ -162,7 +162,7 @@ async def test_what_a_failed_revision_did_outside_of_its_transaction_is_told(
 ) -> None:
     fail = 'op.execute("SELECT 1 / 0")'
     monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, f"{CREATE}\n{INDEX}\n{fail}")])
-    with pytest.raises(MigrationError, match="before it stays: division by zero"):
+    with pytest.raises(MigrationError, match="before that stays: division by zero"):
         await migrate(Settings(database_url=SecretStr(empty_url)))
     assert await _value(empty_url, "SELECT 't_a'::regclass::text") == "t_a"
 
