@@ -1,4 +1,4 @@
-"""`make rolling-upgrade` in a service: a migration that breaks the code that is running is found before it is merged."""
+"""`make rolling-upgrade` in a service finds a migration that breaks the code that is running."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -146,7 +146,7 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_requests_thro
         await old.execute("SELECT FROM t")  # it keeps ACCESS SHARE until it ends
         began = time.monotonic()
         migration = asyncio.create_task(migrate(settings))
-        while not await reader.fetchval(LONG_WAIT, "ALTER%", 0):
+        while not migration.done() and not await reader.fetchval(LONG_WAIT, "ALTER%", 0):
             await asyncio.sleep(0.01)
         await reader.execute("SELECT FROM t")  # behind the migration, in front of the old transaction's end
         with pytest.raises(MigrationError, match=r"is rolled back.*MIGRATION_LOCK_TIMEOUT_SECONDS.*\n.*ALTER TABLE t"):
