@@ -168,7 +168,8 @@ async def test_a_server_that_became_a_standby_is_left_for_the_one_that_takes_wri
 async def test_a_statement_that_waits_for_a_lock_is_given_up(
     start: Start, database_url: str, operator: Operator
 ) -> None:
-    service = await start(**TIMEOUTS)
+    longer = {"database_statement_timeout_seconds": 8, "database_command_timeout_seconds": 9}
+    service = await start(**{**TIMEOUTS, **longer})
     other = await asyncpg.connect(database_url)
     await other.execute("CREATE TABLE IF NOT EXISTS notes (text text)")
     async with other.transaction():
@@ -196,6 +197,7 @@ async def test_a_slow_statement_is_given_up_by_postgresql_and_costs_no_connectio
     await all_at_once(service, 200)
     before = await operator.fetchval(backends)
     assert (await service.api.get("/sleep/60000")).status == 503
+    await all_at_once(service, 200)
     assert await operator.fetchval(backends) == before
 
 
