@@ -34,6 +34,10 @@ demo: $(VENV)/.ready ## scaffold a service, run it, show a tour of its API and k
 test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every baked service runs its own
 	@$(RUN) -m pytest
 
+.PHONY: faults
+faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (2 hours); ONLY=stopping: some of them, QUICK=1: scaled down
+	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
 	@$(RUN) -m ruff format --check .

@@ -1,0 +1,97 @@
+"""What an experiment has at hand: a scale, a folder, and the servers that end with it."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.settings import Settings
+
+from faults.postgres import Postgres
+from faults.proxy import Proxy
+from faults.service import APP, Service, migrate
+
+REPOSITORY = Path(__file__).parents[1]
+SETTINGS: dict[str, float] = {
+    name: each.default
+    for name, each in Settings.model_fields.items()
+    if isinstance(each.default, int | float) and not isinstance(each.default, bool) and not name.endswith("port")
+}
+"""The service's defaults: durations and bounds."""
+SLACK_SECONDS = 1
+"""What a slow machine adds to a bound."""
+
+
+@dataclass
+class Bench:
+    """Where an experiment runs.
+
+    Attributes:
+        quick: whether it is scaled down, to try the harness.
+        folder: for files; PostgreSQL's user may read it.
+        logs: where the processes' output goes.
+        status: how far it is, shown now and again.
+        started: what ends with the experiment.
+    """
+
+    quick: bool
+    folder: Path
+    logs: Path
+    status: str = "starting"
+    started: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def count(self, full: int, quick: int) -> int:
+        """How many: of the full run, or of the quick one."""
+        return quick if self.quick else full
+
+    async def postgres(
+        self, *, inside: tuple[str, ...] = (), tablespace: Path | None = None, **options: str | int
+    ) -> Postgres:
+        """A running server with an empty, migrated database; `inside` and `options` as `Postgres` takes them."""
+        server = self._server(options, inside)
+        await server.create()
+        await server.start()
+        await server.make_database(tablespace)
+        await migrate(server.url)
+        return server
+
+    async def standby(self, primary: Postgres) -> Postgres:
+        """A running standby that streams from a primary."""
+        server = self._server({}, ())
+        await server.copy(primary)
+        await server.start()
+        return server
+
+    async def proxy(self, port: int) -> Proxy:
+        """A proxy to a database's port."""
+        proxy = Proxy(port)
+        await proxy.start()
+        self.started.push_async_callback(proxy.end)
+        return proxy
+
+    def service(self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float) -> Service:
+        """A service that is not started yet."""
+        service = Service(self.logs, command, {"DATABASE_URL": database_url, **settings})
+        self.started.push_async_callback(service.end)
+        return service
+
+    async def running_service(
+        self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float
+    ) -> Service:
+        """A service that is ready."""
+        service = self.service(database_url, command, **settings)
+        await service.start()
+        await service.until_ready()
+        return service
+
+    def _server(self, options: Mapping[str, str | int], inside: tuple[str, ...]) -> Postgres:
+        server = Postgres(self.folder, self.logs, options, inside)
+        self.started.push_async_callback(server.end)
+        return server
+
+
+def say(text: str) -> None:
+    """Writes a line for whoever watches."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

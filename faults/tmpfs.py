@@ -1,0 +1,38 @@
+"""A small file system in memory that only one server sees, to be filled."""
+
+import asyncio
+import os
+from asyncio.subprocess import DEVNULL
+from pathlib import Path
+
+from faults.postgres import server_user
+
+_NAMESPACE = (
+    ("unshare", "--mount")
+    if os.geteuid() == 0
+    else ("unshare", "--user", f"--map-user={os.geteuid()}", "--keep-caps", "--mount")
+)
+
+
+def inside(folder: Path, mebibytes: int) -> tuple[str, ...]:
+    """The beginning of a command that runs the rest of it with the file system in the folder."""
+    user = server_user()
+    options = f"size={mebibytes}m,mode=700,uid={user.pw_uid},gid={user.pw_gid}"
+    return (*_NAMESPACE, "sh", "-c", f'mount -t tmpfs -o {options} none "{folder}" && exec "$@"', "sh")
+
+
+async def is_possible(folder: Path) -> bool:
+    """Whether this machine lets this user have one."""
+    process = await asyncio.create_subprocess_exec(*inside(folder, 1), "true", stdout=DEVNULL, stderr=DEVNULL)
+    return await process.wait() == 0
+
+
+def fill(pid: int, folder: Path) -> Path:
+    """Fills the file system that a process sees in the folder, and returns the file that does."""
+    filler = Path(f"/proc/{pid}/root{folder}/filler")
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(2**20))
+        except OSError:
+            return filler
