@@ -13,7 +13,6 @@ from typing import NamedTuple
 from faults.http import NO_ANSWER, Answer, Client, request
 
 ITEM = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
-_IN_A_ROW = 20
 
 
 class Outcome(NamedTuple):
@@ -61,13 +60,10 @@ class Record:
         return [each.seconds for each in self.outcomes if (each.ok if status is None else each.status == status)]
 
     def recovery(self, since: float) -> float | None:
-        """Seconds to the first of a run of successes, counting answers that came after `since`; None for never."""
-        run: list[Outcome] = []
-        for each in sorted((each for each in self.outcomes if each.ended >= since), key=lambda each: each.ended):
-            run = [*run, each] if each.ok else []
-            if len(run) == _IN_A_ROW:
-                return run[0].ended - since
-        return None
+        """Seconds from a moment to the first success after it, or to the last failure; None where nothing succeeds."""
+        after = [each for each in self.outcomes if each.ended >= since]
+        first = min((each.ended for each in after if each.ok), default=None)
+        return None if first is None else max([first, *(each.ended for each in after if not each.ok)]) - since
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -18,7 +18,7 @@ NEEDED = f"needs PgBouncer {'.'.join(map(str, _OLDEST))} or newer on PATH or as 
 # A client's timeouts travel as startup parameters, which it would refuse.
 _CONFIGURATION = """
 [databases]
-items = host=127.0.0.1 port={database}
+items = host=127.0.0.1 port={database} user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}

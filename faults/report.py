@@ -19,7 +19,8 @@ _HEAD = """# Fault experiments
 `make faults` writes this page: each row is an experiment on real processes, a real PostgreSQL and real signals.
 `make faults ONLY=database` runs those whose names begin like this and replaces their rows; `QUICK=1` scales all down
 and leaves the page alone. A failed request is one without an answer, or with another one than 2xx; no client retries,
-but for the writers. Recovery counts from the end of the fault to the first of 20 successes in a row. – is not measured.
+but for the writers. Recovery counts from the end of the fault to the last failure (to the first success, where none
+failed any more). – is not measured.
 """
 _COLUMNS = ("fault", "load", "requests", "failures", "recovery time", "writes lost", "writes doubled", "also measured",
             "promise", "verdict")  # fmt: skip

@@ -129,7 +129,10 @@ async def hang(bench: Bench) -> Row:
     return await _experiment("SIGSTOP of the server: it hangs", service, fault, bench)
 
 
-async def _through_proxy(name: str, bench: Bench, toxic: Callable[[Proxy], object], back: float, fast: bool) -> Row:
+async def _through_proxy(
+    name: str, bench: Bench, toxic: Callable[[Proxy], object], seconds: float, *, back: float = _BACK_SECONDS,
+    fast: bool = False,
+) -> Row:  # fmt: skip
     database = await bench.postgres()
     proxy = await bench.proxy(database.port)
     service = await bench.running_service(proxy.url)
@@ -137,28 +140,42 @@ async def _through_proxy(name: str, bench: Bench, toxic: Callable[[Proxy], objec
     @asynccontextmanager
     async def fault() -> AsyncIterator[None]:
         toxic(proxy)
-        await asyncio.sleep(bench.count(20, 8))
+        await asyncio.sleep(seconds)
         proxy.cure()
         yield
 
     return await _experiment(name, service, fault, bench, back=back, fast=fast)
 
 
+def _blackhole(proxy: Proxy) -> None:
+    proxy.poison(Toxin.BLACKHOLE)
+
+
+def _reset(proxy: Proxy) -> None:
+    proxy.poison(Toxin.RESET)
+
+
+def _slow(proxy: Proxy) -> None:
+    proxy.latency = 0.2
+
+
 async def blackhole(bench: Bench) -> Row:
-    name = "connections blackholed in the middle of queries"
-    return await _through_proxy(name, bench, lambda proxy: proxy.poison(Toxin.BLACKHOLE), 2 * _COMMAND_SECONDS, False)
+    name = "connections blackholed in the middle of queries, new ones too"
+    return await _through_proxy(name, bench, _blackhole, bench.count(30, 8), back=2 * _COMMAND_SECONDS)
+
+
+async def blackhole_at_once(bench: Bench) -> Row:
+    """New connections pass again before the service can have missed an answer on the old ones."""
+    name = "connections blackholed in the middle of queries, new ones pass"
+    return await _through_proxy(name, bench, _blackhole, 0, back=2 * _COMMAND_SECONDS)
 
 
 async def reset(bench: Bench) -> Row:
-    name = "connections reset, new ones too"
-    return await _through_proxy(name, bench, lambda proxy: proxy.poison(Toxin.RESET), _BACK_SECONDS, True)
+    return await _through_proxy("connections reset, new ones too", bench, _reset, bench.count(20, 5), fast=True)
 
 
 async def slow(bench: Bench) -> Row:
-    def toxic(proxy: Proxy) -> None:
-        proxy.latency = 0.2
-
-    return await _through_proxy("200 ms more latency each way", bench, toxic, _BACK_SECONDS, False)
+    return await _through_proxy("200 ms more latency each way", bench, _slow, bench.count(20, 5))
 
 
 async def too_many_connections(bench: Bench) -> Row:
@@ -272,6 +289,7 @@ SCENARIOS: dict[str, Scenario] = {
     "database.terminate": terminate_backends,
     "database.hang": hang,
     "database.blackhole": blackhole,
+    "database.blackhole-at-once": blackhole_at_once,
     "database.reset": reset,
     "database.slow": slow,
     "database.too-many-connections": too_many_connections,
