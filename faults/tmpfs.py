@@ -10,7 +10,7 @@ from faults.postgres import server_user
 _NAMESPACE = (
     ("unshare", "--mount")
     if os.geteuid() == 0
-    else ("unshare", "--user", f"--map-user={os.geteuid()}", "--keep-caps", "--mount")
+    else ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
 )
 
 
