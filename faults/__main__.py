@@ -32,14 +32,13 @@ async def main() -> int:
         sys.exit(f"There is no such experiment; there are {', '.join(SCENARIOS)}.")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand slow clients have a thousand sockets
-    logs = _OUTPUT / "logs"
-    shutil.rmtree(logs, ignore_errors=True)
     rows = []
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL's user may be another one
         for name in chosen:
             begun = time.monotonic()
-            bench = Bench(quick, Path(folder), logs / name)
+            bench = Bench(quick, Path(folder), _OUTPUT / "logs" / name)
+            shutil.rmtree(bench.logs, ignore_errors=True)
             bench.logs.mkdir(parents=True)
             row = await _run(name, SCENARIOS[name], bench)
             say(f"{name}: {row.verdict} ({time.monotonic() - begun:.0f} s)\n  {_figures(row)}")

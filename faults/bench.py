@@ -19,8 +19,8 @@ SETTINGS: dict[str, float] = {
     if isinstance(each.default, int | float) and not isinstance(each.default, bool) and not name.endswith("port")
 }
 """The service's defaults: durations and bounds."""
-SLACK_SECONDS = 1
-"""What a slow machine adds to a bound."""
+SLACK_SECONDS = 0.25
+"""What a slow machine may add to a bound."""
 
 
 @dataclass

@@ -10,17 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faults.bench import REPOSITORY, SETTINGS
+from faults.bench import REPOSITORY, SETTINGS, SLACK_SECONDS
 from faults.postgres import postgres_version
 from faults.row import Row
 
-_HEAD = """# Fault experiments
+_HEAD = f"""# Fault experiments
 
 `make faults` writes this page: each row is an experiment on real processes, a real PostgreSQL and real signals.
 `make faults ONLY=database` runs those whose names begin like this and replaces their rows; `QUICK=1` scales all down
 and leaves the page alone. A failed request is one without an answer, or with another one than 2xx; no client retries,
 but for the writers. Recovery counts from the end of the fault to the last failure (to the first success, where none
-failed any more). – is not measured.
+failed any more). A time may be {SLACK_SECONDS} s over its bound, for slow machines. – is not measured.
 """
 _COLUMNS = ("fault", "load", "requests", "failures", "recovery time", "writes lost", "writes doubled", "also measured",
             "promise", "verdict")  # fmt: skip
@@ -57,14 +57,9 @@ def read(page: Path) -> dict[str, dict[str, Any]]:
 
 def _page(results: dict[str, dict[str, Any]]) -> str:
     rows = [(name, Row(**each["row"])) for name, each in results.items()]
-    runs = {
-        (each["date"], each["commit"], each["machine"], each["versions"]): [
-            name
-            for name, other in results.items()
-            if other["commit"] == each["commit"] and other["date"] == each["date"]
-        ]
-        for each in results.values()
-    }
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for name, each in results.items():
+        runs.setdefault((each["date"], each["commit"], each["machine"], each["versions"]), []).append(name)
     settings = {f"`{name.upper()}={value}`" for each in results.values() for name, value in each["settings"].items()}
     return "\n".join(
         [

@@ -68,7 +68,7 @@ def _judged(
     row.hold(bool(refused), "nothing was refused")
     row.hold(not bad, f"{len(bad)} answers other than 200 and 503")
     row.hold(silent == 0, f"{silent} × 503 without Retry-After")
-    row.hold(not refused or fast <= _FAST_SECONDS + SLACK_SECONDS / 4, f"p99 of 503 {fast:.2f} s")
+    row.hold(not refused or fast <= _FAST_SECONDS + SLACK_SECONDS, f"p99 of 503 {fast:.2f} s")
     row.hold(recovery <= _NORMAL_AGAIN_SECONDS, f"normal after {recovery:.1f} s")
     row.hold(memory <= limit, f"{memory:.0f} MiB of memory")
     return row

@@ -43,7 +43,7 @@ async def database_away(bench: Bench, *, command: tuple[str, ...] = APP) -> Row:
     row.hold(ready == 0, f"ready {ready} times without a database")
     row.hold(len(attempts) >= _LEAST_ATTEMPTS, f"{len(attempts)} attempts to connect")
     row.hold(max(gaps, default=0) > 2 * min(gaps, default=0), "no backoff between the attempts")
-    row.hold(recovery <= _READY_SECONDS + SLACK_SECONDS / 4, f"ready after {recovery:.2f} s")
+    row.hold(recovery <= _READY_SECONDS + SLACK_SECONDS, f"ready after {recovery:.2f} s")
     return row
 
 
