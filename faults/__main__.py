@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import resource
 import shutil
 import sys
@@ -20,6 +21,7 @@ from faults.scenarios import SCENARIOS
 _PAGE = REPOSITORY / "docs" / "faults.md"
 _OUTPUT = REPOSITORY / "build" / "faults"
 _STATUS_SECONDS = 5
+_FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # this machine's, which are nobody's business
 
 
 async def main() -> int:
@@ -65,7 +67,8 @@ async def _run(name: str, scenario: Scenario, bench: Bench) -> Row:
             return await scenario(bench)
     except Exception as error:  # the others go on
         (bench.logs / "traceback.log").write_text(traceback.format_exc())
-        return Row(name, broken=[f"the experiment broke off: {type(error).__name__}: {error}"])
+        reason = _FOLDERS.sub("…/", f"{type(error).__name__}: {error}")
+        return Row(name, broken=[f"the experiment broke off: {reason}"])
     finally:
         telling.cancel()
 
