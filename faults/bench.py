@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.settings import Settings
+from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
 
 from faults.postgres import Postgres
-from faults.proxy import Proxy
 from faults.service import APP, Service, migrate
 
 REPOSITORY = Path(__file__).parents[1]
@@ -63,12 +63,9 @@ class Bench:
         await server.start()
         return server
 
-    async def proxy(self, port: int) -> Proxy:
-        """A proxy to a database's port."""
-        proxy = Proxy(port)
-        await proxy.start()
-        self.started.push_async_callback(proxy.end)
-        return proxy
+    async def proxy(self, url: str) -> ToxicProxy:
+        """A way to a database that can be made to fail."""
+        return await self.started.enter_async_context(toxic_proxy(url))
 
     def service(self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float) -> Service:
         """A service that is not started yet."""

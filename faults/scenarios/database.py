@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
+from tests.chassis.toxic_proxy import ToxicProxy
 
 from faults import pgbouncer, tmpfs
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench
 from faults.load import Record, closed_loop, create_item, percentile, reads_and_writes
 from faults.postgres import Postgres
-from faults.proxy import Proxy, Toxin
 from faults.row import Row, Scenario
 from faults.scenarios.writes import Writers
 from faults.service import Service
@@ -119,46 +119,40 @@ async def hang(bench: Bench) -> Row:
 
 
 async def _through_proxy(
-    name: str, bench: Bench, toxic: Callable[[Proxy], object], seconds: float, *, back: float = _BACK_SECONDS,
+    name: str, bench: Bench, toxic: Callable[[ToxicProxy], object], seconds: float, *, back: float = _BACK_SECONDS,
     fast: bool = False,
 ) -> Row:  # fmt: skip
     database = await bench.postgres()
-    proxy = await bench.proxy(database.port)
+    proxy = await bench.proxy(database.url)
     service = await bench.running_service(proxy.url)
 
     async def fault() -> None:
         toxic(proxy)
         await asyncio.sleep(seconds)
-        proxy.cure()
+        proxy.heal()
 
     return await _experiment(name, service, fault, bench, back=back, fast=fast)
 
 
-def _blackhole(proxy: Proxy) -> None:
-    proxy.poison(Toxin.BLACKHOLE)
-
-
-def _reset(proxy: Proxy) -> None:
-    proxy.poison(Toxin.RESET)
-
-
-def _slow(proxy: Proxy) -> None:
-    proxy.latency = 0.2
+def _slow(proxy: ToxicProxy) -> None:
+    proxy.delay_seconds = 0.2
 
 
 async def blackhole(bench: Bench) -> Row:
     name = "connections blackholed in the middle of queries, new ones too"
-    return await _through_proxy(name, bench, _blackhole, bench.count(30, 8), back=2 * _COMMAND_SECONDS)
+    return await _through_proxy(name, bench, ToxicProxy.blackhole, bench.count(30, 8), back=2 * _COMMAND_SECONDS)
 
 
 async def blackhole_at_once(bench: Bench) -> Row:
     """New connections pass again before the service can have missed an answer on the old ones."""
     name = "connections blackholed in the middle of queries, new ones pass"
-    return await _through_proxy(name, bench, _blackhole, 0, back=2 * _COMMAND_SECONDS)
+    return await _through_proxy(name, bench, ToxicProxy.blackhole, 0, back=2 * _COMMAND_SECONDS)
 
 
 async def reset(bench: Bench) -> Row:
-    return await _through_proxy("connections reset, new ones too", bench, _reset, bench.count(20, 5), fast=True)
+    return await _through_proxy(
+        "connections reset, new ones too", bench, ToxicProxy.reset, bench.count(20, 5), fast=True
+    )
 
 
 async def slow(bench: Bench) -> Row:

@@ -17,13 +17,13 @@ async def database_away(bench: Bench, *, command: tuple[str, ...] = APP) -> Row:
     """Starts the service while the database is away."""
     away_seconds = bench.count(60, 8)
     database = await bench.postgres()
-    proxy = await bench.proxy(database.port)  # it counts the attempts
+    proxy = await bench.proxy(database.url)  # it counts the attempts
     await database.kill()
     service = bench.service(proxy.url, command)
     await service.start()
     bench.status = "the database is away"
     await service.until_alive()
-    attempts, dead, ready, end = proxy.connected, 0, 0, time.perf_counter() + away_seconds
+    attempts, dead, ready, end = proxy.attempts, 0, 0, time.perf_counter() + away_seconds
     while time.perf_counter() < end:
         dead += not await service.is_alive()
         ready += await service.is_ready()

@@ -108,9 +108,11 @@ async def test_connections_that_are_reset(service: Running, proxy: ToxicProxy, o
     await until_working(operator, 5)
     proxy.reset()
     await asked
+    await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+    proxy.heal()
     await all_at_once(service, 200)
     proxy.reset()  # while nobody uses them
-    await asyncio.sleep(0)
+    proxy.heal()
     await until_recovered(service)
 
 

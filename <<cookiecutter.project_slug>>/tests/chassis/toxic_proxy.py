@@ -1,8 +1,11 @@
-"""A way to the database that can be made to fail: it hangs, breaks, or takes its time."""
+"""A way to the database that can be made to fail: it swallows, breaks, or takes its time."""
 
 import asyncio
+import socket
+import struct
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from tests.databases import on_port, open_raw
 
@@ -10,68 +13,87 @@ from tests.databases import on_port, open_raw
 class ToxicProxy:
     """Hands connections on to a PostgreSQL server.
 
+    Args:
+        url: the database's address, which may name a Unix socket.
+
     Attributes:
         url: the database's address on the way through here.
-        delay_seconds: added to each packet of either direction.
+        delay_seconds: added to each piece of either direction.
+        attempts: when it was connected to, by `time.perf_counter`.
     """
 
     def __init__(self, url: str) -> None:
-        self._server_url = url
-        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
-        self._passing = asyncio.Event()
-        self._passing.set()
-        self.url = ""
+        self._server_url = self.url = url
+        self._open: set[asyncio.StreamWriter] = set()
+        self._swallowed: set[asyncio.StreamWriter] = set()
+        self._swallowing = self._resetting = False
         self.delay_seconds = 0.0
+        self.attempts: list[float] = []
 
     def blackhole(self) -> None:
         """From now on nothing comes through, and nobody is told: connections stay, and new ones are taken."""
-        self._passing.clear()
-
-    def heal(self) -> None:
-        """Connections work again; those that lost something on the way stay as they are."""
-        self._passing.set()
+        self._swallowing = True
+        self._swallowed.update(self._open)
 
     def reset(self) -> None:
-        """Breaks all connections."""
-        for pair in self._pairs:
-            for writer in pair:
-                writer.transport.abort()
+        """Breaks all connections, and new ones."""
+        self._resetting = True
+        for writer in tuple(self._open):
+            _break(writer)
+
+    def heal(self) -> None:
+        """New connections work again. Those that were swallowed stay so: who has them does not hear of the end."""
+        self._swallowing = self._resetting = False
+        self.delay_seconds = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hands one connection on until either side ends it."""
-        await self._passing.wait()
+        self.attempts.append(time.perf_counter())
+        if self._resetting:
+            _break(writer)
+            return
         from_server, to_server = await open_raw(self._server_url)
-        pair = writer, to_server
-        self._pairs.add(pair)
-        directions = [asyncio.create_task(self._copy(*each)) for each in ((reader, to_server), (from_server, writer))]
+        ends = {writer, to_server}
+        self._open |= ends
+        if self._swallowing:
+            self._swallowed |= ends
         try:
-            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._copy(reader, to_server))
+                both.create_task(self._copy(from_server, writer))
         finally:
-            self._pairs.discard(pair)
-            for each in pair:
-                each.transport.abort()
-            for direction in directions:
-                direction.cancel()
-            await asyncio.gather(*directions, return_exceptions=True)  # of which one has ended by an error, maybe
+            self._open -= ends
+            self._swallowed -= ends
+            to_server.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            if not self._passing.is_set():
-                await asyncio.Event().wait()  # for ever: what was on the way is lost
-            await asyncio.sleep(self.delay_seconds)
-            writer.write(data)
-            await writer.drain()
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await asyncio.sleep(self.delay_seconds)
+                if writer not in self._swallowed:
+                    writer.write(data)
+                    await writer.drain()
+        if writer not in self._swallowed:  # where nothing arrives, neither does an end
+            writer.close()
+
+
+def _break(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection with a RST."""
+    connection = writer.get_extra_info("socket")
+    with suppress(OSError):  # a Unix socket has no such thing
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 @asynccontextmanager
 async def toxic_proxy(url: str) -> AsyncIterator[ToxicProxy]:
-    """A proxy to the database at `url`, which may be on a Unix socket."""
+    """A proxy to the database at `url` for as long as the block runs."""
     proxy, tasks = ToxicProxy(url), set[asyncio.Task[None]]()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(proxy.serve(reader, writer))
         tasks.add(task)
-        await asyncio.wait([task])
+        await asyncio.gather(task, return_exceptions=True)  # where the server is away, the connection ends
         tasks.discard(task)
         writer.transport.abort()
 
