@@ -50,8 +50,8 @@ _SMOOTHING = 0.1  # how much the last use of a connection weighs in the mean
 class Database(ABC):
     """What queries run on.
 
-    All methods raise `DatabaseUnavailableError` where the database does not answer, and asyncpg's own errors where it
-    refuses the statement.
+    All methods raise `DatabaseUnavailableError` where the database does not answer, `OverloadedError` where too many
+    wait for a connection, and asyncpg's own errors where the database refuses the statement.
     """
 
     @abstractmethod
@@ -117,6 +117,7 @@ class Pool(Database):
         self._mean_use_seconds = 0.0
         self.max_size = settings.database_pool_size
         self.waiting = 0
+        self._turns = asyncio.Semaphore(self.max_size)  # first come, first served, which asyncpg's own queue is not
         timeouts = {
             "lock_timeout": settings.database_lock_timeout_seconds,
             "statement_timeout": settings.database_statement_timeout_seconds,
@@ -170,18 +171,37 @@ class Pool(Database):
         """A connection of the pool.
 
         Raises:
-            OverloadedError: those who wait already would keep this request waiting for too long. Were it to join them,
-                all would wait until they are given up, and those who get a connection would get it too late.
+            OverloadedError: all are in use, and the wait for one is, or would be, too long.
         """
+        if self._turns.locked():
+            await self._wait()
+        else:
+            await self._turns.acquire()
+        try:
+            async with self._connection() as connection:
+                yield connection
+        finally:
+            self._turns.release()
+
+    async def _wait(self) -> None:
+        # Were all to join the queue, all would wait until they are given up, and who gets one would get it too late.
         if self.waiting * self._mean_use_seconds > self._longest_wait * self.max_size:
             raise OverloadedError
         self.waiting += 1
         try:
-            connection = await self._pool.acquire(timeout=self._longest_wait + self._connect_timeout)
-        except CANNOT_CONNECT as error:
-            raise DatabaseUnavailableError from error
+            async with asyncio.timeout(self._longest_wait):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise OverloadedError from None
         finally:
             self.waiting -= 1
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=self._connect_timeout)
+        except CANNOT_CONNECT as error:
+            raise DatabaseUnavailableError from error
         lost, begun = False, time.monotonic()
         try:
             try:

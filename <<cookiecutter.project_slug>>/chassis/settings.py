@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     pgsslrootcert: FilePath | None = Field(default=None, description="the CAs of the database; the driver reads both")
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
     database_acquire_timeout_seconds: Seconds = Field(
-        default=0.25, description="a request that would wait longer for a connection is refused"
+        default=0.15, description="longest wait for a connection while all are in use"
     )
     database_connect_timeout_seconds: Seconds = Field(default=1, description="longest time to make a connection")
     database_lock_timeout_seconds: Seconds = Field(default=2, description="longest wait of a statement for a lock")

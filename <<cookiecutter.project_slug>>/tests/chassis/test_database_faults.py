@@ -30,7 +30,7 @@ TIMEOUTS = {
     "database_pool_size": 5,
 }
 # Of a request while the database is away: the time-outs that it passes, one after the other, and slack.
-BOUND_SECONDS = 0.25 + 0.2 + COMMAND_TIMEOUT_SECONDS + 0.2 + 2
+BOUND_SECONDS = 0.15 + 0.2 + COMMAND_TIMEOUT_SECONDS + 0.2 + 2
 RECOVERY_SECONDS = 2 * COMMAND_TIMEOUT_SECONDS + 2
 
 

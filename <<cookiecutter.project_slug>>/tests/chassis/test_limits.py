@@ -36,14 +36,12 @@ async def test_the_internal_port_is_never_counted(start: Start) -> None:
 
 
 async def test_the_wait_for_a_connection_is_bounded(start: Start) -> None:
-    service = await start(
-        database_pool_size=1, database_acquire_timeout_seconds=0.1, database_connect_timeout_seconds=0.1
-    )
+    service = await start(database_pool_size=1)
     slow = asyncio.create_task(service.api.get("/sleep/1500"))
     async with asyncio.timeout(10):
         while (await service.api.get("/transaction")).status == 200:  # until the slow one has the connection
             await asyncio.sleep(0)
-    assert await problem(service, "/transaction") == (503, "database-unavailable")
+    assert await problem(service, "/transaction") == (503, "overloaded")
     assert not slow.done()
     assert (await slow).status == 200
     assert (await service.api.get("/transaction")).status == 200
