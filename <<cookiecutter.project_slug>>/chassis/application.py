@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import ClientSession, hdrs, web
 
+from chassis.bodies import Bodies
 from chassis.client import client_session
 from chassis.contract import Route
 from chassis.cors import cors
@@ -63,10 +64,10 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         read_revisions(history.versions)
     tracing = _tracing(settings)
     traced = [tracing.middleware] if tracing else []
-    in_flight = InFlight(settings.max_in_flight, settings.max_body_bytes)
+    in_flight = InFlight(settings.max_in_flight)
+    bodies = Bodies(settings.max_body_bytes, in_flight)
     across = [cors(settings.cors_origins)] if settings.cors_origins else []
     api = web.Application(
-        client_max_size=settings.max_body_bytes,
         middlewares=[
             observe,
             *traced,
@@ -78,7 +79,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     authentication = _authentication(settings)
     given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, given, in_flight, authentication), {})
+        web.RouteDef(route.method, route.path, endpoint(route, given, in_flight, bodies, authentication), {})
         for route in routes
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
@@ -151,6 +152,6 @@ async def _start(database: Pool, health: Health) -> None:
             told = waiting_for
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-    database.fits()
+    database.mark_schema_current()
     health.started()
     log.info("ready", database=database.address, schema=state.value)

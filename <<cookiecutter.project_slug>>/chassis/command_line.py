@@ -15,7 +15,7 @@ from chassis.logs import configure_logs
 from chassis.migrate import migrate
 from chassis.openapi import openapi_document
 from chassis.project import project
-from chassis.server import listen, serve, stop_on_signals
+from chassis.server import listen, raise_file_limit, serve, stop_on_signals
 from chassis.settings import Settings, SettingsError, load_settings
 
 
@@ -46,6 +46,7 @@ def _serve(settings: Settings, routes: Sequence[Route]) -> None:
     with listen(settings.host, settings.port) as api, listen(settings.host, settings.internal_port) as internal:
 
         async def run() -> None:
+            raise_file_limit()
             stop = stop_on_signals()
             await serve(create_application(routes, settings), [api], [internal], stop)
 

@@ -24,12 +24,12 @@ SERVER = "aiohttp"
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a client may keep the service waiting, in seconds.
+    """How long a client may keep the service waiting, in seconds and in all, however busily it sends or reads.
 
     Attributes:
-        head: for the rest of a request's head, once it has begun.
-        body: for the rest of its body, from the head on.
-        answer: until an answer is read.
+        head: for a request's head, from its first byte on.
+        body: for its body, from the head on.
+        answer: for reading what it was sent.
     """
 
     head: float
@@ -47,12 +47,13 @@ def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse
 class Connection(RequestHandler):
     """A connection that knows what it waits for, and since when."""
 
-    __slots__ = ("_awaited_body", "_since", "_unread_since", "_wire")
+    __slots__ = ("_body", "_body_since", "_head_since", "_unread_since", "_wire")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._awaited_body: StreamReader | None = None
-        self._since: float | None = None  # the rest of a head, or of a body, is awaited
+        self._head_since: float | None = None
+        self._body: StreamReader | None = None  # whose rest is to come
+        self._body_since = 0.0
         self._unread_since: float | None = None
         self._wire: asyncio.Transport | None = None  # kept when aiohttp has let go of it but it is not closed yet
 
@@ -64,74 +65,78 @@ class Connection(RequestHandler):
         heads = self._request_count
         super().data_received(data)
         if self._upgraded or self._payload_parser is not None:
-            return
-        if self._request_count != heads and self._messages:
+            self._head_since = self._body = None  # it is the connection's last request
+        elif self._request_count != heads and self._messages:
             message, body = self._messages[-1]
+            self._head_since = None
             if isinstance(message, _ErrInfo):
-                self._since = None
-                if self._awaited_body is not None:
-                    # aiohttp would leave the request waiting for its body and answer the error after it.
+                if self._body is not None:
+                    # aiohttp would leave the request waiting for its body, and answer the error after it.
                     self._messages.pop()
-                    self._give_up(web.RequestPayloadError(message.message))
+                    self._give_up_body(web.RequestPayloadError(message.message))
             elif body.is_eof():
-                self._awaited_body = self._since = None
+                self._body = None
             else:
-                self._awaited_body, self._since = body, self._loop.time()
-        elif self._awaited_body is not None:
-            if self._awaited_body.is_eof():
-                self._awaited_body = self._since = None
-        elif self._since is None and data:  # without data, aiohttp asks for what it has put aside
-            self._since = self._loop.time()
+                self._body, self._body_since = body, self._loop.time()
+        elif self._body is not None:
+            if self._body.is_eof():
+                self._body = None
+        elif self._head_since is None and data.strip(b"\r\n"):  # empty lines are nothing (RFC 9112, section 2.2)
+            self._head_since = self._loop.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._give_up(ConnectionResetError("the client has gone"))  # or the rest of the body would be waited for
+        self._give_up_body(ConnectionResetError("the client has gone"))  # or its rest would be waited for
         super().connection_lost(exc)
 
-    def _give_up(self, reason: Exception) -> None:
-        """Tells whoever reads the body, be it the handler, and takes nothing more from this connection."""
-        if self._awaited_body is not None:
-            self._awaited_body.set_exception(reason)
-        self._awaited_body = self._since = None
+    def _give_up_body(self, reason: Exception) -> None:
+        """Tells whoever reads the body, be it the handler; the request is the connection's last."""
+        if self._body is not None:
+            self._body.set_exception(reason)
+        self._body = None
         self._close = True
 
     @property
     def idle(self) -> bool:
-        """Nothing of a request has come, and none is being answered."""
+        """No part of a request is known to have come, and none is being answered."""
         return self._waiter is not None and not self._messages and not self.awaits_client
-
-    def look(self, now: float, patience: Patience) -> None:
-        """Ends a wait for the client that has taken too long."""
-        if not self._unread:
-            self._unread_since = None
-        elif self._unread_since is None:
-            self._unread_since = now
-        elif now - self._unread_since > patience.answer:
-            self.abort()
-        if self._since is None:
-            return
-        if self._awaited_body is not None:
-            if now - self._since > patience.body:
-                self._give_up(RequestTimeoutError())
-        elif now - self._since > patience.head:
-            self._give_up(RequestTimeoutError())
-            error = _ErrInfo(status=408, exc=RequestTimeoutError(), message="")
-            self._messages.append((error, EMPTY_PAYLOAD))
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
 
     @property
     def awaits_client(self) -> bool:
         """The client has the next move: the rest of its request, or reading the answer."""
-        return self._since is not None or self._unread
+        if self.unread_bytes:
+            return True
+        if self._current_request is None:
+            return self._head_since is not None or self._body is not None
+        return self._current_request.content is self._body and not self._reading_paused
 
     @property
-    def _unread(self) -> bool:
-        return self._wire is not None and self._wire.get_write_buffer_size() > 0
+    def unread_bytes(self) -> int:
+        """What the client was sent and has not taken, as far as this process still holds it."""
+        return self._wire.get_write_buffer_size() if self._wire is not None else 0
 
     def abort(self) -> None:
         """Ends the connection without waiting for the client, as closing it would."""
         if self._wire is not None:
             self._wire.abort()
+
+    def end_overdue(self, now: float, patience: Patience) -> None:
+        """Ends a wait for the client that has taken too long."""
+        if not self.unread_bytes:
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        elif now - self._unread_since > patience.answer:
+            self.abort()
+        if self._reading_paused:  # it is this side that does not take what the client sends
+            self._body_since = now
+        elif self._body is not None and now - self._body_since > patience.body:
+            self._give_up_body(RequestTimeoutError())
+        if self._head_since is not None and now - self._head_since > patience.head:
+            self._head_since = None
+            self._close = True
+            self._messages.append((_ErrInfo(status=408, exc=RequestTimeoutError(), message=""), EMPTY_PAYLOAD))
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
 
     def handle_error(
         self,
@@ -142,9 +147,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         request_id = request_id_of(request.headers)
         if status < 500:
-            known = isinstance(
-                exc, RequestTimeoutError | http_exceptions.LineTooLong | http_exceptions.ContentEncodingError
-            )
+            known = isinstance(exc, RequestTimeoutError | http_exceptions.LineTooLong)
             error: Exception = exc if known and isinstance(exc, Exception) else web.HTTPBadRequest()
             # Without the message, which holds a piece of the request, be it a secret.
             log.info("bad_request", reason=type(exc).__name__, request_id=request_id)

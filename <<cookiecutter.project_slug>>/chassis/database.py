@@ -1,10 +1,10 @@
 """PostgreSQL through asyncpg's pool; whatever means "not available" is one error."""
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -32,8 +32,7 @@ _SERVER_LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, since a failover
     asyncpg.InternalClientError,  # asyncpg's protocol was cut off in the middle
-    OSError,
-    TimeoutError,  # no answer, though PostgreSQL itself gives up slow statements before
+    OSError,  # TimeoutError is one: no answer, though PostgreSQL itself gives up slow statements before
 )
 # The server is there and cannot do this now; the same request may succeed later.
 _NOT_NOW = (
@@ -44,7 +43,6 @@ _NOT_NOW = (
 )
 _SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _CLOSE_TIMEOUT_SECONDS = 2
-_SMOOTHING = 0.1  # how much the last use of a connection weighs in the mean
 
 
 class Database(ABC):
@@ -113,8 +111,7 @@ class Pool(Database):
         self._dsn = settings.database_url.get_secret_value()
         self._longest_wait = settings.database_acquire_timeout_seconds
         self._connect_timeout = settings.database_connect_timeout_seconds
-        self._schema_fits = False
-        self._mean_use_seconds = 0.0
+        self._schema_is_current = False
         self.max_size = settings.database_pool_size
         self.waiting = 0
         self._turns = asyncio.Semaphore(self.max_size)  # first come, first served, which asyncpg's own queue is not
@@ -162,16 +159,16 @@ class Pool(Database):
         """Connections that nobody uses."""
         return self._pool.get_idle_size()
 
-    def fits(self) -> None:
+    def mark_schema_current(self) -> None:
         """The schema is known not to be behind: from now on, what is missing in it is a mistake of the code's."""
-        self._schema_fits = True
+        self._schema_is_current = True
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool.
 
         Raises:
-            OverloadedError: all are in use, and the wait for one is, or would be, too long.
+            OverloadedError: all are in use, and none became free in time.
         """
         if self._turns.locked():
             await self._wait()
@@ -184,9 +181,7 @@ class Pool(Database):
             self._turns.release()
 
     async def _wait(self) -> None:
-        # Were all to join the queue, all would wait until they are given up, and who gets one would get it too late.
-        if self.waiting * self._mean_use_seconds > self._longest_wait * self.max_size:
-            raise OverloadedError
+        # Not for long: a queue that is longer than its time-out answers everybody too late.
         self.waiting += 1
         try:
             async with asyncio.timeout(self._longest_wait):
@@ -202,7 +197,7 @@ class Pool(Database):
             connection = await self._pool.acquire(timeout=self._connect_timeout)
         except CANNOT_CONNECT as error:
             raise DatabaseUnavailableError from error
-        lost, begun = False, time.monotonic()
+        lost = False
         try:
             try:
                 yield connection
@@ -210,19 +205,20 @@ class Pool(Database):
                 lost = _is_lost(connection)
                 await self._pool.release(connection, timeout=self._connect_timeout)
         except _SERVER_LOST as error:
+            if isinstance(error, OSError) and not _is_of_asyncpg(error):
+                raise  # the code between, which does other things, too
             await self._pool.expire_connections()
             raise DatabaseUnavailableError from error
         except _NOT_NOW as error:
             raise DatabaseUnavailableError from error
         except _SCHEMA_MISSING as error:
-            if self._schema_fits:
+            if self._schema_is_current:
                 raise
             raise DatabaseUnavailableError from error
         except asyncpg.InterfaceError as error:
             if not lost:  # a mistake of the code's
                 raise
             raise DatabaseUnavailableError from error
-        self._mean_use_seconds += _SMOOTHING * (time.monotonic() - begun - self._mean_use_seconds)
 
 
 def _is_lost(connection: Connection) -> bool:
@@ -230,3 +226,7 @@ def _is_lost(connection: Connection) -> bool:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # the pool has taken it back already
         return True
+
+
+def _is_of_asyncpg(error: BaseException) -> bool:
+    return any(frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame, _ in walk_tb(error.__traceback__))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
+from chassis.bodies import Bodies
 from chassis.caller import Caller
 from chassis.conditional import Versioned, etag, if_match, is_known, is_refused
 from chassis.contract import NAMES, Contract, Route, contract_of
@@ -32,14 +33,19 @@ _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake
 
 
 def endpoint(
-    route: Route, resources: Mapping[type, Any], in_flight: InFlight, authentication: "Authentication | None" = None
+    route: Route,
+    resources: Mapping[type, Any],
+    in_flight: InFlight,
+    bodies: Bodies,
+    authentication: "Authentication | None" = None,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Makes aiohttp's handler for a route: reads and checks the request, calls the handler, writes the answer.
 
     Args:
         route: the operation.
         resources: what the service gives its handlers, by type; looked up a request, as some are made at the start.
-        in_flight: what the request has a place in, but for the time that it waits for its client.
+        in_flight: what the request has a place in.
+        bodies: receives the request's.
         authentication: checks who sends a request; None where anybody may.
 
     Raises:
@@ -56,7 +62,7 @@ def endpoint(
         if authentication:
             with in_flight.waiting():  # for the issuer's keys, now and then
                 caller = await authentication.caller(request, route.scopes)
-        body = await _json_content(request, in_flight) if contract.body else b""
+        body = await _json_content(request, bodies) if contract.body else b""
         values = _checked(request, contract, body)
         values |= {name: resources[hint] for name, hint in contract.given.items()}
         if contract.caller:
@@ -112,17 +118,10 @@ def _checked(request: web.Request, contract: Contract, content: bytes) -> dict[s
     return values
 
 
-async def _json_content(request: web.Request, in_flight: InFlight) -> bytes:
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip", "deflate"}:
-        raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
+async def _json_content(request: web.Request, bodies: Bodies) -> bytes:
     if request.content_type != "application/json":
         raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
-    if (length := request.content_length or 0) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)  # without waiting for it to come
-    try:
-        return await in_flight.receive(request)
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise MalformedBodyError("The body ended early or is not encoded as its headers say.") from error
+    return await bodies.receive(request)
 
 
 def _mistakes(error: ValidationError, where: str, name: str = "") -> list[Mistake]:

@@ -11,7 +11,7 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.glogging import Logger as GunicornLogger
 from prometheus_client.multiprocess import mark_process_dead
 
-from chassis.server import Stop, serve
+from chassis.server import Stop, raise_file_limit, serve
 
 
 class Worker(GunicornUVLoopWebWorker):
@@ -20,6 +20,7 @@ class Worker(GunicornUVLoopWebWorker):
     def init_process(self) -> None:
         """Runs in the worker's process before anything is loaded."""
         self._stop: Stop | None = None
+        raise_file_limit()
         super().init_process()
 
     async def _run(self) -> None:
@@ -69,8 +70,8 @@ def when_ready(master: Any) -> None:
     mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]  # or it would count among the pod's processes
 
     def first(number: int, frame: FrameType | None) -> None:
-        # While it waits for its workers, Gunicorn takes SIGINT for "now", and no SIGTERM.
-        signal.signal(signal.SIGTERM, lambda *_: master.signal(signal.SIGINT, None))
+        # While it waits for its workers, Gunicorn takes no second one.
+        signal.signal(signal.SIGTERM, lambda *_: master.kill_workers(signal.SIGKILL))
         master.signal(number, frame)
 
     signal.signal(signal.SIGTERM, first)

@@ -3,6 +3,7 @@
 import os
 import select
 import sys
+import threading
 
 from chassis.metrics import LOG_LINES_DROPPED
 
@@ -11,23 +12,25 @@ _CHUNK_BYTES = select.PIPE_BUF
 
 
 class Output:
-    """A stream for whole lines. What cannot be written now is dropped, and counted."""
+    """A stream for whole lines. One that cannot be begun now is dropped, and counted."""
 
     def __init__(self) -> None:
         self._file = sys.stdout.fileno()
         self._writable = select.poll()
         self._writable.register(self._file, select.POLLOUT)
-        self._rest = b""  # of a line that has begun
+        self._rest = b""  # of a line that has begun, which is written before the next one
+        self._turn = threading.Lock()  # libraries log from threads of their own
 
     def write(self, line: str) -> None:
         """Writes a line, or drops it."""
-        self._rest = self._written(self._rest)
         data = line.encode(errors="backslashreplace")
-        rest = data if self._rest else self._written(data)
-        if len(rest) == len(data):
-            LOG_LINES_DROPPED.inc()
-        else:
-            self._rest = rest
+        with self._turn:
+            self._rest = self._written(self._rest)
+            rest = data if self._rest else self._written(data)
+            if len(rest) == len(data):
+                LOG_LINES_DROPPED.inc()
+            else:
+                self._rest = rest
 
     def flush(self) -> None:
         """Nothing is held back."""

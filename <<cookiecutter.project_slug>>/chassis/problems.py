@@ -62,7 +62,6 @@ KINDS: dict[type[Exception], Kind] = {
     asyncpg.CheckViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.NotNullViolationError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.IntegrityConstraintViolationError: Kind(HTTPStatus.CONFLICT, "conflict"),
-    http_exceptions.ContentEncodingError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     http_exceptions.LineTooLong: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
     web.HTTPExpectationFailed: Kind(HTTPStatus.EXPECTATION_FAILED, "expectation-failed"),
     errors.OverloadedError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),

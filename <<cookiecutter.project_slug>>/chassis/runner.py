@@ -18,6 +18,8 @@ _LOOK_SECONDS = 0.25
 _ENDING_LOOK_SECONDS = 0.02
 # For clients that are slow when the service ends; with what the pool may take, it stays within 5 s after the drain.
 _ENDING_PATIENCE_SECONDS = 2
+# Of all clients together: what they were sent and do not read is memory.
+_MOST_UNREAD_BYTES = 64 * 1024**2
 
 
 class _Server(web.Server):
@@ -36,7 +38,17 @@ class _Server(web.Server):
             await asyncio.sleep(pause)
             now = self._loop.time()
             for connection in self._open():
-                connection.look(now, patience)
+                connection.end_overdue(now, patience)
+            self._bound_unread()
+
+    def _bound_unread(self) -> None:
+        total = sum(connection.unread_bytes for connection in self._open())
+        if total > _MOST_UNREAD_BYTES:
+            for connection in sorted(self._open(), key=lambda each: each.unread_bytes, reverse=True):
+                total -= connection.unread_bytes
+                connection.abort()
+                if total <= _MOST_UNREAD_BYTES:
+                    break
 
     def _open(self) -> list[Connection]:
         return cast(list[Connection], self.connections)
@@ -45,7 +57,8 @@ class _Server(web.Server):
         """Does nothing: from here on aiohttp's own would have connections drop what comes."""
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (its caller is aiohttp)
-        """Waits until all connections have ended, at most for the time that a request may take."""
+        """Ends connections that are idle, waits for those that are being answered, at most for the time that a request
+        may take, and leaves slow clients behind."""
         begun = self._loop.time()
         while self.connections and (waited := self._loop.time() - begun) < (timeout or 0):
             for connection in self._open():
@@ -74,6 +87,7 @@ class Runner(web.AppRunner):
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=patience.body,
             shutdown_timeout=longest_request_seconds,
+            auto_decompress=False,  # see chassis.bodies
         )
         self._patience = patience
 
@@ -86,7 +100,8 @@ class Runner(web.AppRunner):
             except web.HTTPException as error:  # an Expect that is refused before the middlewares
                 response = without_middlewares(error, request_id_of(request.headers))
             response.headers[hdrs.SERVER] = SERVER
-            if request.content.exception() is not None:  # what would come after a broken body is no request
+            # What follows a broken body is no request, and what follows the wish for another protocol may be none.
+            if request.content.exception() is not None or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower():
                 response.force_close()
             return response
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Sequence
@@ -51,6 +52,13 @@ def stop_on_signals() -> Stop:
 def _end_now(number: int, _: FrameType | None) -> None:
     # The system's own handling would do, but for process 1 of a container, which it leaves alone.
     os._exit(128 + number)
+
+
+def raise_file_limit() -> None:
+    """Allows this process as many open files, and so connections, as the system lets it have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:  # which is more than it takes, on macOS
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int) -> socket.socket:

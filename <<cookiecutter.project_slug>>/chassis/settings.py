@@ -28,7 +28,8 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
             urlsplit(f"//{host}").port  # noqa: B018  (reading it checks it)
     except ValueError:
         raise ValueError(rule) from None  # the cause would quote a part of the address
-    if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query):
+    # An @ in the path is one of the password, of which a part would pass for the host then, and be logged.
+    if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query) or "@" in url.path:
         raise ValueError(rule)
     # The driver would not say which file is missing.
     if any(not Path(file).is_file() for file in parse_qs(url.query).get("sslrootcert", [])):
@@ -43,19 +44,20 @@ def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-# What contains another wait, or several in a row, has to be longer than it, or them together: the inner one must end
+# What contains another wait, or several in a row, has to be longer than it, or they together: the inner one must end
 # first, or what it leaves behind is left to chance.
 _LOCK, _STATEMENT = ("database_lock_timeout_seconds",), ("database_statement_timeout_seconds",)
+_DATABASE = tuple(f"database_{wait}_timeout_seconds" for wait in ("acquire", "connect", "command"))
 _LONGER_THAN: dict[str, list[tuple[str, ...]]] = {
     "database_statement_timeout_seconds": [_LOCK],
     "database_command_timeout_seconds": [_STATEMENT, _LOCK],
-    "request_timeout_seconds": [("database_command_timeout_seconds",), _STATEMENT, _LOCK, ("body_timeout_seconds",)],
+    "request_timeout_seconds": [_DATABASE, _STATEMENT, _LOCK, ("body_timeout_seconds",)],
     "termination_grace_period_seconds": [("drain_seconds", "request_timeout_seconds")],
 }
 _TOO_SHORT = "too_short_a_time"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+Seconds = Annotated[float, Field(ge=0.01, le=3600)]
 
 
 class Settings(BaseSettings):
@@ -145,7 +147,7 @@ class Settings(BaseSettings):
         for inner in _LONGER_THAN[info.field_name or ""]:
             known = [info.data[name] for name in inner if name in info.data]  # a wrong one is a mistake of its own
             if value is not None and value <= sum(known):
-                names = " and ".join(name.upper() for name in inner) + (" together" if len(inner) > 1 else "")
+                names = " + ".join(name.upper() for name in inner)
                 raise PydanticCustomError(_TOO_SHORT, f"should be longer than {names}: raise it, or lower the other")
         return value
 

@@ -104,6 +104,14 @@ async def in_transaction(database: Database) -> dict[str, int]:
         return {"sum": await connection.fetchval("SELECT sum(number) FROM numbers")}
 
 
+async def in_transaction_with(other: str, database: Database, client: ClientSession) -> None:
+    """Fails between two statements, but not by the database."""
+    async with database.transaction():
+        if other == "file":
+            await asyncio.to_thread(open, "/no/such/file")
+        await client.get("http://127.0.0.1:1/")
+
+
 async def pool_size(settings: Settings) -> dict[str, int]:
     return {"pool_size": settings.database_pool_size}
 
@@ -177,6 +185,7 @@ ROUTES = [
     Route("GET", "/sleep/{milliseconds}", sleep_in_database),
     Route("POST", "/store", store),
     Route("GET", "/transaction", in_transaction),
+    Route("POST", "/transaction-with/{other}", in_transaction_with),
     Route("GET", "/pool-size", pool_size),
     Route("POST", "/write/{milliseconds}", write_note, status=201, location="/notes/{text}"),
     Route("POST", "/search-and-write", search_and_write),

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import socket
+import time
+import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -101,26 +103,58 @@ async def until_active(service: Running, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_large_bodies_on_their_way_share_a_bounded_room(start: Start) -> None:
-    service = await start(max_body_bytes=100_000)
-    async with asyncio.TaskGroup() as clients:
-        refused = asyncio.Event()
+async def test_large_bodies_on_their_way_share_a_bounded_room_and_small_ones_need_none(start: Start) -> None:
+    service = await start(max_body_bytes=1_000_000)
+    large = POST + b"Content-Length: 1000000\r\n\r\n" + b" " * 999_999
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connection(service)) for _ in range(40)]
+        for _, writer in opened:
+            writer.write(large)
+        answers = [asyncio.create_task(answer(reader)) for reader, _ in opened]
+        async with asyncio.timeout(BOUND_SECONDS):
+            refused, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert refused.pop().result()[0] == 503
+        async with connection(service) as (reader, writer):
+            for piece in (POST + b"Content-Length: 13\r\n\r\n{", BODY[1:]):
+                writer.write(piece)
+                await asyncio.sleep(0)
+            assert (await answer(reader))[0] == 200
+        for each in answers:
+            each.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
+    async with connection(service) as (reader, writer):
+        writer.write(POST + b"Content-Length: 1000000\r\n\r\n" + BODY + b" " * (1_000_000 - len(BODY)))
+        assert (await answer(reader))[0] == 200
 
-        async def send_most_of_it() -> None:
-            async with connection(service) as (reader, writer):
-                writer.write(POST + b"Content-Length: 100000\r\n\r\n" + b" " * 99_999)
-                reading = asyncio.create_task(answer(reader))
-                done, _ = await asyncio.wait(
-                    [reading, asyncio.create_task(refused.wait())], return_when=asyncio.FIRST_COMPLETED
-                )
-                if reading in done:
-                    assert reading.result()[0] == 503
-                    refused.set()
-                reading.cancel()
 
-        for _ in range(40):
-            clients.create_task(send_most_of_it())
-    assert (await service.api.post("/echo", data=BODY, headers={"Content-Type": "application/json"})).status == 200
+@pytest.mark.parametrize("head", [POST, b"GET /wait/0 HTTP/1.1\r\nHost: a\r\n"])
+async def test_a_body_is_unpacked_no_further_than_a_body_may_be(service: Running, head: bytes) -> None:
+    packing = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    bomb = b"".join([*(packing.compress(bytes(1_000_000)) for _ in range(300)), packing.flush()])
+    begun = time.process_time()
+    zlib.decompress(bomb, wbits=16 + zlib.MAX_WBITS)
+    once = time.process_time() - begun
+    begun = time.process_time()
+    for _ in range(3):
+        async with connection(service) as (reader, writer):
+            writer.write(head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
+            assert (await answer(reader))[0] == (413 if head == POST else 200)
+            await service.api.get("/wait/0")
+    assert time.process_time() - begun < once
+
+
+async def test_a_wish_for_another_protocol_is_declined_with_the_connection(start: Start) -> None:
+    service = await start(header_timeout_seconds=60, body_timeout_seconds=60)
+    for pieces in (
+        [GET[:-2] + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"],
+        [GET[:20], GET[20:-2], b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + GET],
+    ):
+        async with connection(service) as (reader, writer), asyncio.timeout(BOUND_SECONDS):
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0)
+            assert (await answer(reader))[0] == 200
+            assert await reader.read() == b""
 
 
 async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
@@ -231,3 +265,20 @@ async def test_slow_clients_do_not_hold_the_end_up(start: Start) -> None:
         await service.served
     for _, writer in opened:
         writer.transport.abort()
+
+
+async def test_an_answer_is_waited_for_at_the_end_where_the_client_has_done_its_part(start: Start) -> None:
+    """Longer than a slow client is: what else it has sent, which nobody reads yet, is no delay of its own."""
+    service = await start(drain_seconds=0)
+    slow = b"GET /wait/2500 HTTP/1.1\r\nHost: a\r\n"
+    async with connection(service) as (first, writer), connection(service) as (second, other):
+        writer.write(slow + b"\r\n")
+        other.write(slow + b"Content-Length: 900000\r\n\r\n" + b" " * 900_000)
+        await until_active(service, 2)
+        writer.write(b"GET /wait/0 HT")
+        await asyncio.sleep(0)
+        service.stop.request()
+        for reader in (first, second):
+            assert (await answer(reader))[0] == 200
+        async with asyncio.timeout(BOUND_SECONDS):
+            await service.served

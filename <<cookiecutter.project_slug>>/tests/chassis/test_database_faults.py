@@ -203,6 +203,21 @@ async def test_a_slow_statement_is_given_up_by_postgresql_and_costs_no_connectio
     assert await operator.fetchval(backends) == before
 
 
+@pytest.mark.parametrize(
+    ("other", "status", "kind"), [("file", 500, "internal-error"), ("service", 503, "dependency-unavailable")]
+)
+async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
+    start: Start, operator: Operator, other: str, status: int, kind: str
+) -> None:
+    service = await start(**{**TIMEOUTS, "database_pool_size": 1})
+    await all_at_once(service, 200)
+    before = await operator.fetchval(f"SELECT array_agg(pid) FROM {OTHERS}")
+    answer = await service.api.post(f"/transaction-with/{other}")
+    assert (answer.status, (await answer.json())["type"]) == (status, f"urn:problem-type:{kind}")
+    await all_at_once(service, 200)
+    assert await operator.fetchval(f"SELECT array_agg(pid) FROM {OTHERS}") == before
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     """A PostgreSQL server that may be hurt."""

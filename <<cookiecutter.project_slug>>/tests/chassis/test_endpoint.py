@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chassis.bodies import Bodies
 from chassis.contract import Route
 from chassis.database import Database
 from chassis.endpoint import endpoint
@@ -118,4 +119,4 @@ async def _unknown(thing: object) -> None: ...
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, InFlight(1, 1))
+        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, InFlight(1), Bodies(1, InFlight(1)))

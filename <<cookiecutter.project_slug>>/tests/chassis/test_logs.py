@@ -87,3 +87,16 @@ async def test_a_log_whose_reader_has_gone_holds_nothing_up(database_url: str) -
             assert (await client.get(f"{service.api}/search?word=a")).status == 200
         text = await (await client.get(f"{service.internal}/metrics")).text()
         assert "log_lines_dropped_total 3.0" in text
+
+
+async def test_threads_may_log_at_once() -> None:
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "configure_logs('INFO', 'json')\n"
+        "def log(number):\n"
+        "    structlog.get_logger().info('one', number=number)\n"
+        "    logging.info('other')\n"
+        "with ThreadPoolExecutor(8) as threads:\n"
+        "    list(threads.map(log, range(2000)))\n"
+    )
+    assert {line["event"] for line in await _logged_by(code)} == {"one", "other"}

@@ -81,6 +81,7 @@ def test_the_two_ports_differ(monkeypatch: pytest.MonkeyPatch) -> None:
         "postgresql://[::1/name",
         "http://host/name",
         "postgresql://one:5432,two:port/name",
+        "postgresql://user:12/hunter2@host/name",
     ],
 )
 def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -114,7 +115,7 @@ def test_each_wait_is_shorter_than_the_one_that_contains_it(monkeypatch: pytest.
                 "DATABASE_STATEMENT_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
                 "DATABASE_COMMAND_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
                 "REQUEST_TIMEOUT_SECONDS": "DATABASE_LOCK_TIMEOUT_SECONDS",
-                "TERMINATION_GRACE_PERIOD_SECONDS": "DRAIN_SECONDS and REQUEST_TIMEOUT_SECONDS together",
+                "TERMINATION_GRACE_PERIOD_SECONDS": "DRAIN_SECONDS + REQUEST_TIMEOUT_SECONDS",
             }.items()
         ),
     }
