@@ -1,0 +1,14 @@
+"""The fault experiments stay in order: two of them run, scaled down; `make faults` runs all, at length."""
+
+import subprocess
+
+from tests.baking import REPOSITORY
+
+
+def test_an_experiment_runs_and_tells_what_held() -> None:
+    command = ["make", "faults", "QUICK=1", "ONLY=stopping.rolling-gunicorn database.terminate"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count(": held (") == 2
+    page = (REPOSITORY / "build" / "faults" / "faults.md").read_text(encoding="utf-8")
+    assert page.count("| held |") >= 2
