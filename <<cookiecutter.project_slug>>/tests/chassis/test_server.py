@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from tests.chassis.processes import free_port, service_process, until_in_flight
+from tests.chassis.processes import EXAMPLE, free_port, service_process, until_in_flight
 from tests.databases import drop_database, make_database, new_name, with_database
 
 SERVICE = [sys.executable, "-m", "app"]
@@ -164,3 +164,14 @@ async def test_the_event_loop_is_uvloop_and_the_parser_the_compiled_one(database
     async with service_process(database_url, [sys.executable, "-c", code], ready=False) as service:
         output, _ = await service.process.communicate()
         assert output.decode().split() == ["uvloop", "aiohttp._http_parser"]
+
+
+async def test_many_idle_connections_do_not_use_up_its_files(database_url: str) -> None:
+    """The limit that shells and service managers set is a soft one, and low."""
+    command = ["sh", "-c", 'ulimit -S -n 64 && exec "$0" "$@"', *EXAMPLE]
+    async with service_process(database_url, command) as service, aiohttp.ClientSession() as client:
+        idle = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(100)]
+        assert (await client.get(f"{service.api}/wait/0")).status == 200
+        assert (await client.get(f"{service.internal}/livez")).status == 200
+        for _, writer in idle:
+            writer.transport.abort()
