@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import aiohttp
@@ -12,6 +13,7 @@ import pytest
 from chassis.database import Connection, Pool
 from chassis.idempotency import clean
 from tests.chassis.conftest import Running, Start
+from tests.chassis.processes import PATIENCE_SECONDS, free_port, service_process
 
 KEYS = "SELECT count(*) FROM idempotency_keys"
 
@@ -157,3 +159,34 @@ async def test_an_answer_is_kept_for_the_time_that_is_set_and_cleaned_afterwards
             while await connection.fetchval(KEYS) != 1:
                 await asyncio.sleep(0.01)
         cleaning.cancel()
+
+
+async def test_no_write_is_lost_or_doubled_when_the_service_is_killed(
+    database_url: str, connection: Connection
+) -> None:
+    """Writers send the same request again, with its key, until it is acknowledged, whichever process is there."""
+    keys = [str(number) for number in range(20)]
+    port = free_port()
+
+    async def write_until_acknowledged(key: str) -> None:
+        async with aiohttp.ClientSession() as client, asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                headers = {"Idempotency-Key": key}
+                with suppress(aiohttp.ClientConnectionError):
+                    url = f"http://127.0.0.1:{port}/write/100"
+                    async with client.post(url, json={"text": key}, headers=headers) as answer:
+                        if answer.status == 201:
+                            return
+                        assert answer.status in {409, 503}, await answer.text()
+                await asyncio.sleep(0.02)
+
+    writers = [asyncio.create_task(write_until_acknowledged(key)) for key in keys]
+    for _ in range(2):
+        async with service_process(database_url) as service:  # killed at the end of the block
+            port = service.port
+            await service.until_logged("request")  # some are acknowledged, and others under way
+    async with service_process(database_url) as service:
+        port = service.port
+        await asyncio.gather(*writers)
+    rows = await connection.fetch("SELECT text, count(*) FROM notes GROUP BY text")
+    assert {row["text"]: row["count"] for row in rows} == dict.fromkeys(keys, 1)
