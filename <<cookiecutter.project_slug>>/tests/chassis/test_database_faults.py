@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from chassis.database import Pool
 from chassis.development.postgres import embedded_postgres
 from chassis.migrate import migrate
 from chassis.settings import Settings
@@ -218,6 +220,17 @@ async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
     assert await operator.fetchval(f"SELECT array_agg(pid) FROM {OTHERS}") == before
 
 
+async def test_a_connection_that_is_not_given_back_does_not_hold_the_end_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database._CLOSE_TIMEOUT_SECONDS", 0.2)
+    with capture_logs() as logs:
+        async with asyncio.timeout(BOUND_SECONDS), Pool(settings) as pool:
+            kept = pool.connection()
+            await kept.__aenter__()
+    assert [line["event"] for line in logs] == ["database_pool_terminated"]
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     """A PostgreSQL server that may be hurt."""
@@ -240,6 +253,8 @@ def _postmaster(server: str) -> int:
 
 async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: str) -> None:
     service = await _own(start, server)
+    leaving = await start(database_url=service.application.settings.database_url, **TIMEOUTS)
+    await all_at_once(leaving, 200, "/sleep/20")
     operator = await asyncpg.connect(server)
     backends = [
         row["pid"]
@@ -253,6 +268,9 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
     try:
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+        leaving.stop.request(hurry=True)
+        async with asyncio.timeout(5):  # as documented: it does not wait for long to part from its connections
+            await leaving.served
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
