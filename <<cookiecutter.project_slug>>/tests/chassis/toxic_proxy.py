@@ -52,11 +52,12 @@ class ToxicProxy:
         if self._resetting:
             _break(writer)
             return
+        if self._swallowing:  # the server does not even hear that somebody calls
+            await reader.read()
+            return
         from_server, to_server = await open_raw(self._server_url)
         ends = {writer, to_server}
         self._open |= ends
-        if self._swallowing:
-            self._swallowed |= ends
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._copy(reader, to_server))
