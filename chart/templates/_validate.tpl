@@ -25,6 +25,13 @@
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
+{{- $timeouts := list "databaseStatementTimeoutSeconds" "databaseCommandTimeoutSeconds" "requestTimeoutSeconds" -}}
+{{- range $n, $longer := rest $timeouts -}}
+{{- $shorter := index $timeouts $n -}}
+{{- if le (float64 (index $.Values.config $longer)) (float64 (index $.Values.config $shorter)) -}}
+{{- $found = append $found (printf "config.%s (%v) is not longer than config.%s (%v), which it contains: raise the one or lower the other." $longer (index $.Values.config $longer) $shorter (index $.Values.config $shorter)) -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.image.repository -}}
 {{- $found = append $found "image.repository is not set: name the service's image, such as ghcr.io/example-team/items-service." -}}
 {{- end -}}

@@ -69,8 +69,8 @@ def metrics_of_the_service() -> set[str]:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     made = [node.args[0] for node in calls if node.func.id in {"Counter", "Gauge", "Histogram"}]  # type: ignore[attr-defined]
     names = {str(ast.literal_eval(name)) for name in made}
-    assert len(names) == 8
-    return names | {f"{name}_{part}" for name in names for part in ("bucket", "count", "sum")}
+    assert len(names) == 9
+    return names | {f"{name}_{part}" for name in names for part in ("bucket", "count", "sum", "total")}
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:

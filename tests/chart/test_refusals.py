@@ -51,6 +51,14 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
         ({"extraEnv": [{"name": "PORT", "value": "1"}]}, "extraEnv sets PORT, which the chart sets"),
         ({"extraEnv": [{"name": "DATABASE_URL", "value": "x"}]}, "extraEnv sets DATABASE_URL, which"),
         ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv sets A twice"),
+        (
+            {"config": {"databaseStatementTimeoutSeconds": 6, "requestTimeoutSeconds": 5}},
+            "config.databaseCommandTimeoutSeconds (5) is not longer than config.databaseStatementTimeoutSeconds (6)",
+        ),
+        (
+            {"config": {"requestTimeoutSeconds": 5}},
+            "config.requestTimeoutSeconds (5) is not longer than config.databaseCommandTimeoutSeconds (5)",
+        ),
         ({"replicas": 9}, "(9 pods + 1 in a rolling update) × 1 workers × 10 connections + 10 in reserve = 110"),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
