@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from chassis.errors import DatabaseUnavailableError, OverloadedError
+from chassis.hosts import CANNOT_CONNECT, Hosts
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # generic in its stubs only
@@ -22,9 +23,6 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 
 log = structlog.get_logger()
 
-# No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late; a
-# ValueError where asyncpg cannot read the address.
-CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
 # The server went away under a statement, or takes no writes any more: true of one connection, it is true of all.
 _SERVER_LOST = (
     asyncpg.PostgresConnectionError,
@@ -121,8 +119,9 @@ class Pool(Database):
             # A process that is stopped, or cut off, in a transaction must not keep its locks.
             "idle_in_transaction_session_timeout": settings.request_timeout_seconds,
         }
+        hosts = Hosts(self._dsn)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
-            self._dsn,
+            connect=lambda *_, **options: hosts.connect(**options),
             min_size=0,
             max_size=self.max_size,
             timeout=self._connect_timeout,
@@ -174,31 +173,12 @@ class Pool(Database):
             await self._wait()
         else:
             await self._turns.acquire()
-        try:
-            async with self._connection() as connection:
-                yield connection
-        finally:
-            self._turns.release()
-
-    async def _wait(self) -> None:
-        # Not for long: a queue that is longer than its time-out answers everybody too late.
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._longest_wait):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise OverloadedError from None
-        finally:
-            self.waiting -= 1
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            connection = await self._pool.acquire(timeout=self._connect_timeout)
-        except CANNOT_CONNECT as error:
-            raise DatabaseUnavailableError from error
         lost = False
         try:
+            try:
+                connection = await self._pool.acquire()  # at once, or as soon as a new one is made, which has its time
+            except CANNOT_CONNECT as error:
+                raise DatabaseUnavailableError from error
             try:
                 yield connection
             finally:
@@ -219,6 +199,19 @@ class Pool(Database):
             if not lost:  # a mistake of the code's
                 raise
             raise DatabaseUnavailableError from error
+        finally:
+            self._turns.release()
+
+    async def _wait(self) -> None:
+        # Not for long: a queue that is longer than its time-out answers everybody too late.
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._longest_wait):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise OverloadedError from None
+        finally:
+            self.waiting -= 1
 
 
 def _is_lost(connection: Connection) -> bool:

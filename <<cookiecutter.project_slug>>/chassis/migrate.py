@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import asyncpg
 import structlog
 
-from chassis.database import CANNOT_CONNECT, Connection
+from chassis.database import Connection
 from chassis.errors import MigrationError
+from chassis.hosts import CANNOT_CONNECT, Hosts
 from chassis.schema import HISTORIES, RENDERED, SERVICE, History, Step, current_revision
 from chassis.settings import Settings
 
@@ -47,7 +48,7 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
     """
     plan = [(each, _steps(each)) for each in (HISTORIES if down_to is None else [history])]
     try:
-        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
+        connection = await Hosts(settings.database_url.get_secret_value()).connect(timeout=_CONNECT_SECONDS)
     except CANNOT_CONNECT as error:
         reason = str(error) or type(error).__name__
         log.error("database_unavailable", reason=reason)

@@ -169,6 +169,22 @@ async def test_a_server_that_became_a_standby_is_left_for_the_one_that_takes_wri
         await operator.execute("DROP TABLE notes")
 
 
+async def test_a_host_that_says_nothing_leaves_time_for_the_others(
+    start: Start, proxy: ToxicProxy, database_url: str
+) -> None:
+    async with toxic_proxy(database_url) as other:
+        one, two = (urlsplit(each.url) for each in (proxy, other))
+        hosts = f"{one.netloc},{two.netloc.rpartition('@')[2]}"
+        url = one._replace(netloc=hosts, query="target_session_attrs=read-write").geturl()
+        proxy.blackhole()
+        service = await start(database_url=SecretStr(url), **TIMEOUTS)
+        await all_at_once(service, 200)
+        proxy.heal()
+        other.blackhole()  # and back
+        await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
+        await until_recovered(service)
+
+
 async def test_a_statement_that_waits_for_a_lock_is_given_up(
     start: Start, database_url: str, operator: Operator
 ) -> None:
