@@ -35,7 +35,7 @@ test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every 
 	@$(RUN) -m pytest
 
 .PHONY: faults
-faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (an hour); ONLY=stopping picks some, QUICK=1 scales down
+faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
 
 .PHONY: lint
