@@ -6,10 +6,13 @@ aiohttp's own shutdown drops what is still on its way to it, be it the rest of a
 import asyncio
 from typing import Any, cast
 
+import structlog
 from aiohttp import hdrs, web
 
 from chassis.connection import SERVER, Connection, Patience, without_middlewares
 from chassis.observe import request_id_of
+
+log = structlog.get_logger()
 
 # Longer than load balancers keep idle connections (60 s is their usual default), so that it is never this side that
 # closes one while a request is on its way.
@@ -59,14 +62,17 @@ class _Server(web.Server):
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (its caller is aiohttp)
         """Ends connections that are idle, waits for those that are being answered, at most for the time that a request
         may take, and leaves slow clients behind."""
-        begun = self._loop.time()
+        begun, slow = self._loop.time(), set[Connection]()
         while self.connections and (waited := self._loop.time() - begun) < (timeout or 0):
             for connection in self._open():
                 if connection.idle:
                     connection.force_close()
                 elif connection.awaits_client and waited > _ENDING_PATIENCE_SECONDS:
+                    slow.add(connection)
                     connection.abort()
             await asyncio.sleep(_ENDING_LOOK_SECONDS)
+        if slow or self.connections:
+            log.warning("connections_cut", slow_clients=len(slow), over_their_deadline=len(self.connections))
         self._looking.cancel()
         await super().shutdown(_ENDING_LOOK_SECONDS)  # cancels what is over its time
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.chassis.conftest import Running, Start
 
@@ -260,9 +261,12 @@ async def test_slow_clients_do_not_hold_the_end_up(start: Start) -> None:
     for number, (_, writer) in enumerate(opened):
         writer.write(slow[number % len(slow)])
     await until_active(service, 10)
-    service.stop.request()
-    async with asyncio.timeout(5):  # after the drain, as documented
-        await service.served
+    with capture_logs() as logs:
+        service.stop.request()
+        async with asyncio.timeout(5):  # after the drain, as documented
+            await service.served
+    [line] = [line for line in logs if line["event"] == "connections_cut"]
+    assert (line["slow_clients"], line["over_their_deadline"]) == (20, 0)  # but not the idle ones
     for _, writer in opened:
         writer.transport.abort()
 
