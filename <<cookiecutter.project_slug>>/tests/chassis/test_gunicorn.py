@@ -94,13 +94,14 @@ async def test_a_second_sigterm_ends_it_now(database_url: str) -> None:
 async def test_a_sigterm_to_the_whole_group_is_one_wish_to_end(database_url: str) -> None:
     """As systemd sends it: to the master and to its workers, which hear of it from the master, too."""
     async with (
-        service_process(database_url, EXAMPLE, environment={"DRAIN_SECONDS": "1"}) as service,
+        service_process(database_url, EXAMPLE, environment={"DRAIN_SECONDS": "2"}) as service,
         aiohttp.ClientSession() as client,
     ):
-        slow = asyncio.create_task(client.get(f"{service.api}/wait/1200"))
+        slow = asyncio.create_task(client.get(f"{service.api}/wait/500"))
         await until_in_flight(service, client)
         os.killpg(service.process.pid, signal.SIGTERM)
         assert (await slow).status == 200
+        assert (await client.get(f"{service.api}/wait/0")).status == 200  # on a new connection: the drain is still on
         assert await service.until_ended() == 0
 
 
