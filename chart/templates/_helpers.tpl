@@ -106,26 +106,55 @@ tolerations:
 {{- add .Values.drainSeconds .Values.config.requestTimeoutSeconds 10 -}}
 {{- end -}}
 
-{{/* The variables that the chart sets from its values, beside DATABASE_URL; `extraEnv` may set others. */}}
+{{/* The service's settings that have a value of the chart's; an empty one is not set. */}}
+{{- define "service.settings" -}}
+CLIENT_TIMEOUT_SECONDS: config.clientTimeoutSeconds
+CORS_ORIGINS: config.corsOrigins
+DATABASE_ACQUIRE_TIMEOUT_SECONDS: config.databaseAcquireTimeoutSeconds
+DATABASE_COMMAND_TIMEOUT_SECONDS: config.databaseCommandTimeoutSeconds
+DATABASE_CONNECT_TIMEOUT_SECONDS: config.databaseConnectTimeoutSeconds
+DATABASE_LOCK_TIMEOUT_SECONDS: config.databaseLockTimeoutSeconds
+DATABASE_POOL_SIZE: config.databasePoolSize
+DATABASE_STATEMENT_TIMEOUT_SECONDS: config.databaseStatementTimeoutSeconds
+DRAIN_SECONDS: drainSeconds
+HEADER_TIMEOUT_SECONDS: config.headerTimeoutSeconds
+BODY_TIMEOUT_SECONDS: config.bodyTimeoutSeconds
+IDEMPOTENCY_KEEP_SECONDS: config.idempotencyKeepSeconds
+LOG_FORMAT: config.logFormat
+LOG_LEVEL: config.logLevel
+MAX_BODY_BYTES: config.maxBodyBytes
+MAX_IN_FLIGHT: config.maxInFlight
+MIGRATION_LOCK_TIMEOUT_SECONDS: migrations.lockTimeoutSeconds
+OIDC_AUDIENCE: auth.audience
+OIDC_ISSUER: auth.issuer
+OIDC_JWKS_URL: auth.jwksUrl
+OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
+PGSSLMODE: database.sslMode
+REQUEST_TIMEOUT_SECONDS: config.requestTimeoutSeconds
+REQUIRE_IF_MATCH: config.requireIfMatch
+{{- end -}}
+
+{{/* All variables that the chart sets, beside DATABASE_URL; `extraEnv` may set others. */}}
 {{- define "service.variables" -}}
-PORT: "8080"
-INTERNAL_PORT: "8081"
-DRAIN_SECONDS: {{ int64 .Values.drainSeconds | quote }}
-TERMINATION_GRACE_PERIOD_SECONDS: {{ include "service.terminationGracePeriodSeconds" . | quote }}
-{{- with .Values.config }}
-DATABASE_POOL_SIZE: {{ int64 .databasePoolSize | quote }}
-DATABASE_ACQUIRE_TIMEOUT_SECONDS: {{ .databaseAcquireTimeoutSeconds | quote }}
-DATABASE_STATEMENT_TIMEOUT_SECONDS: {{ .databaseStatementTimeoutSeconds | quote }}
-DATABASE_COMMAND_TIMEOUT_SECONDS: {{ .databaseCommandTimeoutSeconds | quote }}
-REQUEST_TIMEOUT_SECONDS: {{ int64 .requestTimeoutSeconds | quote }}
-MAX_IN_FLIGHT: {{ int64 .maxInFlight | quote }}
-MAX_BODY_BYTES: {{ int64 .maxBodyBytes | quote }}
-LOG_LEVEL: {{ .logLevel | quote }}
-LOG_FORMAT: {{ .logFormat | quote }}
-{{- end }}
-{{- if .Values.gunicorn.enabled }}
-WEB_CONCURRENCY: {{ int64 .Values.gunicorn.workers | quote }}
-{{- end }}
+{{- $variables := dict "PORT" "8080" "INTERNAL_PORT" "8081" -}}
+{{- range $name, $path := include "service.settings" . | fromYaml -}}
+  {{- $value := $.Values -}}
+  {{- range splitList "." $path -}}{{- $value = index $value . -}}{{- end -}}
+  {{- if kindIs "slice" $value -}}
+    {{- $value = join "," $value -}}
+  {{- else if and (kindIs "float64" $value) (eq (floor $value) $value) -}}
+    {{- $value = int64 $value -}}{{/* or a large one would be written as 1e+06 */}}
+  {{- end -}}
+  {{- if ne (toString $value) "" -}}{{- $_ := set $variables $name (toString $value) -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $variables "TERMINATION_GRACE_PERIOD_SECONDS" (include "service.terminationGracePeriodSeconds" .) -}}
+{{- if .Values.database.caSecret -}}{{- $_ := set $variables "PGSSLROOTCERT" "/etc/database-ca/ca.crt" -}}{{- end -}}
+{{- if .Values.gunicorn.enabled -}}{{- $_ := set $variables "WEB_CONCURRENCY" (include "service.workers" .) -}}{{- end -}}
+{{- if .Values.tracing.endpoint -}}
+  {{- $_ := set $variables "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" -}}
+  {{- $_ := set $variables "OTEL_TRACES_SAMPLER_ARG" (toString .Values.tracing.sampleRatio) -}}
+{{- end -}}
+{{- toYaml $variables -}}
 {{- end -}}
 
 {{/* The environment of the service's code, in its pods and in the migration Job. Takes a dict: root, databaseSecret. */}}
@@ -153,6 +182,11 @@ envFrom:
 volumeMounts:
   - name: tmp
     mountPath: /tmp
+  {{- if .Values.database.caSecret }}
+  - name: database-ca
+    mountPath: /etc/database-ca
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -162,7 +196,57 @@ volumeMounts:
 volumes:
   - name: tmp
     emptyDir: {}
+  {{- with .Values.database.caSecret }}
+  - name: database-ca
+    secret:
+      secretName: {{ . | quote }}
+      items: [{key: ca.crt, path: ca.crt}]
+  {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* Containers of the user's, in the chart's security context where their own does not say otherwise. */}}
+{{- define "service.containers" -}}
+{{- range . }}
+{{- $context := include "service.containerSecurityContext" $ | fromYaml -}}
+{{- range $name, $value := .securityContext -}}{{- $_ := set $context $name $value -}}{{- end }}
+- {{- toYaml (set (deepCopy .) "securityContext" $context) | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* What a NetworkPolicy has to let out to reach the database and DNS, and `networkPolicy.extraEgress`. */}}
+{{- define "service.egress" -}}
+{{- $policy := .Values.networkPolicy -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- if eq .Values.database.mode "external" }}
+- ports:
+    {{- range $policy.databasePorts }}
+    - port: {{ int64 . }}
+    {{- end }}
+  {{- with $policy.databaseTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- else }}
+- ports: [{port: 5432}]
+  to:
+    - podSelector:
+        matchLabels:
+          {{- if eq .Values.database.mode "cnpg" }}
+          cnpg.io/cluster: {{ include "service.databaseName" . }}
+          {{- else }}
+          {{- include "service.selectorLabels" (dict "root" . "component" "database") | nindent 10 }}
+          {{- end }}
+{{- end }}
+{{- with $policy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The port of an address, as https://example.com or http://example.com:8080. */}}
+{{- define "service.portOf" -}}
+{{- $url := urlParse . -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}

@@ -15,22 +15,37 @@
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- $found = append $found (printf "%s cannot be the name of a Service: it begins with a letter and holds lower-case letters, digits and hyphens; name the release otherwise, or set fullnameOverride." $name) -}}
 {{- end -}}
+{{- $settings := merge (dict "DATABASE_URL" "database" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
 {{- $names := list -}}
 {{- range .Values.extraEnv -}}
-{{- if or (eq .name "DATABASE_URL") (hasKey (include "service.variables" $ | fromYaml) .name) -}}
-{{- $found = append $found (printf "extraEnv sets %s, which the chart sets from its own values: set database, drainSeconds, gunicorn or config instead." .name) -}}
+{{- if or (hasKey $settings .name) (hasKey (include "service.variables" $ | fromYaml) .name) -}}
+{{- $found = append $found (printf "extraEnv sets %s, which the chart sets%s." .name (get $settings .name | empty | ternary " itself: leave it out" (printf " from its own values: set %s instead" (get $settings .name)))) -}}
 {{- end -}}
 {{- if has .name $names -}}
 {{- $found = append $found (printf "extraEnv sets %s twice: leave one out." .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
-{{- $timeouts := list "databaseStatementTimeoutSeconds" "databaseCommandTimeoutSeconds" "requestTimeoutSeconds" -}}
-{{- range $n, $longer := rest $timeouts -}}
-{{- $shorter := index $timeouts $n -}}
-{{- if le (float64 (index $.Values.config $longer)) (float64 (index $.Values.config $shorter)) -}}
-{{- $found = append $found (printf "config.%s (%v) is not longer than config.%s (%v), which it contains: raise the one or lower the other." $longer (index $.Values.config $longer) $shorter (index $.Values.config $shorter)) -}}
+{{- /* What contains another wait, or several in a row, is longer; the service would not start. */ -}}
+{{- range $longer, $inner := dict
+  "databaseStatementTimeoutSeconds" (list (list "databaseLockTimeoutSeconds"))
+  "databaseCommandTimeoutSeconds" (list (list "databaseStatementTimeoutSeconds"))
+  "requestTimeoutSeconds" (list (list "databaseAcquireTimeoutSeconds" "databaseConnectTimeoutSeconds" "databaseCommandTimeoutSeconds") (list "bodyTimeoutSeconds")) -}}
+{{- range $inner -}}
+{{- $sum := 0.0 -}}
+{{- range . -}}{{- $sum = addf $sum (float64 (index $.Values.config .)) -}}{{- end -}}
+{{- if le (float64 (index $.Values.config $longer)) $sum -}}
+{{- $found = append $found (printf "config.%s (%v) is not longer than config.%s (%v): raise it, or lower the other." $longer (index $.Values.config $longer) (join " + config." .) $sum) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.auth -}}
+{{- if not (or (and .issuer .audience .jwksUrl) (not (or .issuer .audience .jwksUrl))) -}}
+{{- $found = append $found "auth.issuer, auth.audience and auth.jwksUrl are not all set: with one missing nobody could be let in; set the three, or none for an open API." -}}
+{{- end -}}
+{{- end -}}
+{{- if and (hasPrefix "verify-" .Values.database.sslMode) (not (or .Values.database.caSecret (has "PGSSLROOTCERT" $names))) -}}
+{{- $found = append $found (printf "database.sslMode is %s but database.caSecret is empty: name the Secret that holds the CAs under ca.crt." .Values.database.sslMode) -}}
 {{- end -}}
 {{- if not .Values.image.repository -}}
 {{- $found = append $found "image.repository is not set: name the service's image, such as ghcr.io/example-team/items-service." -}}
@@ -41,11 +56,20 @@
 {{- if and (eq .Values.image.tag "latest") (not .Values.image.digest) -}}
 {{- $found = append $found "image.tag is latest: nobody could tell what runs, or go back to it; name a version." -}}
 {{- end -}}
+{{- if and (eq .Values.database.mode "evaluation") (regexMatch "(^[^@:]*|/[^@:/]*|:latest)$" .Values.evaluation.image) -}}
+{{- $found = append $found (printf "evaluation.image is %s: without a version the database could change under its data; name one." .Values.evaluation.image) -}}
+{{- end -}}
 {{- if and .Values.gunicorn.enabled (not .Values.gunicorn.available) -}}
 {{- $found = append $found "gunicorn.enabled is true but gunicorn.available is false: this service was made without Gunicorn; make it again with the answer gunicorn=yes, or leave gunicorn.enabled off." -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- $found = append $found "ingress.host is not set: an Ingress without one answers for every host of the cluster; name it, or turn ingress.enabled off." -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.tlsSecretName) (or (hasKey .Values.ingress.annotations "cert-manager.io/issuer") (hasKey .Values.ingress.annotations "cert-manager.io/cluster-issuer")) -}}
+{{- $found = append $found "ingress.tlsSecretName is not set but ingress.annotations ask cert-manager for a certificate: name the Secret that it is to make, or leave the annotation out." -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled .Values.httpRoute.enabled .Values.ingress.host (eq .Values.ingress.host .Values.httpRoute.host) -}}
+{{- $found = append $found (printf "ingress.host and httpRoute.host are both %s: two ways to one host answer by chance; turn one of them off, or give it another host." .Values.ingress.host) -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- $found = append $found "httpRoute.parentRefs is empty: an HTTPRoute without a Gateway is reached by nobody; name one, or turn httpRoute.enabled off." -}}
@@ -59,31 +83,36 @@
 {{- end -}}
 {{- if not (dig "requests" "cpu" "" .Values.resources) -}}
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
+{{- else -}}
+{{- $request := toString .Values.resources.requests.cpu -}}
+{{- $cores := ternary (divf (trimSuffix "m" $request) 1000) (float64 $request) (hasSuffix "m" $request) -}}
+{{- $workers := include "service.workers" . -}}
+{{- if gt (divf (mulf $cores .Values.autoscaling.targetCPUUtilizationPercentage) 100) (float64 $workers) -}}
+{{- $found = append $found (printf "autoscaling.targetCPUUtilizationPercentage (%v) of resources.requests.cpu (%s) is more than the CPU of %s process(es), one core each: no pod would ever reach it; lower the one or the other." .Values.autoscaling.targetCPUUtilizationPercentage $request $workers) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.serviceMonitor.enabled) -}}
 {{- $found = append $found "prometheusRule.enabled is true but serviceMonitor.enabled is false: its alerts ask for what a ServiceMonitor reads; turn it on, or the alerts off." -}}
 {{- end -}}
-{{- with .Values.networkPolicy -}}
-{{- if .enabled -}}
-{{- if and (eq $.Values.database.mode "external") (not .databaseTo) -}}
-{{- $found = append $found "networkPolicy.databaseTo is empty: nothing would reach the database; name its peers, for example an ipBlock." -}}
-{{- end -}}
-{{- if and (or $.Values.ingress.enabled $.Values.httpRoute.enabled) (not .apiFrom) -}}
-{{- $found = append $found "networkPolicy.apiFrom is empty: the Ingress or Gateway would not reach the service; name its namespace as a peer." -}}
-{{- end -}}
-{{- if and $.Values.serviceMonitor.enabled (not .internalFrom) -}}
+{{- if and .Values.networkPolicy.enabled .Values.serviceMonitor.enabled (not .Values.networkPolicy.internalFrom) -}}
 {{- $found = append $found "networkPolicy.internalFrom is empty: Prometheus would not reach the metrics; name its namespace as a peer." -}}
 {{- end -}}
+{{- $pods := int (include "service.minReplicas" .) -}}
+{{- if and .Values.podDisruptionBudget.enabled (gt $pods 1) -}}
+{{- if eq (int .Values.podDisruptionBudget.maxUnavailable) 0 -}}
+{{- $found = append $found "podDisruptionBudget.maxUnavailable is 0: no pod could ever be moved, and a node's drain would not end; allow 1 or more, or turn podDisruptionBudget.enabled off." -}}
+{{- else if ge (int .Values.podDisruptionBudget.maxUnavailable) $pods -}}
+{{- $found = append $found (printf "podDisruptionBudget.maxUnavailable (%v) allows all of the %d pods to be away at once: lower it, or turn podDisruptionBudget.enabled off." .Values.podDisruptionBudget.maxUnavailable $pods) -}}
 {{- end -}}
 {{- end -}}
 {{- $replicas := int (include "service.maxReplicas" .) -}}
 {{- $workers := int (include "service.workers" .) -}}
 {{- $pool := int .Values.config.databasePoolSize -}}
 {{- $reserve := int .Values.database.reserveConnections -}}
-{{- $wanted := add (mul (add $replicas 1) $workers $pool) $reserve -}}
+{{- $wanted := add (mul 2 $replicas $workers $pool) $reserve -}}
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
-{{- $found = append $found (printf "config.databasePoolSize (%d) is too large: (%d pods + 1 in a rolling update) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower the pool, the pods or the workers, or raise what the database allows." $pool $replicas $workers $pool $reserve $wanted (int .Values.database.maxConnections)) -}}
+{{- $found = append $found (printf "config.databasePoolSize (%d) is too large: 2 × %d pods (in an update the old ones end while the new ones serve) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower the pool, the pods or the workers, or raise what the database allows." $pool $replicas $workers $pool $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}

@@ -17,9 +17,13 @@ MODES: dict[str, dict[str, Any]] = {
     "cnpg": {"database": {"mode": "cnpg"}},
     "evaluation": {"database": {"mode": "evaluation"}, "evaluation": {"password": "development"}},
 }
+SIZED = {"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
 # Everything that can be turned on.
 EVERYTHING: dict[str, Any] = {
-    "autoscaling": {"enabled": True},
+    "autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
+    "auth": {"issuer": "https://id.example.com", "audience": "items", "jwksUrl": "https://id.example.com:8443/keys"},
+    "tracing": {"endpoint": "http://collector.observability:4318", "sampleRatio": 0.1},
+    "database": {"sslMode": "verify-full", "caSecret": "items-database-ca"},
     "ingress": {"enabled": True, "host": "items.example.com", "className": "nginx", "tlsSecretName": "items-tls"},
     "httpRoute": {"enabled": True, "host": "items.example.org", "parentRefs": [{"name": "gateway"}]},
     "networkPolicy": {
@@ -27,15 +31,19 @@ EVERYTHING: dict[str, Any] = {
         "apiFrom": [{"namespaceSelector": {}}],
         "internalFrom": [{"namespaceSelector": {}}],
         "databaseTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        "issuerTo": [{"ipBlock": {"cidr": "192.0.2.1/32"}}],
+        "tracingTo": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "observability"}}}],
         "extraEgress": [{"ports": [{"port": 443}]}],
     },
     "gunicorn": {"available": True, "enabled": True},
-    "config": {"databasePoolSize": 5},
+    "podSecurity": {"level": "restricted"},
+    "config": {"databasePoolSize": 5, "corsOrigins": ["https://example.com"]},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "dashboard": {"enabled": True},
     "service": {"annotations": {"a": "b"}},
     "serviceAccount": {"annotations": {"a": "b"}},
+    "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
     "podLabels": {"team": "example"},
     "podAnnotations": {"a": "b"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -47,6 +55,9 @@ EVERYTHING: dict[str, Any] = {
     "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
     "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
     "migrations": {"existingSecret": "items-migrations"},
+    "initContainers": [{"name": "wait", "image": "example/wait:1", **SIZED}],
+    "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED}],
+    "extraObjects": [{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "more"}, "spec": {"limits": []}}],
 }
 
 Object = dict[str, Any]
@@ -133,5 +144,5 @@ def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 def environment_of(objects: list[Object]) -> dict[str, Any]:
     """The environment variables of the service's container."""
-    [container] = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    container = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}

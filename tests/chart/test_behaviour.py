@@ -159,22 +159,43 @@ def test_the_cluster_test_can_be_left_out(chart: Chart) -> None:
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
 
 
-def test_the_policy_lets_through_what_was_named_and_nothing_else(chart: Chart) -> None:
-    database = {"ipBlock": {"cidr": "10.0.0.1/32"}}
-    on = {"networkPolicy": {"enabled": True, "databaseTo": [database], "databasePort": 6432}}
-    objects = chart.render(IMAGE, EXTERNAL, on)
-    bare = one(objects, "NetworkPolicy", "items")["spec"]
-    assert bare["policyTypes"] == ["Ingress", "Egress"]
-    callers = [
-        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
-        for rule in bare["ingress"]
-        for peer in rule["from"]
-    ]
-    assert callers == ["test", "test"]
-    assert bare["egress"][1:] == [{"ports": [{"port": 6432}], "to": [database]}]
-    assert one(objects, "NetworkPolicy", "items-migration")["spec"]["egress"] == bare["egress"]
-    trial = one(
-        chart.render(IMAGE, MODES["evaluation"], {"networkPolicy": {"enabled": True}}), "NetworkPolicy", "items"
-    )["spec"]
-    assert [port["port"] for rule in trial["egress"] for port in rule["ports"]] == [53, 53, 5432]
-    assert all("to" in rule for rule in trial["egress"][1:])
+def test_containers_of_the_user_s_have_the_chart_s_security_context_unless_they_say_otherwise(chart: Chart) -> None:
+    own = {"name": "b", "image": "b:1", "securityContext": {"readOnlyRootFilesystem": False}}
+    values = {"initContainers": [{"name": "a", "image": "a:1"}], "sidecars": [own]}
+    objects = chart.render(IMAGE, EXTERNAL, values)
+    pod, job = (one(objects, kind)["spec"]["template"]["spec"] for kind in ("Deployment", "Job"))
+    service, sidecar = pod["containers"]
+    assert pod["initContainers"][0]["securityContext"] == service["securityContext"]
+    assert sidecar["securityContext"] == {**service["securityContext"], "readOnlyRootFilesystem": False}
+    # A sidecar that never ends would keep a Job from ending; one among the init containers does not.
+    assert job["initContainers"] == pod["initContainers"]
+    assert len(job["containers"]) == 1
+
+
+def test_the_ca_of_the_database_is_mounted_where_the_service_looks(chart: Chart) -> None:
+    objects = chart.render(IMAGE, EXTERNAL, {"database": {"sslMode": "verify-full", "caSecret": "ca"}})
+    environment = environment_of(objects)
+    assert environment["PGSSLMODE"] == "verify-full"
+    for kind in ("Deployment", "Job"):
+        pod = one(objects, kind)["spec"]["template"]["spec"]
+        [mount] = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "database-ca"]
+        assert f"{mount['mountPath']}/ca.crt" == environment["PGSSLROOTCERT"]
+        [volume] = [each for each in pod["volumes"] if each["name"] == "database-ca"]
+        assert volume["secret"]["secretName"] == "ca"
+
+
+def test_the_namespace_is_the_release_s_only_where_it_is_labelled(chart: Chart) -> None:
+    assert not of_kind(chart.render(IMAGE, EXTERNAL), "Namespace")
+    labelled = chart.render(IMAGE, EXTERNAL, {"podSecurity": {"level": "restricted"}}, namespace="shop")
+    namespace = one(labelled, "Namespace", "shop")["metadata"]
+    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert namespace["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_a_setting_that_is_empty_is_left_to_the_service(chart: Chart) -> None:
+    environment = environment_of(chart.render(IMAGE, EXTERNAL))
+    assert not environment.keys() & {"OIDC_ISSUER", "CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT", "PGSSLROOTCERT"}
+    origins = {"config": {"corsOrigins": ["https://a.example", "https://b.example"], "requireIfMatch": True}}
+    environment = environment_of(chart.render(IMAGE, EXTERNAL, origins))
+    assert environment["CORS_ORIGINS"] == "https://a.example,https://b.example"
+    assert environment["REQUIRE_IF_MATCH"] == "true"

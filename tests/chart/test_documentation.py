@@ -44,6 +44,8 @@ def test_every_value_is_used_and_every_value_used_is_documented() -> None:
     for block, body in re.findall(r"with \.Values\.(\w+) -?}}(.*?){{-? end", templates, re.DOTALL):
         used |= {f"{block}.{name}" for name in re.findall(r"(?:{{ |if |else}}|\s|\()\.(\w+)", body)}
     used |= {f"networkPolicy.{name}" for name in re.findall(r"\$policy\.(\w+)", templates)}
+    used |= {f"config.{name}" for name in re.findall(r'"(\w+TimeoutSeconds)"', templates)}
+    used |= set(re.findall(r"^[A-Z_]+: ([\w.]+)$", templates, re.MULTILINE))  # the settings' table
     used |= {"resources.requests", "resources.limits"}  # the whole table goes into the container
     values = documented(VALUES).keys()
     assert values - used == set()
@@ -79,7 +81,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:
     dashboard = json.loads(next(iter(one(objects, "ConfigMap")["data"].values())))
     queries = [rule["expr"] for rule in rules]
     queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    assert len(queries) == 14
+    assert len(queries) == 16
     for query in queries:
         query = query.replace("$__rate_interval", "5m")
         promql_parser.parse(query)
@@ -108,5 +110,19 @@ def test_an_alert_says_where_it_is_and_what_to_do(chart: Chart) -> None:
 
 def test_every_variable_that_the_chart_sets_is_one_that_the_service_reads(chart: Chart) -> None:
     source = (REPOSITORY / SERVICE / "chassis" / "settings.py").read_text(encoding="utf-8")
-    read = {name.upper() for name in re.findall(r"^    ([a-z_]+): ", source, re.MULTILINE)} | {"WEB_CONCURRENCY"}
-    assert environment_of(chart.render(IMAGE, MODES["external"], EVERYTHING)).keys() - {"CURRENCY"} <= read
+    read = {name.upper() for name in re.findall(r"^    ([a-z_]+): ", source, re.MULTILINE)}
+    by_libraries = {"WEB_CONCURRENCY", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
+    assert set_by_chart(chart) <= read | by_libraries
+
+
+def test_every_setting_of_the_service_has_a_value(chart: Chart) -> None:
+    """But for the address that it listens on, and those of OpenTelemetry's that only `extraEnv` sets."""
+    source = (REPOSITORY / SERVICE / "chassis" / "settings.py").read_text(encoding="utf-8")
+    settings = {name.upper() for name in re.findall(r"^    ([a-z_]+): .*=", source, re.MULTILINE)} - {"MODEL_CONFIG"}
+    left = {name for name in settings if name.startswith("OTEL_")} | {"HOST"}
+    assert settings - set_by_chart(chart) <= left
+
+
+def set_by_chart(chart: Chart) -> set[str]:
+    """The variables that the chart sets where everything is turned on."""
+    return environment_of(chart.render(IMAGE, MODES["external"], EVERYTHING)).keys() - {"CURRENCY"}

@@ -39,15 +39,33 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             "resources.requests.cpu is not set",
         ),
         ({"prometheusRule": {"enabled": True}}, "serviceMonitor.enabled is false"),
-        ({"networkPolicy": {"enabled": True}}, "networkPolicy.databaseTo is empty"),
+        ({"serviceMonitor": {"enabled": True}}, "networkPolicy.internalFrom is empty"),
         (
-            {"networkPolicy": {"enabled": True}, "ingress": {"enabled": True, "host": "a.example"}},
-            "networkPolicy.apiFrom is empty",
+            {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": "1500m"}}},
+            "autoscaling.targetCPUUtilizationPercentage (70) of resources.requests.cpu (1500m) is more than the CPU",
+        ),
+        ({"podDisruptionBudget": {"maxUnavailable": 0}}, "podDisruptionBudget.maxUnavailable is 0"),
+        ({"podDisruptionBudget": {"maxUnavailable": 2}}, "maxUnavailable (2) allows all of the 2 pods"),
+        (
+            {"ingress": {"enabled": True, "host": "a.example", "annotations": {"cert-manager.io/issuer": "acme"}}},
+            "ingress.tlsSecretName is not set but ingress.annotations ask cert-manager",
         ),
         (
-            {"networkPolicy": {"enabled": True}, "serviceMonitor": {"enabled": True}},
-            "networkPolicy.internalFrom is empty",
+            {
+                "ingress": {"enabled": True, "host": "a.example"},
+                "httpRoute": {"enabled": True, "host": "a.example", "parentRefs": [{"name": "gateway"}]},
+            },
+            "ingress.host and httpRoute.host are both a.example",
         ),
+        ({"auth": {"issuer": "https://id.example.com"}}, "auth.issuer, auth.audience and auth.jwksUrl are not all set"),
+        ({"database": {"sslMode": "verify-ca"}}, "database.sslMode is verify-ca but database.caSecret is empty"),
+        (
+            {**MODES["evaluation"], "evaluation": {"password": "development", "image": "registry:5000/postgres"}},
+            "evaluation.image is registry:5000/postgres: without a version",
+        ),
+        ({"extraEnv": [{"name": "DRAIN_SECONDS", "value": "60"}]}, "from its own values: set drainSeconds instead"),
+        ({"extraEnv": [{"name": "TERMINATION_GRACE_PERIOD_SECONDS", "value": "1"}]}, "sets itself: leave it out"),
+        ({"extraEnv": [{"name": "OIDC_ISSUER", "value": "x"}]}, "set auth.issuer instead"),
         ({"extraEnv": [{"name": "PORT", "value": "1"}]}, "extraEnv sets PORT, which the chart sets"),
         ({"extraEnv": [{"name": "DATABASE_URL", "value": "x"}]}, "extraEnv sets DATABASE_URL, which"),
         ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv sets A twice"),
@@ -57,12 +75,20 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
         ),
         (
             {"config": {"requestTimeoutSeconds": 5}},
-            "config.requestTimeoutSeconds (5) is not longer than config.databaseCommandTimeoutSeconds (5)",
+            "config.databaseConnectTimeoutSeconds + config.databaseCommandTimeoutSeconds (6.15)",
         ),
-        ({"replicas": 9}, "(9 pods + 1 in a rolling update) × 1 workers × 10 connections + 10 in reserve = 110"),
+        (
+            {"config": {"databaseLockTimeoutSeconds": 4}},
+            "config.databaseStatementTimeoutSeconds (4) is not longer than config.databaseLockTimeoutSeconds (4)",
+        ),
+        (
+            {"config": {"bodyTimeoutSeconds": 10}},
+            "config.requestTimeoutSeconds (10) is not longer than config.bodyTimeoutSeconds (10)",
+        ),
+        ({"replicas": 5}, "2 × 5 pods (in an update the old ones end while the new ones serve) × 1 workers × 10"),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
-            "(2 pods + 1 in a rolling update) × 11 workers × 10 connections + 10 in reserve = 340",
+            "× 11 workers × 10 connections + 10 in reserve = 450",
         ),
     ],
 )
@@ -112,6 +138,6 @@ def test_a_name_that_yaml_reads_otherwise_stays_a_name(chart: Chart, release: st
 
 def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
     try:
-        chart.render(IMAGE, EXTERNAL, {"replicas": 8})
+        chart.render(IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 90}})
     except RenderError as error:
-        raise AssertionError(f"9 × 10 + 10 is 100: {error}") from error
+        raise AssertionError(f"2 × 4 × 10 + 10 is 90: {error}") from error
