@@ -81,7 +81,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:
     dashboard = json.loads(next(iter(one(objects, "ConfigMap")["data"].values())))
     queries = [rule["expr"] for rule in rules]
     queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    assert len(queries) == 16
+    assert len(queries) == 17
     for query in queries:
         query = query.replace("$__rate_interval", "5m")
         promql_parser.parse(query)
