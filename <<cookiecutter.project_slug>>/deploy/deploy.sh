@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs or upgrades this service with Helm, which takes back what fails. `make deploy` calls it.
+# From there come NAME, IMAGE, TAG and HELM, and from whoever calls make ENV, PROFILE and NAMESPACE.
+set -euo pipefail
+: "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}"
+
+refuse() { echo "deploy: $1" >&2; exit 2; }
+names() { (cd "$1" && ls ./*.yaml) | sed 's|^\./||; s/[.]yaml$//; /^values$/d' | xargs; }
+
+command -v "$HELM" >/dev/null || refuse "$HELM is not installed: Helm 3 or 4 is needed; HELM=… says where it is."
+[ -f "deploy/$ENV.yaml" ] && [ "$ENV" != values ] ||
+  refuse "ENV=$ENV names no environment: take one of $(names deploy)."
+[ -z "$PROFILE" ] || [ -f "chart/profiles/$PROFILE.yaml" ] ||
+  refuse "PROFILE=$PROFILE names no profile: take one of $(names chart/profiles)."
+case $ENV:$TAG in
+  development:*) ;;
+  *:development | *-dirty)
+    refuse "TAG=$TAG stands for no commit, so nobody could go back to it: commit, or name a TAG that was pushed." ;;
+esac
+
+# The cluster that is shown is given to Helm, so it is the one that is meant.
+context=${HELM_KUBECONTEXT:-$(kubectl config current-context 2>/dev/null || true)}
+namespace=${NAMESPACE:-$("$HELM" env HELM_NAMESPACE)}
+case $("$HELM" version --template '{{.Version}}') in
+  v3.*) take_back=--atomic ;;
+  *) take_back=--rollback-on-failure ;;
+esac
+
+echo "deploy: $IMAGE:$TAG, $ENV${PROFILE:+ $PROFILE}"
+echo "deploy: as $NAME in namespace $namespace of ${context:-the cluster that Helm finds}"
+if ! (
+  set -x
+  "$HELM" upgrade --install "$NAME" chart \
+    --values deploy/values.yaml --values "deploy/$ENV.yaml" ${PROFILE:+--values "chart/profiles/$PROFILE.yaml"} \
+    --set-string "image.tag=$TAG" \
+    --namespace "$namespace" ${NAMESPACE:+--create-namespace} ${context:+--kube-context "$context"} \
+    "$take_back" --timeout 5m
+); then
+  kubectl="kubectl --namespace $namespace${context:+ --context $context}"
+  labels="app.kubernetes.io/instance=$NAME,app.kubernetes.io/component=migration"
+  echo "deploy: FAILED, and what ran before runs on. Where it got as far as the cluster, these say why:"
+  echo "  $kubectl logs --tail -1 --selector $labels"
+  echo "  $kubectl get events --sort-by .lastTimestamp"
+  echo "  $HELM history $NAME --namespace $namespace${context:+ --kube-context $context}"
+  exit 1
+fi >&2

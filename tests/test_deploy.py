@@ -1,0 +1,164 @@
+"""`make deploy` of a baked service, with the real Helm and a cluster that does not answer."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart.rendering import HELMS, environment_of, one
+from tests.chart.test_objects import check_schemas
+
+# Port 1 is closed: Helm gets as far as asking the cluster.
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "nowhere",
+    "contexts": [
+        {"name": "nowhere", "context": {"cluster": "nowhere", "user": "nobody", "namespace": "shop"}},
+        {"name": "elsewhere", "context": {"cluster": "nowhere", "user": "nobody"}},
+    ],
+    "clusters": [{"name": "nowhere", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "users": [{"name": "nobody", "user": {}}],
+}
+
+Deploy = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def deploy(service: Path, tools: Path, tmp_path: Path) -> Deploy:
+    """Runs `make deploy` with these variables; the machine's own clusters and settings stay out."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(KUBECONFIG), encoding="utf-8")
+    path = os.pathsep.join([str(tools), os.environ["PATH"]])
+    environment = {"HOME": str(tmp_path), "PATH": path, "KUBECONFIG": str(kubeconfig)}
+
+    def run(*variables: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "--no-print-directory", "deploy", *variables],
+            cwd=service,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def helm_command(said: str) -> list[str]:
+    """The command as it was shown."""
+    [line] = [line for line in said.splitlines() if line.startswith("+ ")]
+    return shlex.split(line.removeprefix("+ "))
+
+
+@pytest.mark.parametrize(("helm", "take_back"), [("helm", "--rollback-on-failure"), ("helm3", "--atomic")])
+def test_it_says_what_goes_where_and_takes_back_what_fails(deploy: Deploy, helm: str, take_back: str) -> None:
+    done = deploy("ENV=staging", "TAG=1.0.0", f"HELM={helm}")
+    assert done.returncode != 0
+    assert "ghcr.io/example-team/items-service:1.0.0, staging\n" in done.stdout
+    assert "as items-service in namespace shop of nowhere\n" in done.stdout
+    # Helm took every option, and asked that cluster.
+    assert "https://127.0.0.1:1" in done.stderr
+    assert "deprecated" not in done.stderr
+    assert take_back in helm_command(done.stderr)
+
+
+def test_it_says_where_to_look_when_it_failed(deploy: Deploy, tools: Path) -> None:
+    done = deploy("ENV=staging", "TAG=1.0.0", "NAMESPACE=garden")
+    _, hints = done.stderr.split("deploy: FAILED")
+    commands = [shlex.split(line) for line in hints.splitlines() if line.startswith("  ")]
+    assert [command[0] for command in commands] == ["kubectl", "kubectl", "helm"]
+    for command in commands:
+        assert command[command.index("--namespace") + 1] == "garden"
+        # They are commands that kubectl and Helm understand: with `--help` both check nothing but that.
+        checked = subprocess.run([tools / command[0], *command[1:], "--help"], capture_output=True, check=False)
+        assert checked.returncode == 0, command
+    assert "app.kubernetes.io/instance=items-service,app.kubernetes.io/component=migration" in commands[0]
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_what_it_gives_helm_is_the_environment_s_and_then_the_profile_s(
+    deploy: Deploy, service: Path, tools: Path, helm: str
+) -> None:
+    command = helm_command(deploy("ENV=staging", "PROFILE=article-bare", "TAG=1.2.3", f"HELM={helm}").stderr)
+    assert command[:5] == [helm, "upgrade", "--install", "items-service", "chart"]
+    values = command[5 : command.index("--namespace")]
+    rendered = subprocess.run(
+        [tools / helm, "template", "items-service", "chart", *values],
+        cwd=service,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    objects = [each for each in yaml.safe_load_all(rendered.stdout) if each]
+    check_schemas(objects)
+    deployment = one(objects, "Deployment")["spec"]
+    assert deployment["replicas"] == 10
+    assert deployment["template"]["spec"]["containers"][0]["image"] == "ghcr.io/example-team/items-service:1.2.3"
+    assert environment_of(objects)["DATABASE_POOL_SIZE"] == "4"
+
+
+def test_a_namespace_of_one_s_own_is_made(deploy: Deploy) -> None:
+    command = helm_command(deploy("ENV=staging", "TAG=1.0.0", "NAMESPACE=garden").stderr)
+    assert command[command.index("--namespace") + 1] == "garden"
+    assert "--create-namespace" in command
+    assert "--create-namespace" not in helm_command(deploy("ENV=staging", "TAG=1.0.0").stderr)
+
+
+def test_the_cluster_that_helm_s_own_variable_names_is_shown_and_used(deploy: Deploy) -> None:
+    done = deploy("ENV=staging", "TAG=1.0.0", HELM_KUBECONTEXT="elsewhere")
+    assert "in namespace default of elsewhere\n" in done.stdout
+    command = helm_command(done.stderr)
+    assert command[command.index("--kube-context") + 1] == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ([], "ENV= names no environment: take one of development production staging."),
+        (["ENV=prod"], "ENV=prod names no environment: take one of development production staging."),
+        (["ENV=values"], "ENV=values names no environment"),
+        (["ENV=staging", "PROFILE=tiny"], "PROFILE=tiny names no profile: take one of article-bare "),
+        (["ENV=staging", "HELM=no-helm"], "no-helm is not installed: Helm 3 or 4 is needed"),
+        (["ENV=production", "TAG=1.0.0-3-gabcdef0-dirty"], "TAG=1.0.0-3-gabcdef0-dirty stands for no commit"),
+        (["ENV=production", "TAG=development"], "TAG=development stands for no commit"),
+    ],
+)
+def test_a_mistake_is_told_before_helm_is_asked(deploy: Deploy, variables: list[str], said: str) -> None:
+    done = deploy(*variables, *([] if "TAG=" in str(variables) else ["TAG=1.0.0"]))
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "+ " not in done.stderr
+    assert done.stdout == ""
+
+
+def test_in_development_a_tag_that_stands_for_no_commit_will_do(deploy: Deploy) -> None:
+    assert "image.tag=1.0.0-dirty" in helm_command(deploy("ENV=development", "TAG=1.0.0-dirty").stderr)
+
+
+def test_it_works_without_kubectl(service: Path, tools: Path, tmp_path: Path) -> None:
+    """Then Helm finds the cluster by itself, and nobody can say which one it is."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    for command in ("bash", "env", "git", "make", "sed"):
+        found = shutil.which(command)
+        assert found
+        (path / command).symlink_to(found)
+    (path / "helm").symlink_to(tools / "helm")
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(KUBECONFIG), encoding="utf-8")
+    done = subprocess.run(
+        ["make", "deploy", "ENV=development", "TAG=1.0.0"],
+        cwd=service,
+        env={"HOME": str(tmp_path), "PATH": str(path), "KUBECONFIG": str(tmp_path / "kubeconfig")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "in namespace shop of the cluster that Helm finds" in done.stdout
+    assert "https://127.0.0.1:1" in done.stderr
+    assert "kubectl --namespace shop logs" in done.stderr
