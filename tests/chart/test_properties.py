@@ -1,0 +1,54 @@
+"""Whatever the values are: valid objects, or a refusal that names a value, by both Helms alike; nothing in between."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from tests.baking import REPOSITORY
+from tests.chart.rendering import HELMS, Chart, RenderError
+from tests.chart.strategies import LEAVES, values
+from tests.chart.test_objects import check_schemas
+
+_EXAMPLES = int(os.environ.get("CHART_EXAMPLES", "60"))
+_NAMES = {path[-1] for path in LEAVES} | {"unknownKey"}
+
+
+@pytest.fixture(scope="module")
+def charts(tools: Path) -> list[Chart]:
+    return [Chart(tools / helm, REPOSITORY / "chart") for helm in HELMS]
+
+
+def render(chart: Chart, given_values: dict[str, Any]) -> list[dict[str, Any]] | str:
+    """The objects, or what Helm says where it refuses."""
+    try:
+        return chart.render(given_values)
+    except RenderError as error:
+        return str(error)
+
+
+def test_values_make_valid_objects_or_a_sentence(charts: list[Chart]) -> None:
+    accepted = 0
+
+    @settings(max_examples=_EXAMPLES, deadline=None, derandomize=True, database=None)
+    @given(values())
+    def holds(given_values: dict[str, Any]) -> None:
+        nonlocal accepted
+        by_helm4, by_helm3 = (render(chart, given_values) for chart in charts)
+        assert isinstance(by_helm4, str) == isinstance(by_helm3, str), f"{by_helm4}\n{by_helm3}"
+        if isinstance(by_helm4, str) or isinstance(by_helm3, str):
+            for said in (by_helm4, by_helm3):
+                assert "kind:" not in said, "a refusal renders nothing"
+                assert any(name in said for name in _NAMES), said
+            return
+        accepted += 1
+        assert by_helm4 == by_helm3
+        check_schemas(by_helm4)
+        names = [(each["kind"], each["metadata"]["name"]) for each in by_helm4]
+        assert len(names) == len(set(names))
+
+    holds()
+    print(f"{accepted} of {_EXAMPLES} sets of values were accepted")
+    assert accepted > _EXAMPLES / 5
