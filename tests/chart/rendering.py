@@ -1,7 +1,7 @@
 """Renders the chart and finds objects in it."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import yaml
 
 HELMS = ["helm", "helm3"]
 KUBERNETES = ["1.29", "1.37"]
+ENVIRONMENTS = ["development", "staging", "production"]
 
 IMAGE = {"image": {"repository": "ghcr.io/example-team/items-service", "tag": "1.0.0"}}
 MODES: dict[str, dict[str, Any]] = {
@@ -133,13 +134,24 @@ def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
     return found
 
 
+def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str, list[Object]]:
+    """The objects of each database mode, with its least values and with everything, and of each environment."""
+    found = {}
+    for mode, values in MODES.items():
+        found[mode] = chart.render(IMAGE, values)
+        found[f"{mode}-everything"] = chart.render(IMAGE, EVERYTHING, values)
+    for name in ENVIRONMENTS:
+        found[name] = chart.render({"image": {"tag": "1.0.0"}}, files=environment(name))
+    return found
+
+
 def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
-    """The specification of every pod that the objects make, and who makes it."""
+    """Every pod that the objects make, as a template has it, and who makes it."""
     for each in objects:
         if each["kind"] == "Pod":
-            yield each["metadata"]["name"], each["spec"]
+            yield each["metadata"]["name"], each
         elif "template" in each.get("spec", {}):
-            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+            yield each["metadata"]["name"], each["spec"]["template"]
 
 
 def environment_of(objects: list[Object]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
-from tests.chart.rendering import EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one, pods
+from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
 
 # Kinds of operators, which Kubernetes' own schemas do not hold: that they are made is tested below, not their form.
 WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
-ENVIRONMENTS = ["development", "staging", "production"]
 
 
 def check_schemas(objects: list[Object]) -> set[str]:
@@ -58,26 +57,6 @@ def test_the_environments_of_a_service_make_valid_objects(
 def test_lint_is_content(chart: Chart, environment: Callable[[str], list[Path]], name: str) -> None:
     files = [option for file in environment(name) for option in ("--values", file)]
     chart.run("lint", "--strict", chart.folder, "--kube-version", "1.34", *files, values={"image": {"tag": "1.0.0"}})
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_every_pod_fits_the_restricted_pod_security_standard(chart: Chart, mode: str) -> None:
-    found = dict(pods(chart.render(IMAGE, EVERYTHING, MODES[mode])))
-    assert len(found) == (4 if mode == "evaluation" else 3)
-    for name, pod in found.items():
-        assert pod["automountServiceAccountToken"] is False, name
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["runAsUser"] > 0
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
-        for container in pod["containers"] + pod.get("initContainers", []):
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            assert container["resources"]["limits"].keys() == {"memory"}
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
 def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
