@@ -1,0 +1,59 @@
+"""checkov finds what chart/.checkov.yaml gives reasons for, and nothing else."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.baking import REPOSITORY
+from tests.chart.rendering import Chart, releases
+
+CONFIGURATION = REPOSITORY / "chart" / ".checkov.yaml"
+LOCK = REPOSITORY / "requirements-checkov.txt"
+
+
+@pytest.fixture(scope="session")
+def checkov(request: pytest.FixtureRequest) -> Path:
+    """checkov, in an environment of its own, which is made anew when its lock changes."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    environment = REPOSITORY / "build" / "environments" / f"checkov-{digest[:12]}"
+    ready = environment / ".ready"
+    if not ready.exists():
+        request.config.get_terminal_writer().line("Installing checkov …")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
+        subprocess.run([environment / "bin" / "python", "-m", "pip", "install", *options, "-r", LOCK], check=True)
+        ready.touch()
+    return environment / "bin" / "checkov"
+
+
+def test_checkov_finds_what_there_are_reasons_for_and_nothing_else(
+    checkov: Path, tools: Path, environment: Callable[[str], list[Path]], tmp_path: Path
+) -> None:
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    for name, objects in releases(Chart(tools / "helm", REPOSITORY / "chart"), environment).items():
+        (manifests / f"{name}.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+    done = subprocess.run(
+        [checkov, "--config-file", CONFIGURATION, "--directory", manifests, "--output", "json"],
+        env={"HOME": str(tmp_path)},  # no settings, and no key of a platform, of who runs the tests
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    found = {check["check_id"] for check in report["results"]["failed_checks"]}
+    with_reason = set(yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["soft-fail-on"])
+    assert [
+        f"{check['check_id']} {check['check_name']}: {check['resource']} in {check['file_path']}"
+        for check in report["results"]["failed_checks"]
+        if check["check_id"] not in with_reason
+    ] == []
+    assert with_reason - found == set(), "these exceptions are not needed any more"
+    assert report["summary"]["parsing_errors"] == 0
+    assert done.returncode == 0
