@@ -1,0 +1,160 @@
+"""What the chart renders boots the service: its containers run as their manifests say, on a real database."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import services
+from tests.chart.rendering import EVERYTHING, MODES, Chart
+from tests.chart.sandbox import Object, run, way_in
+
+USER = 10001
+VALUES: dict[str, dict[str, Any]] = {
+    "direct": {},
+    "gunicorn": {"gunicorn": {"enabled": True, "workers": 2}, "config": {"databasePoolSize": 5}},
+    "auth": {"auth": EVERYTHING["auth"], "drainSeconds": 1},
+}
+_DATABASE = """
+import sys
+from chassis.development.postgres import embedded_postgres
+with embedded_postgres() as url:
+    print(url.partition("?host=")[2], flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def way() -> list[str]:
+    """How to get namespaces of one's own on this machine."""
+    found = way_in(USER)
+    if found is None:
+        reason = "this user gets no namespaces here: neither root, nor sudo without a password, nor user namespaces"
+        if "REQUIRE_SANDBOX" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module", params=VALUES)
+def seen(
+    request: pytest.FixtureRequest,
+    way: list[str],
+    new_service: Callable[..., Path],
+    tools: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Object:
+    """What was seen of a release of a baked service, from its migrations to its end."""
+    service = new_service(gunicorn="yes" if request.param == "gunicorn" else "no")
+    services.run(service, tools, "make", str(services.environment_for(service) / ".ready"))
+    python = services.environment_for(service) / "bin" / "python"
+    services.run(service, tools, str(python), "-m", "chassis.migrations.render")  # as when the image is built
+    objects = Chart(tools / "helm", service / "chart").render(
+        {"image": {"tag": "1.0.0"}},
+        MODES["external"],
+        VALUES[request.param],
+        files=[service / "deploy" / "values.yaml"],
+    )
+    image = image_of(service, python, tmp_path_factory.mktemp("image"))
+    with database(service, python) as folder:
+        image["mounts"]["/database"] = folder
+        secrets = {"items-database": {"DATABASE_URL": "postgresql://postgres@/postgres?host=/database"}}
+        return {"values": request.param, **run(way, {"objects": objects, "secrets": secrets, "image": image})}
+
+
+@contextmanager
+def database(service: Path, python: Path) -> Iterator[str]:
+    """An empty database that every user of this machine may connect to; yields the folder of its socket."""
+    command = [str(python), "-c", _DATABASE]
+    with subprocess.Popen(command, cwd=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        folder = server.stdout.readline().strip()
+        assert folder, "PostgreSQL did not start"
+        try:
+            Path(folder).chmod(0o711)
+            yield folder
+        finally:
+            assert server.stdin
+            server.stdin.close()
+
+
+def image_of(service: Path, python: Path, scratch: Path) -> Object:
+    """The image as its Dockerfile describes it, made of the service and its environment."""
+    dockerfile = (service / "Dockerfile").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^(ENV|WORKDIR|USER) (.*)$", dockerfile, re.MULTILINE))
+    assert said["USER"] == f"{USER}:{USER}"
+    environment = dict(pair.split("=") for pair in said["ENV"].split())
+    environment["PATH"] = environment["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
+    mounts = {said["WORKDIR"]: str(service), "/venv": str(python.parents[1])}
+    gunicorn = python.with_name("gunicorn")
+    if gunicorn.exists():  # a program that names the Python of its environment by its path
+        moved = scratch / "gunicorn"
+        moved.write_text(gunicorn.read_text(encoding="utf-8").replace(str(python.parents[1]), "/venv"))
+        moved.chmod(0o755)
+        mounts["/venv/bin/gunicorn"] = str(moved)
+    base = subprocess.run(
+        [python, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True
+    )
+    if not base.stdout.startswith("/usr"):
+        mounts[base.stdout.strip()] = base.stdout.strip()
+    return {"environment": environment, "folder": said["WORKDIR"], "mounts": mounts}
+
+
+def test_the_migrations_run_to_their_end_on_an_empty_database(seen: Object) -> None:
+    assert seen["migration"]["status"] == 0, seen["migration"]["log"]
+    assert "upgrade to 0001" in seen["migration"]["log"]
+
+
+def test_the_probes_pass_in_the_time_they_are_given(seen: Object) -> None:
+    assert seen["probes"] == {"startup": True, "readiness": True, "liveness": True}, seen["log"]
+
+
+def test_its_user_may_do_nothing_beyond_its_own(seen: Object) -> None:
+    examined = json.loads(seen["examined"]["log"])
+    for said in (examined, seen["first process"]):
+        assert {*said["Uid"], *said["Gid"]} == {str(USER)}
+        assert {int(said[name][0], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
+        assert said["NoNewPrivs"] == ["1"]
+
+
+def test_it_writes_to_its_volume_only(seen: Object) -> None:
+    writes = json.loads(seen["examined"]["log"])["writes"]
+    assert writes.pop("/tmp") == "written"
+    assert writes
+    assert set(writes.values()) == {"EROFS"}
+
+
+def test_helm_test_is_content(seen: Object) -> None:
+    """With authentication, being refused without a token is an answer, and it says what it could not ask."""
+    said = seen["test"]["log"]
+    assert seen["test"]["status"] == 0, said
+    assert "0 of 6 requests failed" in said
+    statuses = re.findall(r"^ok +\w+ \S+ (\d+)", said, re.MULTILINE)
+    if seen["values"] == "auth":
+        assert statuses == ["200", "200", "401"]
+        assert said.count("skipped") == 3
+        assert "skipped DELETE {location} nothing was created without a token" in said
+    else:
+        assert statuses == ["200", "200", "201", "200", "204", "404"]
+        assert "skipped" not in said
+
+
+def test_a_sigterm_ends_it_within_its_grace_period(seen: Object) -> None:
+    assert seen["end"] == 0, seen["log"]
+
+
+def test_each_container_stays_below_its_limit_of_memory(seen: Object) -> None:
+    for name, memory in seen["memory"].items():
+        if memory["peak"] is None:
+            reason = "the limit of memory was not tried: this user may make no control group here"
+            if "REQUIRE_SANDBOX" in os.environ:
+                pytest.fail(reason)
+            pytest.skip(reason)
+        print(f"{seen['values']}, {name}: {memory['peak']:.0f} of {memory['limit']} MiB")
+        assert memory["peak"] < memory["limit"]
