@@ -9,6 +9,7 @@ import promql_parser
 import yaml
 
 from tests.baking import REPOSITORY, SERVICE
+from tests.chart.monitoring import metrics_asked, queries, rules
 from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
 from tools.chart_readme import documented, readme
 
@@ -77,15 +78,11 @@ def metrics_of_the_service() -> set[str]:
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist(chart: Chart) -> None:
     objects = chart.render(IMAGE, MODES["external"], EVERYTHING)
-    rules = one(objects, "PrometheusRule")["spec"]["groups"][0]["rules"]
-    dashboard = json.loads(next(iter(one(objects, "ConfigMap")["data"].values())))
-    queries = [rule["expr"] for rule in rules]
-    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    assert len(queries) == 17
-    for query in queries:
-        query = query.replace("$__rate_interval", "5m")
+    asking = queries(objects)
+    assert len(asking) == 17
+    for query in asking:
         promql_parser.parse(query)
-        asked = set(re.findall(r"\b\w+(?={)", query))
+        asked = metrics_asked(query)
         assert asked, query
         assert asked <= metrics_of_the_service()
         assert 'namespace="default",service="items-internal"' in query
@@ -102,7 +99,7 @@ def test_dashboards_of_two_namespaces_do_not_take_each_other_s_place(chart: Char
 
 
 def test_an_alert_says_where_it_is_and_what_to_do(chart: Chart) -> None:
-    for rule in one(chart.render(IMAGE, MODES["external"], EVERYTHING), "PrometheusRule")["spec"]["groups"][0]["rules"]:
+    for rule in rules(chart.render(IMAGE, MODES["external"], EVERYTHING)):
         assert "items" in rule["annotations"]["summary"]
         assert rule["labels"].items() >= {"namespace": "default", "service_name": "items"}.items()
         assert len(rule["annotations"]["description"]) > 50
