@@ -47,7 +47,8 @@ def _allowed(rule: dict[str, Any], default: Any) -> st.SearchStrategy[Any]:
             low, high = rule.get("minimum", 0), rule.get("maximum", 10**9)
             return st.one_of(st.integers(low, min(low + 10, high)), st.integers(low, high))
         case "number":
-            low, high = rule.get("minimum", rule.get("exclusiveMinimum", 0)), rule.get("maximum", 10)
+            low = rule.get("minimum", rule.get("exclusiveMinimum", 0))
+            high = rule.get("maximum", rule.get("exclusiveMaximum", 10))
             exclusive = "exclusiveMinimum" in rule
             return st.floats(low, min(high, 100), exclude_min=exclusive, exclude_max="exclusiveMaximum" in rule)
         case "string":

@@ -107,6 +107,7 @@ def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[
         ({"evaluation": {"password": "a@b:c/d!"}}, "password"),
         ({"evaluation": {"password": "short"}}, "password"),
         ({"config": {"logLevel": "loud"}}, "logLevel"),
+        ({"prometheusRule": {"errorRatio": 1}}, "errorRatio"),
         ({"ingress": {"host": "Not A Host"}}, "host"),
         ({"test": {"requests": [{"method": "GET", "path": "items", "status": 200}]}}, "path"),
         ({"extraEnv": [{"name": "A", "value": 5}]}, "value"),
