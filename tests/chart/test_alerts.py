@@ -103,7 +103,12 @@ CASES = [
     Case("errors, all of them", [pod(fast=0, failed=10)], "ServiceErrors"),
     Case("errors, of one pod and for others", [pod("items-1", failed=500), pod("items-2")], "ServiceErrors"),
     Case("errors, through a restart", [pod(failed=100, life=RESTARTED)], "ServiceErrors"),
-    Case("errors, a single one at night", [pod(fast=0, failed="0+0x29 1+0x29")]),
+    Case("errors, for 2 minutes", [pod(fast=0, failed="0+0x29 10+10x3 40+0x25")]),
+    Case(
+        "errors, one in 2 minutes, and nothing else",
+        [pod(fast=0, failed=" ".join(f"{n}+0x3" for n in range(15)))],
+        "ServiceErrors",
+    ),
     Case("errors, below errorRatio", [pod(fast=81, failed=19)], None, HIGHER),
     Case("errors, above errorRatio", [pod(fast=79, failed=21)], "ServiceErrors", HIGHER),
     #
