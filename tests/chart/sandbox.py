@@ -102,6 +102,8 @@ def node(release: Object, scratch: Path) -> Object:
         examined = container(pod, command=["python", "-c", _EXAMINE]).complete()
         helm_test = container(test)
         seen |= {"examined": examined, "test": helm_test.complete(), "first process": service.status()}
+        monitor = next(each for each in objects if each["kind"] == "ServiceMonitor")["spec"]["endpoints"][0]
+        _, seen["metrics"] = ask(service.manifest, monitor["port"], monitor["path"])
         service.signal(signal.SIGTERM)
         try:
             seen["end"] = process.wait(pod["spec"]["terminationGracePeriodSeconds"])
@@ -173,24 +175,30 @@ class Container:
 def answers(manifest: Object, name: str, process: subprocess.Popen[bytes]) -> bool:
     """Whether a probe passes before it has failed as often as its manifest allows."""
     probe = manifest[f"{name}Probe"]
-    ports = {port["name"]: port["containerPort"] for port in manifest["ports"]}
     for attempt in range(probe.get("failureThreshold", 3)):
         if attempt:
             time.sleep(probe.get("periodSeconds", 10))  # the probe's own pace
         if process.poll() is not None:
             return False
-        connection = http.client.HTTPConnection(
-            POD, ports[probe["httpGet"]["port"]], timeout=probe.get("timeoutSeconds", 1)
-        )
         try:
-            connection.request("GET", probe["httpGet"]["path"])
-            if 200 <= connection.getresponse().status < 400:
-                return True
+            status, _ = ask(manifest, **probe["httpGet"], timeout=probe.get("timeoutSeconds", 1))
         except (OSError, http.client.HTTPException):
             continue
-        finally:
-            connection.close()
+        if 200 <= status < 400:
+            return True
     return False
+
+
+def ask(manifest: Object, port: str, path: str, timeout: float = PATIENCE_SECONDS) -> tuple[int, str]:
+    """The status and the body of what a container answers at a port, by the port's name."""
+    ports = {each["name"]: each["containerPort"] for each in manifest["ports"]}
+    connection = http.client.HTTPConnection(POD, ports[port], timeout=timeout)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 def proxy(services: list[Object], pod: Object) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests import services
+from tests.chart.monitoring import metrics_asked, queries
 from tests.chart.rendering import EVERYTHING, MODES, Chart
 from tests.chart.sandbox import Object, run, way_in
 
@@ -21,6 +22,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "gunicorn": {"gunicorn": {"enabled": True, "workers": 2}, "config": {"databasePoolSize": 5}},
     "auth": {"auth": EVERYTHING["auth"], "drainSeconds": 1},
 }
+MONITORED = {name: EVERYTHING[name] for name in ("serviceMonitor", "prometheusRule", "dashboard", "networkPolicy")}
 _DATABASE = """
 import sys
 from chassis.development.postgres import embedded_postgres
@@ -58,6 +60,7 @@ def seen(
     objects = Chart(tools / "helm", service / "chart").render(
         {"image": {"tag": "1.0.0"}},
         MODES["external"],
+        MONITORED,
         VALUES[request.param],
         files=[service / "deploy" / "values.yaml"],
     )
@@ -65,7 +68,8 @@ def seen(
     with database(service, python) as folder:
         image["mounts"]["/database"] = folder
         secrets = {"items-database": {"DATABASE_URL": "postgresql://postgres@/postgres?host=/database"}}
-        return {"values": request.param, **run(way, {"objects": objects, "secrets": secrets, "image": image})}
+        what_was_seen = run(way, {"objects": objects, "secrets": secrets, "image": image})
+        return {"values": request.param, "objects": objects, **what_was_seen}
 
 
 @contextmanager
@@ -143,6 +147,12 @@ def test_helm_test_is_content(seen: Object) -> None:
     else:
         assert statuses == ["200", "200", "201", "200", "204", "404"]
         assert "skipped" not in said
+
+
+def test_what_alerts_and_dashboard_ask_for_is_in_its_metrics(seen: Object) -> None:
+    asked = set[str]().union(*map(metrics_asked, queries(seen["objects"])))
+    assert asked
+    assert asked <= set(re.findall(r"^(\w+)[{ ]", seen["metrics"], re.MULTILINE))
 
 
 def test_a_sigterm_ends_it_within_its_grace_period(seen: Object) -> None:
