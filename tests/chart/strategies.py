@@ -67,7 +67,7 @@ def _allowed(rule: dict[str, Any], default: Any) -> st.SearchStrategy[Any]:
 def values(draw: st.DrawFn) -> dict[str, Any]:
     """A database mode's least values, with some of the others over them."""
     chosen = merge(IMAGE, MODES[draw(st.sampled_from([*MODES]))])
-    for path in draw(st.lists(st.sampled_from([*LEAVES]), max_size=8, unique=True)):
+    for path in draw(st.lists(st.sampled_from([*LEAVES]), max_size=5, unique=True)):
         default = _at(_DEFAULTS, path)
         known = [st.just(default), st.just(_at(EVERYTHING, path) or default)]
         one = draw(st.one_of(*known, _allowed(LEAVES[path], default), _allowed(LEAVES[path], default)))

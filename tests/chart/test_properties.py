@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given, settings
 
 from tests.baking import REPOSITORY
-from tests.chart.rendering import HELMS, Chart, RenderError
+from tests.chart.pod_security import violations
+from tests.chart.rendering import HELMS, Chart, RenderError, pods
 from tests.chart.strategies import LEAVES, values
 from tests.chart.test_objects import check_schemas
 
 _EXAMPLES = int(os.environ.get("CHART_EXAMPLES", "60"))
-_NAMES = {path[-1] for path in LEAVES} | {"unknownKey"}
+# By the schema, or by the sentences of _validate.tpl, which the first line of the first template asks for.
+_REFUSALS = (
+    "values don't meet the specifications of the schema",
+    "execution error at (aiohttp-service/templates/deployment.yaml:1:",
+)
+# The sentences and Helm 3 join a path with dots, Helm 4 with slashes; both name what is unknown or missing apart.
+_NAMES = {join.join(path) for path in LEAVES for join in "./"} | {"unknownKey"}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +48,13 @@ def test_values_make_valid_objects_or_a_sentence(charts: list[Chart]) -> None:
         if isinstance(by_helm4, str) or isinstance(by_helm3, str):
             for said in (by_helm4, by_helm3):
                 assert "kind:" not in said, "a refusal renders nothing"
+                assert any(refusal in said for refusal in _REFUSALS), said
                 assert any(name in said for name in _NAMES), said
             return
         accepted += 1
         assert by_helm4 == by_helm3
         check_schemas(by_helm4)
+        assert not [each for _, pod in pods(by_helm4) for each in violations(pod)]
         names = [(each["kind"], each["metadata"]["name"]) for each in by_helm4]
         assert len(names) == len(set(names))
 
