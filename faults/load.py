@@ -89,11 +89,11 @@ async def create_item(port: int) -> int:
 
 @asynccontextmanager
 async def closed_loop(
-    port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record
+    port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record, think_seconds: float = 0
 ) -> AsyncIterator[None]:
-    """Keep-alive clients, each of which asks as soon as it is answered, until the block ends.
+    """Keep-alive clients, each of which asks when it is answered and has thought, until the block ends.
 
-    They end between two requests, so that none is cut off.
+    They end between two requests, so that none is cut off. They think for up to twice `think_seconds`, at random.
     """
     ending = False
 
@@ -102,8 +102,8 @@ async def closed_loop(
         while not ending:
             answer = await client.send(choose())
             record.add(answer)
-            if answer.status == NO_ANSWER:
-                await asyncio.sleep(0)  # a refused connection may be told at once
+            if think_seconds or answer.status == NO_ANSWER:  # a refused connection may be told at once
+                await asyncio.sleep(random.uniform(0, 2 * think_seconds))
         client.close()
 
     tasks = [asyncio.create_task(ask()) for _ in range(clients)]
