@@ -77,10 +77,10 @@ def reads_and_writes(item_id: int = 1, share_of_writes: float = 0.3) -> Callable
     return lambda: write if random.random() < share_of_writes else read
 
 
-async def create_item(port: int) -> int:
+async def create_item(port: int, **headers: str) -> int:
     """Creates an item and returns its id."""
     client = Client(port)
-    answer = await client.send(request("POST", "/v1/items", ITEM))
+    answer = await client.send(request("POST", "/v1/items", ITEM, **headers))
     client.close()
     if not answer.ok:
         raise RuntimeError(f"no item could be created: {answer.status or answer.error} {answer.body!r}")

@@ -1,0 +1,23 @@
+"""The scenarios, by name, in the page's order."""
+
+from collections.abc import Mapping
+
+from e2e.bench import Scenario
+from e2e.scenarios import access, installing, migrating, upgrading
+
+SCENARIOS: Mapping[str, Scenario] = {
+    **installing.SCENARIOS,
+    **access.SCENARIOS,
+    **upgrading.SCENARIOS,
+    **migrating.SCENARIOS,
+}
+
+QUICK = (
+    "install.external",
+    "install.evaluation",
+    "access.crud",
+    "upgrade.rolling",
+    "upgrade.crashing-image",
+    "migrate.failing",
+)
+"""Those that QUICK runs where none is named."""

@@ -1,0 +1,48 @@
+"""Clients that keep their connections, mix reads and writes, and send nothing twice, through the Ingress controller."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from e2e.bench import Bench
+from faults.http import request
+from faults.load import ITEM, Record, closed_loop, create_item
+from faults.row import Row
+
+_THINK_SECONDS = 0.5
+_ITEMS = 20
+
+
+@asynccontextmanager
+async def traffic(bench: Bench, clients: int, think_seconds: float = _THINK_SECONDS) -> AsyncIterator[Record]:
+    """Asks while the block runs."""
+    port, record = bench.options.ingress_port, Record()
+    items = [await create_item(port, Host=bench.host) for _ in range(_ITEMS)]
+    async with closed_loop(port, _mixed(bench.host, items), clients, record, think_seconds):
+        yield record
+
+
+def load(clients: int) -> str:
+    """What it is, in words."""
+    return (
+        f"{clients} keep-alive clients through the Ingress controller, a third each GET, POST and PUT, no retries, "
+        f"{_THINK_SECONDS:g} s between an answer and the next request"
+    )
+
+
+def judge(row: Row, record: Record) -> None:
+    """Takes the figures over, and holds that no request failed."""
+    row.requests, row.failures = len(record.outcomes), record.failures
+    row.hold(row.requests > 0, "nothing was asked")
+    row.hold(row.failures == 0, f"{row.failures} requests failed: {dict(record.errors)}")
+
+
+def _mixed(host: str, items: list[int]) -> Callable[[], bytes]:
+    headers = {"Host": host}
+    questions = [request("POST", "/v1/items", ITEM, **headers)] * len(items)
+    for item in items:
+        questions += [
+            request("GET", f"/v1/items/{item}", **headers),
+            request("PUT", f"/v1/items/{item}", ITEM, **headers),
+        ]
+    return lambda: random.choice(questions)
