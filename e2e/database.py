@@ -6,14 +6,7 @@ from e2e.bench import Bench, Object
 
 _USER = "service"
 _PASSWORD = "scenario"
-_POD_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": 70,
-    "runAsGroup": 70,
-    "fsGroup": 70,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_CONTAINER_SECURITY = {
+CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
@@ -53,13 +46,13 @@ class Postgres:
                 {"name": "PGDATA", "value": f"{_FOLDERS['data']}/pgdata"},
             ],
             "readinessProbe": {**ready, "periodSeconds": 1},
-            "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
-            "securityContext": _CONTAINER_SECURITY,
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+            "securityContext": CONTAINER_SECURITY,
             "volumeMounts": [{"name": name, "mountPath": path} for name, path in _FOLDERS.items()],
         }
         spec = {
             "automountServiceAccountToken": False,
-            "securityContext": _POD_SECURITY,
+            "securityContext": pod_security(70),
             "containers": [container],
             "volumes": [{"name": name, "emptyDir": {}} for name in _FOLDERS],
         }
@@ -72,8 +65,20 @@ class Postgres:
 
     async def query(self, sql: str, database: str = "service") -> list[str]:
         """The rows of an answer, their columns separated by a vertical bar."""
-        command = ["psql", f"--username={_USER}", f"--dbname={database}", "-At", f"--command={sql}"]
+        url = f"postgresql://{_USER}:{_PASSWORD}@127.0.0.1/{database}"
+        command = ["psql", url, "--no-align", "--tuples-only", f"--command={sql}"]
         return (await self.bench.kubectl("exec", self.name, "--", *command)).splitlines()
+
+
+def pod_security(user: int) -> Object:
+    """What the restricted Pod Security Standard asks of a pod."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": user,
+        "runAsGroup": user,
+        "fsGroup": user,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def secret(name: str, **content: str) -> Object:

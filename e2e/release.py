@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from e2e import images
 from e2e.bench import Bench, Object
 from e2e.commands import run
@@ -15,12 +17,21 @@ from tests.chart.rendering import merge
 NAME = "items"
 PODS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=service"
 SECRET = "items-database"
+VOLUME = f"data-{NAME}-database-0"
 
 Values = dict[str, Any]
 
-# A few millicores, so that all pods of a rolling update fit a small machine; everything else is as the chart has it.
-_SMALL: Values = {"resources": {"requests": {"cpu": "10m"}}}
+# So that all pods of a rolling update fit a small machine; everything else is as the chart has it.
+_SMALL: Values = {"resources": {"requests": {"cpu": "100m"}}}
 EXTERNAL: Values = {"database": {"mode": "external", "existingSecret": SECRET}}
+
+
+def evaluation(bench: Bench) -> Values:
+    """The values for mode evaluation, with the PostgreSQL that is to be had here."""
+    return {
+        "database": {"mode": "evaluation"},
+        "evaluation": {"password": "development", "image": bench.options.postgres_image},
+    }
 
 
 def image(tag: str) -> Values:
@@ -68,6 +79,11 @@ class Release:
     async def uninstall(self) -> str:
         """Returns what Helm says."""
         return await self._run("uninstall", NAME, "--wait", "--timeout=2m")
+
+    async def rendered(self) -> list[Object]:
+        """The objects that installing would make."""
+        rendered = await self._run("template", NAME, self._chart, given=self._values())
+        return [each for each in yaml.safe_load_all(rendered) if each]
 
     async def test(self) -> str:
         """Runs `helm test` and returns the test's last line.
@@ -127,14 +143,14 @@ class Release:
         return await run(helm, "--namespace", self.bench.namespace, command, *arguments, *files, given=text)
 
 
-async def deploy(bench: Bench, values: Values | None = None, helm: str = "helm") -> tuple[Release, Postgres]:
+async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
     """A release on a PostgreSQL of its own, as in production: ready, and reached through the Ingress controller."""
     bench.status = "starting PostgreSQL"
     database = Postgres(bench)
     await database.start()
     await bench.apply(secret(SECRET, DATABASE_URL=database.url()))
     bench.status = "installing"
-    release = Release(bench, merge(EXTERNAL, values or {}), helm)
+    release = Release(bench, merge(EXTERNAL, values or {}), chart=chart)
     await release.install()
     await release.until_served()
     return release, database

@@ -91,19 +91,23 @@ async def create_item(port: int, **headers: str) -> int:
 async def closed_loop(
     port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record, think_seconds: float = 0
 ) -> AsyncIterator[None]:
-    """Keep-alive clients, each of which asks when it is answered and has thought, until the block ends.
+    """Keep-alive clients, each of which thinks, asks and is answered, again and again, until the block ends.
 
     They end between two requests, so that none is cut off. They think for up to twice `think_seconds`, at random.
     """
     ending = False
 
+    async def think() -> None:
+        await asyncio.sleep(random.uniform(0, 2 * think_seconds))
+
     async def ask() -> None:
         client = Client(port)
+        await think()  # so that they do not begin all at once
         while not ending:
             answer = await client.send(choose())
             record.add(answer)
             if think_seconds or answer.status == NO_ANSWER:  # a refused connection may be told at once
-                await asyncio.sleep(random.uniform(0, 2 * think_seconds))
+                await think()
         client.close()
 
     tasks = [asyncio.create_task(ask()) for _ in range(clients)]

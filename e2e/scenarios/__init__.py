@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from e2e.bench import Scenario
-from e2e.scenarios import access, installing, migrating, upgrading
+from e2e.scenarios import access, changing, disrupting, installing, isolating, migrating, scaling, upgrading
 
 SCENARIOS: Mapping[str, Scenario] = {
     **installing.SCENARIOS,
     **access.SCENARIOS,
     **upgrading.SCENARIOS,
     **migrating.SCENARIOS,
+    **changing.SCENARIOS,
+    **disrupting.SCENARIOS,
+    **scaling.SCENARIOS,
+    **isolating.SCENARIOS,
 }
 
 QUICK = (

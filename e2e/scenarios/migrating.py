@@ -1,14 +1,21 @@
 """A migration that fails changes nothing for those who are served, and any number of them at once migrate once."""
 
-from e2e.bench import Bench, Scenario
+import json
+import time
+from collections import Counter
+
+from e2e.bench import Bench, Object, Scenario
 from e2e.commands import CommandError
-from e2e.release import NAME, deploy, image
+from e2e.database import Postgres, secret
+from e2e.release import EXTERNAL, NAME, SECRET, Release, deploy, image
 from e2e.traffic import judge, load, traffic
 from faults.row import Row
 
 _MIGRATIONS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=migration"
 _GIVE_UP_SECONDS = 20
 _AT_ONCE = 10
+_MANY = "many-migrations"
+_VERSION_TABLES = ("chassis_version", "alembic_version")
 
 
 async def failing(bench: Bench) -> Row:
@@ -39,4 +46,60 @@ async def failing(bench: Bench) -> Row:
     return row
 
 
-SCENARIOS: dict[str, Scenario] = {"migrate.failing": failing}
+async def at_once(bench: Bench) -> Row:
+    """Starts ten migrations at once on an empty database, and a release of ten pods on another."""
+    row = Row(
+        f"{_AT_ONCE} migrations at once, then a release of {_AT_ONCE} pods",
+        "two empty databases",
+        promise="each revision is applied once; all end well and are ready",
+    )
+    database = Postgres(bench)
+    await database.start()
+    for name in ("first", "second"):
+        await database.query(f"CREATE DATABASE {name}")
+    await bench.apply(secret(SECRET, DATABASE_URL=database.url("first")))
+    small = {"resources": {"requests": {"cpu": "10m"}}, "config": {"databasePoolSize": 4}}
+    release = Release(bench, EXTERNAL | small | {"replicas": _AT_ONCE})
+    bench.status = f"{_AT_ONCE} migrations at once"
+    begun = time.monotonic()
+    await bench.apply(await _many(release))
+    await bench.kubectl("wait", "--for=condition=Complete", f"job/{_MANY}", "--timeout=2m")
+    row.measured = f"all migrations ended after {time.monotonic() - begun:.0f} s"
+    pods = await bench.objects("pods", "--selector", f"job-name={_MANY}")
+    row.hold(len(pods) == _AT_ONCE, f"{len(pods)} pods for {_AT_ONCE} migrations")  # none was tried again
+    logs = [await bench.kubectl("logs", pod["metadata"]["name"]) for pod in pods]
+    await _judge_revisions(row, database, "first", logs)
+    waited = sum("migration_waiting" in log for log in logs)
+    row.measured += f"; {waited} waited for another"
+    bench.status = f"a release of {_AT_ONCE} pods"
+    await bench.apply(secret(SECRET, DATABASE_URL=database.url("second")))
+    begun = time.monotonic()
+    await release.install()
+    ready = len(await release.ready_pods())
+    row.hold(ready == _AT_ONCE, f"{ready} pods are ready")
+    row.measured += f"; {ready} pods ready {time.monotonic() - begun:.0f} s after helm install"
+    await _judge_revisions(
+        row, database, "second", [await bench.kubectl("logs", "--selector", _MIGRATIONS, "--tail=-1")]
+    )
+    return row
+
+
+async def _many(release: Release) -> Object:
+    """The release's migration Job, to be run so many times at once."""
+    [job] = [each for each in await release.rendered() if each["kind"] == "Job"]
+    spec = {**job["spec"], "completions": _AT_ONCE, "parallelism": _AT_ONCE}
+    return {"apiVersion": job["apiVersion"], "kind": "Job", "metadata": {"name": _MANY}, "spec": spec}
+
+
+async def _judge_revisions(row: Row, database: Postgres, name: str, logs: list[str]) -> None:
+    """Holds that each revision was applied once, by what the migrations say and by the version tables."""
+    steps = Counter(json.loads(line)["step"] for log in logs for line in log.splitlines() if '"migrating"' in line)
+    twice = [step for step, times in steps.items() if times > 1]
+    row.hold(bool(steps), f"{name}: nothing was applied")
+    row.hold(not twice, f"{name}: applied more than once: {', '.join(twice)}")
+    for table in _VERSION_TABLES:
+        versions = await database.query(f"SELECT version_num FROM {table}", name)
+        row.hold(len(versions) == 1, f"{name}: {table} holds {versions}")
+
+
+SCENARIOS: dict[str, Scenario] = {"migrate.failing": failing, "migrate.at-once": at_once}

@@ -11,7 +11,7 @@ from e2e.release import Release, deploy, image
 from e2e.traffic import judge, load, traffic
 from faults.row import Row
 
-_STUCK_SECONDS = 40
+_STUCK_SECONDS = 25
 
 
 async def rolling(bench: Bench) -> Row:
