@@ -107,6 +107,15 @@ class Release:
         """Those that are ready and stay."""
         return [pod for pod in await self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
 
+    async def until_settled(self) -> None:
+        """Returns when all pods are ready and those that had to go are gone."""
+
+        async def settled() -> bool:
+            pods = await self.pods()
+            return len(pods) > 0 and len(pods) == len(await self.ready_pods())
+
+        await self.bench.until(settled, "all pods ready, and no other one there")
+
     async def deployment(self) -> Object:
         found: Object = json.loads(await self.bench.kubectl("get", f"deployment/{NAME}", "--output=json"))
         return found

@@ -33,6 +33,7 @@ async def chart(bench: Bench) -> Row:
             bench.status = "upgrading, mode external"
             release.chart = None
             await release.upgrade()
+            await release.until_settled()
         judge(row, record)
         created = sum(each.status == 201 for each in record.outcomes)
         kept = int((await database.query("SELECT count(*) FROM items"))[0])
@@ -68,10 +69,9 @@ async def rotated_secret(bench: Bench) -> Row:
     await database.query(f"CREATE ROLE {user} LOGIN SUPERUSER PASSWORD '{password}'")
     async with traffic(bench, _CLIENTS) as record:
         bench.status = "rotating"
-        before = await release.pods()
         await bench.apply(secret(SECRET, DATABASE_URL=database.url(**_ROTATED)))
         await release.upgrade(over={"podAnnotations": {"checksum/database": "another"}})
-        await bench.kubectl("wait", "--for=delete", *(f"pod/{pod['metadata']['name']}" for pod in before))
+        await release.until_settled()
         users = await database.query(
             "SELECT DISTINCT usename FROM pg_stat_activity WHERE client_addr <> '127.0.0.1' AND datname = 'service'"
         )

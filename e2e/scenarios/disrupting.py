@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from e2e.bench import Bench, Object, Scenario
 from e2e.commands import CommandError
-from e2e.release import PODS, Release, deploy
+from e2e.release import Release, deploy
 from e2e.traffic import judge, load, traffic
 from faults.row import Row
 
@@ -20,9 +20,8 @@ _FILL = "import os; file = os.memfd_create('fill'); [os.write(file, bytes(1 << 2
 async def drain(bench: Bench) -> Row:
     """Drains the node of a pod."""
     clients = bench.count(100, 50)
-    release, _ = await deploy(bench)
-    before = await release.ready_pods()
-    node = before[0]["spec"]["nodeName"]
+    release, _ = await deploy(bench, {"podLabels": {"drained": bench.name}})  # which no other release has
+    node = (await release.ready_pods())[0]["spec"]["nodeName"]
     alone = len(await bench.objects("nodes")) == 1
     row = Row(
         "a node drained" + (", the cluster's only one: one pod goes and has nowhere to come back to" if alone else ""),
@@ -33,7 +32,8 @@ async def drain(bench: Bench) -> Row:
         bench.status = "draining"
         bench.started.push_async_callback(bench.kubectl, "uncordon", node)
         try:
-            await bench.kubectl("drain", node, "--pod-selector", PODS, f"--timeout={_DRAIN_SECONDS if alone else 120}s")
+            how = ("--delete-emptydir-data", f"--timeout={_DRAIN_SECONDS if alone else 120}s")
+            await bench.kubectl("drain", node, "--pod-selector", f"drained={bench.name}", *how)
             row.hold(not alone, "the only node was drained whole")
         except CommandError as error:
             refused = "disruption budget" in str(error)
@@ -43,8 +43,9 @@ async def drain(bench: Bench) -> Row:
         bench.status = "uncordoned"
         begun = time.monotonic()
         await bench.kubectl("uncordon", node)
-        await bench.until(lambda: _are_back(release, before[:0]), "all pods ready again")
+        await bench.until(lambda: _are_back(release, []), "all pods ready again")
         row.recovery_seconds = time.monotonic() - begun
+        await release.until_settled()
     judge(row, record)
     return row
 
@@ -81,6 +82,7 @@ async def _lost(bench: Bench, what: str, lose: Callable[[str], Awaitable[None]],
         await lose(before[0]["metadata"]["name"])
         await bench.until(lambda: _are_back(release, before[:1]), "all pods ready again")
         row.recovery_seconds = time.monotonic() - begun
+        await release.until_settled()
     judge(row, record, may_fail=may_fail)
     return row
 
@@ -108,6 +110,7 @@ async def out_of_memory(bench: Bench) -> Row:
             pass
         await bench.until(is_back, "the pod ready again after OOMKilled")
         row.recovery_seconds = time.monotonic() - begun
+        await release.until_settled()
     judge(row, record, may_fail=True)
     return row
 

@@ -39,6 +39,7 @@ async def rolling(bench: Bench) -> Row:
             served = [await _version_served_by(release, pod["metadata"]["name"]) for pod in await release.ready_pods()]
             row.hold(len(served) == 2, f"{len(served)} pods are ready after step {number + 1}")
             row.hold(all((each == images.NEXT_VERSION) == (tag == "2") for each in served), f"{served} are served")
+        await release.until_settled()
     row.measured = f"an upgrade or roll-back took {min(seconds):.0f} to {max(seconds):.0f} s"
     judge(row, record)
     return row
@@ -71,6 +72,7 @@ async def crashing_image(bench: Bench, *, helms: tuple[str, ...] = ("helm", "hel
                 row.hold(runs == f"{images.REPOSITORY}:1", f"{bench.status} left {runs}")
                 status = await release.status()
                 row.hold(status == "deployed", f"{bench.status} left the release {status}")
+        await release.until_settled()
     row.measured = "; ".join(figures)
     judge(row, record)
     return row
