@@ -12,7 +12,7 @@ from e2e.database import Postgres, secret
 from e2e.release import NAME
 
 CLUSTER = f"{NAME}-database"
-_MODULE = "github.com/cloudnative-pg/cloudnative-pg@v1.27.0"
+MODULE = "github.com/cloudnative-pg/cloudnative-pg@v1.27.0"
 _DEFINITION = "clusters.postgresql.cnpg.io"
 
 
@@ -25,9 +25,9 @@ async def is_there(bench: Bench) -> bool:
 async def define(bench: Bench) -> str:
     """Makes the resource definition for as long as the scenario runs; returns why it cannot, if so."""
     try:
-        module = json.loads(await run("go", "mod", "download", "-json", _MODULE))
+        module = json.loads(await run("go", "mod", "download", "-json", MODULE))
     except (CommandError, OSError):
-        return f"no operator of CloudNativePG, and the Go module {_MODULE} with its resource definitions cannot be had"
+        return f"no operator of CloudNativePG, and the Go module {MODULE} with its resource definitions cannot be had"
     file = Path(module["Dir"], "config", "crd", "bases", "postgresql.cnpg.io_clusters.yaml")
     await bench.kubectl("apply", "--server-side", f"--filename={file}")
     bench.started.push_async_callback(bench.kubectl, "delete", "crd", _DEFINITION)

@@ -18,7 +18,7 @@ _MIGRATIONS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=mi
 _GIVE_UP_SECONDS = 20
 _AT_ONCE = 10
 _MANY = "many-migrations"
-_LOCK = 0x6D696772617465  # of chassis/migrate.py
+LOCK = 0x6D696772617465  # of chassis/migrate.py
 _VERSION_TABLES = ("chassis_version", "alembic_version")
 
 
@@ -93,7 +93,7 @@ async def at_once(bench: Bench) -> Row:
 @asynccontextmanager
 async def _held_back(database: Postgres, name: str) -> AsyncIterator[None]:
     """Has all migrations of a database wait until the block ends, so that they begin at once."""
-    holding = asyncio.create_task(database.query(f"SELECT pg_advisory_lock({_LOCK}), pg_sleep(600)", name))
+    holding = asyncio.create_task(database.query(f"SELECT pg_advisory_lock({LOCK}), pg_sleep(600)", name))
     try:
         yield
     finally:
