@@ -31,8 +31,14 @@ async def define(bench: Bench) -> str:
     file = Path(module["Dir"], "config", "crd", "bases", "postgresql.cnpg.io_clusters.yaml")
     await bench.kubectl("apply", "--server-side", f"--filename={file}")
     bench.started.push_async_callback(bench.kubectl, "delete", "crd", _DEFINITION)
-    await bench.kubectl("wait", "--for=condition=Established", f"crd/{_DEFINITION}", "--timeout=1m")
+    await bench.until(lambda: _is_established(bench), "its resource definition established")
     return ""
+
+
+async def _is_established(bench: Bench) -> bool:
+    definition = json.loads(await bench.kubectl("get", f"crd/{_DEFINITION}", "--output=json"))
+    conditions = definition.get("status", {}).get("conditions") or []  # kubectl wait fails where there are none yet
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 @asynccontextmanager
