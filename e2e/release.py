@@ -54,11 +54,6 @@ class Release:
     helm: str = "helm"
     chart: Path | None = None
 
-    @property
-    def atomic(self) -> str:
-        """The flag that takes a failed upgrade back."""
-        return "--rollback-on-failure" if self.helm == "helm" else "--atomic"
-
     async def install(self) -> None:
         """Returns when all is ready."""
         await self._run("install", NAME, self._chart, "--wait", "--timeout=3m", given=self._values())
