@@ -38,6 +38,10 @@ test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every 
 faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
 
+.PHONY: e2e
+e2e: $(VENV)/.ready ## the chart and a service on the cluster that KUBECONFIG names (half an hour); ONLY=upgrade picks some, QUICK=1 scales down
+	@QUICK=$(QUICK) $(RUN) -m e2e $(ONLY)
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
 	@$(RUN) -m ruff format --check .

@@ -1,18 +1,18 @@
 """What an experiment has at hand: a scale, a folder, and the servers that end with it."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from app.settings import Settings
 from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
 
 from faults.postgres import Postgres
+from faults.row import Row
 from faults.service import APP, Service, migrate
 
-REPOSITORY = Path(__file__).parents[1]
 SETTINGS: dict[str, float] = {
     name: each.default
     for name, each in Settings.model_fields.items()
@@ -88,7 +88,5 @@ class Bench:
         return server
 
 
-def say(text: str) -> None:
-    """Writes a line for whoever watches."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
+"""An experiment; one that cannot go on raises."""

@@ -77,10 +77,10 @@ def reads_and_writes(item_id: int = 1, share_of_writes: float = 0.3) -> Callable
     return lambda: write if random.random() < share_of_writes else read
 
 
-async def create_item(port: int) -> int:
+async def create_item(port: int, **headers: str) -> int:
     """Creates an item and returns its id."""
     client = Client(port)
-    answer = await client.send(request("POST", "/v1/items", ITEM))
+    answer = await client.send(request("POST", "/v1/items", ITEM, **headers))
     client.close()
     if not answer.ok:
         raise RuntimeError(f"no item could be created: {answer.status or answer.error} {answer.body!r}")
@@ -89,21 +89,25 @@ async def create_item(port: int) -> int:
 
 @asynccontextmanager
 async def closed_loop(
-    port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record
+    port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record, think_seconds: float = 0
 ) -> AsyncIterator[None]:
-    """Keep-alive clients, each of which asks as soon as it is answered, until the block ends.
+    """Keep-alive clients, each of which thinks, asks and is answered, again and again, until the block ends.
 
-    They end between two requests, so that none is cut off.
+    They end between two requests, so that none is cut off. They think for up to twice `think_seconds`, at random.
     """
     ending = False
 
+    async def think() -> None:
+        await asyncio.sleep(random.uniform(0, 2 * think_seconds))
+
     async def ask() -> None:
         client = Client(port)
+        await think()  # so that they do not begin all at once
         while not ending:
             answer = await client.send(choose())
             record.add(answer)
-            if answer.status == NO_ANSWER:
-                await asyncio.sleep(0)  # a refused connection may be told at once
+            if think_seconds or answer.status == NO_ANSWER:  # a refused connection may be told at once
+                await think()
         client.close()
 
     tasks = [asyncio.create_task(ask()) for _ in range(clients)]

@@ -4,64 +4,85 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faults.bench import REPOSITORY, SETTINGS, SLACK_SECONDS
-from faults.postgres import postgres_version
 from faults.row import Row
 
-_HEAD = f"""# Fault experiments
+REPOSITORY = Path(__file__).parents[1]
 
-`make faults` writes this page: each row is an experiment on real processes, a real PostgreSQL and real signals.
-`make faults ONLY=database` runs those whose names begin like this and replaces their rows; `QUICK=1` scales all down
-and leaves the page alone. A failed request is one without an answer, or with another one than 2xx; no client retries,
-but for the writers. Recovery counts from the end of the fault to the last failure (to the first success, where none
-failed any more). A time may be {SLACK_SECONDS} s over its bound, for slow machines. – is not measured.
-"""
-_COLUMNS = ("fault", "load", "requests", "failures", "recovery time", "writes lost", "writes doubled", "also measured",
-            "promise", "verdict")  # fmt: skip
-
-
-def entry(row: Row, seconds: float) -> dict[str, Any]:
-    """A result with what it was measured on."""
-    return {
-        "row": asdict(row),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
-        "minutes": round(seconds / 60, 1),
-        "machine": _machine(),
-        "versions": _versions(),
-        "settings": SETTINGS,
-    }
+FIGURES: Mapping[str, Callable[[Row], str | int | None]] = {
+    "load": lambda row: row.load,
+    "requests": lambda row: row.requests,
+    "failures": lambda row: row.failures,
+    "recovery time": lambda row: None if row.recovery_seconds is None else f"{row.recovery_seconds:.2f} s",
+    "writes lost": lambda row: row.lost,
+    "writes doubled": lambda row: row.doubled,
+    "also measured": lambda row: row.measured,
+    "promise": lambda row: row.promise,
+    "verdict": lambda row: row.verdict,
+}
+"""The columns that a page may show beside what was done."""
 
 
-def write(results: dict[str, dict[str, Any]], page: Path) -> None:
-    """Writes the results and the page that shows them, beside each other."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.with_suffix(".json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    page.write_text(_page(results), encoding="utf-8")
+@dataclass(frozen=True)
+class Report:
+    """Results as they come in.
 
+    Attributes:
+        page: where they are shown; the JSON is beside it.
+        head: what the page begins with.
+        what: what a row is about, as the first column's name.
+        columns: of `FIGURES`.
+        versions: what the results depend on.
+        settings: in force where a row's load names no others.
+    """
 
-def read(page: Path) -> dict[str, dict[str, Any]]:
-    """The results of earlier runs."""
-    kept = page.with_suffix(".json")
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    page: Path
+    head: str
+    what: str
+    columns: tuple[str, ...]
+    versions: str
+    settings: Mapping[str, float] = field(default_factory=dict)
 
+    def add(self, name: str, row: Row, seconds: float, order: Iterable[str]) -> None:
+        """Writes a result in the place of an earlier one; what is not in the order any more goes."""
+        results = self._read()
+        results[name] = {
+            "row": asdict(row),
+            "date": datetime.now(UTC).date().isoformat(),
+            "commit": _commit(),
+            "minutes": round(seconds / 60, 1),
+            "machine": _machine(),
+            "versions": self.versions,
+            "settings": self.settings,
+        }
+        results = {known: results[known] for known in order if known in results}
+        self.page.parent.mkdir(parents=True, exist_ok=True)
+        self._kept.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        self.page.write_text(self._page(results), encoding="utf-8")
 
-def _page(results: dict[str, dict[str, Any]]) -> str:
-    rows = [(name, Row(**each["row"])) for name, each in results.items()]
-    runs: dict[tuple[str, ...], list[str]] = {}
-    for name, each in results.items():
-        runs.setdefault((each["date"], each["commit"], each["machine"], each["versions"]), []).append(name)
-    settings = {f"`{name.upper()}={value}`" for each in results.values() for name, value in each["settings"].items()}
-    return "\n".join(
-        [
-            _HEAD,
-            _table(_COLUMNS, [_cells(row) for _, row in rows]),
+    @property
+    def _kept(self) -> Path:
+        return self.page.with_suffix(".json")
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        return json.loads(self._kept.read_text(encoding="utf-8")) if self._kept.exists() else {}
+
+    def _page(self, results: dict[str, dict[str, Any]]) -> str:
+        rows = [Row(**each["row"]) for each in results.values()]
+        runs: dict[tuple[str, ...], list[str]] = {}
+        for name, each in results.items():
+            runs.setdefault((each["date"], each["commit"], each["machine"], each["versions"]), []).append(name)
+        settings = {
+            f"`{name.upper()}={value}`" for each in results.values() for name, value in each["settings"].items()
+        }
+        lines = [
+            self.head,
+            _table((self.what, *self.columns), [(row.what, *self._cells(row)) for row in rows]),
             "",
             "## Measured on",
             "",
@@ -73,23 +94,14 @@ def _page(results: dict[str, dict[str, Any]]) -> str:
                 ],
             ),
             "",
-            f"Settings in force, where a row's load names no others: {', '.join(sorted(settings))}.",
-            "",
         ]
-    )
+        if settings:
+            lines += [f"Settings in force, where a row's load names no others: {', '.join(sorted(settings))}.", ""]
+        return "\n".join(lines)
 
-
-def _cells(row: Row) -> tuple[str, ...]:
-    recovery = None if row.recovery_seconds is None else f"{row.recovery_seconds:.2f} s"
-    numbers = (row.requests, row.failures, recovery, row.lost, row.doubled)
-    return (
-        row.fault,
-        row.load or "–",
-        *("–" if each is None else f"{each:,}" if isinstance(each, int) else each for each in numbers),
-        row.measured or "–",
-        row.promise or "–",
-        row.verdict,
-    )
+    def _cells(self, row: Row) -> list[str]:
+        figures = [FIGURES[name](row) for name in self.columns]
+        return [f"{each:,}" if isinstance(each, int) else each or "–" for each in figures]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -101,7 +113,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _commit() -> str:
     commit = _git("describe", "--always", "--exclude=*")
-    changed = _git("status", "--porcelain", "--", ".", ":!docs/faults.*")  # but for the results themselves
+    changed = _git("status", "--porcelain", "--", ".", ":!docs/*.json", ":!docs/faults.md", ":!docs/e2e.md")  # results
     return (commit or "unknown") + ("-dirty" if changed else "")
 
 
@@ -115,8 +127,3 @@ def _machine() -> str:
     model = next((value.strip() for name, value in found.items() if name.strip() == "model name"), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
-
-
-def _versions() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "asyncpg", "uvloop", "gunicorn"))
-    return f"Python {platform.python_version()}, {packages}, {postgres_version()}"

@@ -1,10 +1,6 @@
-"""An experiment, and what it results in."""
+"""What an experiment results in."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
-
-from faults.bench import Bench
 
 
 @dataclass
@@ -12,12 +8,13 @@ class Row:
     """An experiment's result.
 
     Attributes:
+        what: what was done.
         promise: the bounds that it is held against.
         broken: those that did not hold, in words.
         not_run: why nothing was measured.
     """
 
-    fault: str
+    what: str
     load: str = ""
     requests: int | None = None
     failures: int | None = None
@@ -39,7 +36,3 @@ class Row:
         if self.not_run:
             return f"not run: {self.not_run}"
         return f"FAILED: {'; '.join(self.broken)}" if self.broken else "held"
-
-
-Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
-"""An experiment; one that cannot go on raises."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from faults.row import Scenario
+from faults.bench import Scenario
 from faults.scenarios import clients, database, overload, soak, starting, stopping, writes
 
 SCENARIOS: Mapping[str, Scenario] = {

@@ -5,13 +5,13 @@ import time
 from collections import Counter
 from itertools import cycle
 
-from faults.bench import SETTINGS, Bench
+from faults.bench import SETTINGS, Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, Footprint, footprint
 from faults.hostile import KINDS, attack
 from faults.http import request
 from faults.load import ITEM, Record, closed_loop, create_item, percentile
 from faults.processes import PATIENCE_SECONDS
-from faults.row import Row, Scenario
+from faults.row import Row
 from faults.sockets import Dripping
 
 _OTHERS = 4

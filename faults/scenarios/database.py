@@ -9,10 +9,10 @@ import asyncpg
 from tests.chassis.toxic_proxy import ToxicProxy
 
 from faults import pgbouncer, tmpfs
-from faults.bench import SETTINGS, SLACK_SECONDS, Bench
+from faults.bench import SETTINGS, SLACK_SECONDS, Bench, Scenario
 from faults.load import Record, closed_loop, create_item, percentile, reads_and_writes
 from faults.postgres import Postgres
-from faults.row import Row, Scenario
+from faults.row import Row
 from faults.scenarios.writes import Writers
 from faults.service import Service
 from faults.watch import Liveness, liveness

@@ -5,10 +5,10 @@ import re
 import time
 from pathlib import Path
 
-from faults.bench import SLACK_SECONDS, Bench
+from faults.bench import SLACK_SECONDS, Bench, Scenario
 from faults.http import Answer, request
 from faults.load import open_loop, percentile
-from faults.row import Row, Scenario
+from faults.row import Row
 from faults.service import EXAMPLE
 
 _CONNECTIONS = 10

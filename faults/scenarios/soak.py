@@ -4,11 +4,11 @@ import asyncio
 import json
 from collections import Counter
 
-from faults.bench import Bench
+from faults.bench import Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, footprint
 from faults.http import Client, request
 from faults.load import ITEM
-from faults.row import Row, Scenario
+from faults.row import Row
 
 _CLIENTS = 16
 _LIST = request("GET", "/v1/items?limit=5")

@@ -5,8 +5,8 @@ import time
 from functools import partial
 from itertools import pairwise
 
-from faults.bench import SLACK_SECONDS, Bench
-from faults.row import Row, Scenario
+from faults.bench import SLACK_SECONDS, Bench, Scenario
+from faults.row import Row
 from faults.service import APP, GUNICORN
 
 _READY_SECONDS = 1  # the promise

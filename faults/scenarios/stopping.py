@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from faults.balancer import Balancer
-from faults.bench import SLACK_SECONDS, Bench
+from faults.bench import SLACK_SECONDS, Bench, Scenario
 from faults.http import Client, request
 from faults.load import ITEM, Record, closed_loop, create_item, reads_and_writes
-from faults.row import Row, Scenario
+from faults.row import Row
 from faults.service import APP, GUNICORN
 from faults.sockets import Dripping, idle, unread
 

@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Self
 from uuid import uuid4
 
-from faults.bench import Bench
+from faults.bench import Bench, Scenario
 from faults.http import NO_ANSWER, Client, request
 from faults.load import ITEM
 from faults.postgres import Postgres
 from faults.processes import PATIENCE_SECONDS
-from faults.row import Row, Scenario
+from faults.row import Row
 
 _WRITERS = 8
 _AGAIN_SECONDS = 0.05

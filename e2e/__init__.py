@@ -1,0 +1,1 @@
+"""The chart and a service on a real cluster: `make e2e`."""

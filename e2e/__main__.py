@@ -1,0 +1,67 @@
+"""`python -m e2e [NAME …]`: runs the scenarios whose names begin like this, all where none is named."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+from e2e import commands
+from e2e.bench import Bench, in_namespace, remove_namespaces
+from e2e.images import bake_service, build_and_load
+from e2e.options import Options
+from e2e.scenarios import QUICK, SCENARIOS
+from faults.report import REPOSITORY, Report
+from faults.run import chosen, run, say
+from tools.fetch_helm import fetch
+
+_OUTPUT = REPOSITORY / "build" / "e2e"
+_TOOLS = REPOSITORY / "build" / "tools"
+_HEAD = """# On a real cluster
+
+`make e2e` writes this page: it bakes a service, builds its image and runs each row's scenario with the real Helm on the
+cluster that KUBECONFIG names. `make e2e ONLY=upgrade` runs those whose names begin like this and replaces their rows;
+`QUICK=1` scales down and leaves the page alone. A failed request is one without an answer, or with another one than
+2xx; no client sends one again. Recovery counts from the moment when a pod goes, or may come back, until all are ready
+again. – is not measured. What cannot run on the cluster at hand is not run, and says why.
+"""
+_COLUMNS = ("load", "requests", "failures", "recovery time", "also measured", "promise", "verdict")
+
+
+async def main() -> int:
+    """Returns 1 if a promise did not hold."""
+    if not os.environ.get("KUBECONFIG"):
+        sys.exit(
+            "KUBECONFIG is not set: make e2e needs a cluster. CONTRIBUTING.md tells how to get one, and what is set."
+        )
+    options = Options.from_environment()
+    names = chosen(SCENARIOS, sys.argv[1:] or ([*QUICK] if options.quick else []))
+    fetch(_TOOLS)
+    begun = time.monotonic()
+    say("Baking a service, building its images and loading them …")
+    service = bake_service(_OUTPUT / "service")
+    await build_and_load(options, service)
+    await remove_namespaces(_TOOLS)
+    say(f"The images are loaded after {time.monotonic() - begun:.0f} s.")
+    page = (_OUTPUT if options.quick else REPOSITORY / "docs") / "e2e.md"
+    report = Report(page, _HEAD, "scenario", _COLUMNS, await _versions(options))
+    try:
+        return await run(
+            {name: in_namespace(scenario) for name, scenario in SCENARIOS.items()},
+            names,
+            lambda name: Bench(name, options, _TOOLS, service, _OUTPUT / "logs" / name),
+            report,
+        )
+    finally:
+        await remove_namespaces(_TOOLS)
+        say(f"e2e took {time.monotonic() - begun:.0f} s.")
+
+
+async def _versions(options: Options) -> str:
+    kubernetes = json.loads(await commands.run(_TOOLS / "kubectl", "version", "--output=json"))["serverVersion"]
+    helms = [await commands.run(_TOOLS / helm, "version", "--template={{.Version}}") for helm in ("helm", "helm3")]
+    return f"Kubernetes {kubernetes['gitVersion']}, Helm {' and '.join(helms)}, {options.postgres_image}"
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,57 @@
+"""CloudNativePG: its operator where the cluster has it; else its resource definitions, and its part is played."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from e2e.bench import Bench
+from e2e.commands import CommandError, run
+from e2e.database import Postgres, secret
+from e2e.release import NAME
+
+CLUSTER = f"{NAME}-database"
+MODULE = "github.com/cloudnative-pg/cloudnative-pg@v1.27.0"
+_DEFINITION = "clusters.postgresql.cnpg.io"
+
+
+async def is_there(bench: Bench) -> bool:
+    """Whether the operator runs in the cluster."""
+    label = "app.kubernetes.io/name=cloudnative-pg"
+    return bool(await bench.kubectl("get", "deployments", "--all-namespaces", "--selector", label, "--output=name"))
+
+
+async def define(bench: Bench) -> str:
+    """Makes the resource definition for as long as the scenario runs; returns why it cannot, if so."""
+    try:
+        module = json.loads(await run("go", "mod", "download", "-json", MODULE))
+    except (CommandError, OSError):
+        return f"no operator of CloudNativePG, and the Go module {MODULE} with its resource definitions cannot be had"
+    file = Path(module["Dir"], "config", "crd", "bases", "postgresql.cnpg.io_clusters.yaml")
+    await bench.kubectl("apply", "--server-side", f"--filename={file}")
+    bench.started.push_async_callback(bench.kubectl, "delete", "crd", _DEFINITION)
+    await bench.until(lambda: _is_established(bench), "its resource definition established")
+    return ""
+
+
+async def _is_established(bench: Bench) -> bool:
+    definition = json.loads(await bench.kubectl("get", f"crd/{_DEFINITION}", "--output=json"))
+    conditions = definition.get("status", {}).get("conditions") or []  # kubectl wait fails where there are none yet
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+@asynccontextmanager
+async def played(bench: Bench, database: Postgres) -> AsyncIterator[None]:
+    """What the operator would do: when the Cluster is there, its Secret is made, with a running server's address."""
+
+    async def play() -> None:
+        await bench.kubectl("wait", "--for=create", f"cluster.postgresql.cnpg.io/{CLUSTER}", "--timeout=2m")
+        await bench.apply(secret(f"{CLUSTER}-app", uri=database.url()))
+
+    playing = asyncio.create_task(play())
+    try:
+        yield
+        await playing
+    finally:
+        playing.cancel()

@@ -1,0 +1,35 @@
+"""Runs programs."""
+
+import asyncio
+import shlex
+from pathlib import Path
+
+_MOST_TOLD = 1500
+
+
+class CommandError(Exception):
+    """A program ended with an exit status that is not 0; the message is what it said at the end."""
+
+
+async def run(*command: str | Path, given: str | None = None, folder: Path | None = None) -> str:
+    """Returns what the program writes on its standard output; `given` is its standard input.
+
+    Raises:
+        CommandError: its exit status is not 0.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+    )
+    try:
+        output, errors = await process.communicate(None if given is None else given.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode:
+        name = shlex.join(map(str, (Path(command[0]).name, *command[1:])))
+        raise CommandError(f"{name[:200]}: {(output + errors).decode(errors='replace')[-_MOST_TOLD:].strip()}")
+    return output.decode()

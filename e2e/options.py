@@ -1,0 +1,46 @@
+"""What differs from cluster to cluster, from the environment; what is not set is as with kind."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import Self
+
+STAND_IN = "localhost/e2e-postgres:18"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the cluster is reached and given images.
+
+    Attributes:
+        build: the command that builds an image; `--tag NAME FOLDER` follows.
+        load: the command that hands images to the cluster's nodes; their names follow.
+        ingress_port: where the Ingress controller and the Gateway listen on 127.0.0.1.
+        gateway: namespace and name of the Gateway.
+        postgres_image: the PostgreSQL for modes external and evaluation; `STAND_IN` is built from e2e/postgres first.
+        quick: whether the scenarios are scaled down.
+    """
+
+    build: tuple[str, ...]
+    load: tuple[str, ...]
+    ingress_port: int
+    gateway: tuple[str, str]
+    postgres_image: str
+    quick: bool
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Reads BUILD, LOAD, INGRESS_PORT, GATEWAY, POSTGRES_IMAGE and QUICK; an empty one counts as not set."""
+        namespace, _, gateway = _variable("GATEWAY", "kube-system/traefik").partition("/")
+        return cls(
+            build=tuple(shlex.split(_variable("BUILD", "docker build"))),
+            load=tuple(shlex.split(_variable("LOAD", "kind load docker-image"))),
+            ingress_port=int(_variable("INGRESS_PORT", "80")),
+            gateway=(namespace, gateway),
+            postgres_image=_variable("POSTGRES_IMAGE", "docker.io/library/postgres:18-alpine"),
+            quick=bool(_variable("QUICK", "")),
+        )
+
+
+def _variable(name: str, default: str) -> str:
+    return os.environ.get(name) or default

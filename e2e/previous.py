@@ -1,0 +1,39 @@
+"""The chart as it was in the version before this one, out of the repository's history."""
+
+import re
+from pathlib import Path
+
+from e2e.commands import CommandError, run
+from faults.report import REPOSITORY
+
+_FILE = "chart/Chart.yaml"
+
+
+async def previous_chart(folder: Path) -> tuple[str, Path] | None:
+    """Its version, and where it is written; None where the checkout has no such commit."""
+    present = _version((REPOSITORY / _FILE).read_text(encoding="utf-8"))
+    try:
+        after = ""
+        commits = await run("git", "log", "--format=%H", "--", _FILE, folder=REPOSITORY)
+        for commit in commits.split():
+            version = _version(await run("git", "show", f"{commit}:{_FILE}", folder=REPOSITORY))
+            if version != present:
+                # The last commit with that version: what was changed since then, before the version was, is in it.
+                return version, await _write(f"{after}^" if after else "HEAD", folder)
+            after = commit
+    except CommandError:
+        pass
+    return None
+
+
+async def _write(commit: str, folder: Path) -> Path:
+    archive = folder / "chart.tar"
+    await run("git", "archive", f"--output={archive}", commit, "chart", folder=REPOSITORY)
+    await run("tar", "--extract", f"--file={archive}", f"--directory={folder}")
+    return folder / "chart"
+
+
+def _version(chart: str) -> str:
+    found = re.search(r"(?m)^version: *(\S+)", chart)
+    assert found, "a chart has a version"
+    return found[1]

@@ -1,0 +1,165 @@
+"""A release of the chart, and the Helm that looks after it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from e2e import images
+from e2e.bench import Bench, Object
+from e2e.commands import run
+from e2e.database import Postgres, secret
+from faults.http import Answer, Client, request
+from tests.chart.rendering import merge
+
+NAME = "items"
+PODS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=service"
+SECRET = "items-database"
+VOLUME = f"data-{NAME}-database-0"
+
+Values = dict[str, Any]
+
+# So that all pods of a rolling update fit a small machine; everything else is as the chart has it.
+_SMALL: Values = {"resources": {"requests": {"cpu": "100m"}}}
+EXTERNAL: Values = {"database": {"mode": "external", "existingSecret": SECRET}}
+
+
+def evaluation(bench: Bench) -> Values:
+    """The values for mode evaluation, with the PostgreSQL that is to be had here."""
+    return {
+        "database": {"mode": "evaluation"},
+        "evaluation": {"password": "development", "image": bench.options.postgres_image},
+    }
+
+
+def image(tag: str) -> Values:
+    """The values that choose an image by its tag."""
+    return {"image": {"repository": images.REPOSITORY, "tag": tag}}
+
+
+@dataclass
+class Release:
+    """A release of the chart in the scenario's namespace.
+
+    Attributes:
+        values: over those of the service's deploy/values.yaml.
+        helm: `helm`, which is Helm 4, or `helm3`.
+        chart: the service's copy, where no other is named.
+    """
+
+    bench: Bench
+    values: Values = field(default_factory=dict)
+    helm: str = "helm"
+    chart: Path | None = None
+
+    async def install(self) -> None:
+        """Returns when all is ready."""
+        await self._run("install", NAME, self._chart, "--wait", "--timeout=3m", given=self._values())
+
+    async def upgrade(self, *flags: str, over: Values | None = None) -> None:
+        """Upgrades, with other values over the release's own where some are given; waits until all is ready.
+
+        Raises:
+            CommandError: it failed.
+        """
+        flags = flags or ("--timeout=3m",)
+        await self._run("upgrade", NAME, self._chart, "--wait", *flags, given=self._values(over))
+
+    async def rollback(self) -> None:
+        """Goes back to the revision before this one."""
+        await self._run("rollback", NAME, "--wait", "--timeout=3m")
+
+    async def uninstall(self) -> str:
+        """Returns what Helm says."""
+        return await self._run("uninstall", NAME, "--wait", "--timeout=2m")
+
+    async def rendered(self) -> list[Object]:
+        """The objects that installing would make."""
+        rendered = await self._run("template", NAME, self._chart, given=self._values())
+        return [each for each in yaml.safe_load_all(rendered) if each]
+
+    async def test(self) -> str:
+        """Runs `helm test` and returns the test's last line.
+
+        Raises:
+            CommandError: it failed.
+        """
+        told = await self._run("test", NAME, "--logs", "--timeout=1m")
+        return next(line for line in told.splitlines() if line.endswith(" failed"))
+
+    async def status(self) -> str:
+        """As Helm has it: deployed, failed, …"""
+        told = json.loads(await self._run("status", NAME, "--output=json"))
+        return str(told["info"]["status"])
+
+    async def pods(self) -> list[Object]:
+        """The service's pods, those that are ending too."""
+        return await self.bench.objects("pods", "--selector", PODS)
+
+    async def ready_pods(self) -> list[Object]:
+        """Those that are ready and stay."""
+        return [pod for pod in await self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+
+    async def until_settled(self) -> None:
+        """Returns when all pods are ready and those that had to go are gone."""
+
+        async def settled() -> bool:
+            pods = await self.pods()
+            return len(pods) > 0 and len(pods) == len(await self.ready_pods())
+
+        await self.bench.until(settled, "all pods ready, and no other one there")
+
+    async def deployment(self) -> Object:
+        found: Object = json.loads(await self.bench.kubectl("get", f"deployment/{NAME}", "--output=json"))
+        return found
+
+    async def ask(self, method: str, path: str, body: Any = None, host: str = "", **headers: str) -> Answer:
+        """Sends a request through the Ingress controller."""
+        client = Client(self.bench.options.ingress_port)
+        answer = await client.send(request(method, path, body, Host=host or self.bench.host, **headers))
+        client.close()
+        return answer
+
+    async def until_served(self) -> None:
+        """Returns when the Ingress controller sends requests to the service."""
+
+        async def served() -> bool:
+            return (await self.ask("GET", "/openapi.json")).ok
+
+        await self.bench.until(served, "an answer through the Ingress controller", 30)
+
+    @property
+    def _chart(self) -> Path:
+        return self.chart or self.bench.service / "chart"
+
+    def _values(self, over: Values | None = None) -> Values:
+        ingress = {"ingress": {"enabled": True, "host": self.bench.host}}
+        under = merge(merge(_SMALL, image("1")), merge(ingress, self.values))
+        return merge(under, over or {})
+
+    async def _run(self, command: str, *arguments: str | Path, given: Values | None = None) -> str:
+        file = self.bench.service / "deploy" / "values.yaml"
+        files: list[str | Path] = [] if given is None else ["--values", file, "--values", "-"]
+        text = None if given is None else json.dumps(given)
+        helm = self.bench.tools / self.helm
+        return await run(helm, "--namespace", self.bench.namespace, command, *arguments, *files, given=text)
+
+
+async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
+    """A release on a PostgreSQL of its own, as in production: ready, and reached through the Ingress controller."""
+    bench.status = "starting PostgreSQL"
+    database = Postgres(bench)
+    await database.start()
+    await bench.apply(secret(SECRET, DATABASE_URL=database.url()))
+    bench.status = "installing"
+    release = Release(bench, merge(EXTERNAL, values or {}), chart=chart)
+    await release.install()
+    await release.until_served()
+    return release, database
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

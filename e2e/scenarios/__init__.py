@@ -1,0 +1,27 @@
+"""The scenarios, by name, in the page's order."""
+
+from collections.abc import Mapping
+
+from e2e.bench import Scenario
+from e2e.scenarios import access, changing, disrupting, installing, isolating, migrating, scaling, upgrading
+
+SCENARIOS: Mapping[str, Scenario] = {
+    **installing.SCENARIOS,
+    **access.SCENARIOS,
+    **upgrading.SCENARIOS,
+    **migrating.SCENARIOS,
+    **changing.SCENARIOS,
+    **disrupting.SCENARIOS,
+    **scaling.SCENARIOS,
+    **isolating.SCENARIOS,
+}
+
+QUICK = (
+    "install.external",
+    "install.evaluation",
+    "access.crud",
+    "upgrade.rolling",
+    "upgrade.crashing-image",
+    "migrate.failing",
+)
+"""Those that QUICK runs where none is named."""

@@ -1,0 +1,52 @@
+"""Clients that keep their connections, mix reads and writes, and send nothing twice, through the Ingress controller."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from e2e.bench import Bench
+from faults.http import request
+from faults.load import ITEM, Record, closed_loop, create_item
+from faults.row import Row
+
+_THINK_SECONDS = 1.0  # so that a machine with two cores has time for the cluster, too
+_ITEMS = 20
+
+
+@asynccontextmanager
+async def traffic(bench: Bench, clients: int) -> AsyncIterator[Record]:
+    """Asks while the block runs."""
+    port, record = bench.options.ingress_port, Record()
+    items = [await create_item(port, Host=bench.host) for _ in range(_ITEMS)]
+    async with closed_loop(port, _mixed(bench.host, items), clients, record, _THINK_SECONDS):
+        yield record
+
+
+def load(clients: int) -> str:
+    """What it is, in words."""
+    return (
+        f"{clients} keep-alive clients through the Ingress controller, a third each GET, POST and PUT, no retries, "
+        f"{_THINK_SECONDS:g} s on average between an answer and the next request"
+    )
+
+
+def judge(row: Row, record: Record, *, may_fail: bool = False) -> None:
+    """Takes the figures over, and holds that no request failed, unless some may."""
+    row.requests, row.failures = len(record.outcomes), record.failures
+    row.hold(row.requests > 0, "nothing was asked")
+    failed = ", ".join(f"{count} × {error}" for error, count in record.errors.items())
+    if may_fail:
+        row.measured = "; ".join(filter(None, [row.measured, f"failed: {failed}" if failed else ""]))
+    else:
+        row.hold(not failed, f"failed requests: {failed}")
+
+
+def _mixed(host: str, items: list[int]) -> Callable[[], bytes]:
+    headers = {"Host": host}
+    questions = [request("POST", "/v1/items", ITEM, **headers)] * len(items)
+    for item in items:
+        questions += [
+            request("GET", f"/v1/items/{item}", **headers),
+            request("PUT", f"/v1/items/{item}", ITEM, **headers),
+        ]
+    return lambda: random.choice(questions)

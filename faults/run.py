@@ -1,0 +1,101 @@
+"""Runs experiments one after the other and reports them."""
+
+import asyncio
+import re
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from faults.report import FIGURES, REPOSITORY, Report
+from faults.row import Row
+
+_STATUS_SECONDS = 5
+_FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # this machine's, which are nobody's business
+
+
+class Place(Protocol):
+    """Where an experiment runs.
+
+    Attributes:
+        logs: a folder for what its processes write.
+        status: how far it is, shown now and again.
+        started: what ends with the experiment.
+    """
+
+    logs: Path
+    status: str
+    started: AsyncExitStack
+
+
+P = TypeVar("P", bound=Place)
+
+
+def chosen(scenarios: Mapping[str, object], beginnings: list[str]) -> list[str]:
+    """The names that begin with one of these, all where there is none.
+
+    Raises:
+        SystemExit: no name does.
+    """
+    names = [name for name in scenarios if name.startswith(tuple(beginnings) or "")]
+    if not names:
+        sys.exit(f"There is no such experiment; there are {', '.join(scenarios)}.")
+    return names
+
+
+async def run(
+    scenarios: Mapping[str, Callable[[P], Awaitable[Row]]],
+    names: list[str],
+    place: Callable[[str], P],
+    report: Report,
+) -> int:
+    """Runs some of the experiments, each in a place of its own; returns 1 if a promise did not hold."""
+    broken = False
+    for name in names:
+        begun = time.monotonic()
+        here = place(name)
+        shutil.rmtree(here.logs, ignore_errors=True)
+        here.logs.mkdir(parents=True)
+        row = await _run(name, scenarios[name], here)
+        say(f"{name}: {row.verdict} ({time.monotonic() - begun:.0f} s)\n  {_figures(row)}")
+        report.add(name, row, time.monotonic() - begun, scenarios)
+        broken |= bool(row.broken)
+    say(f"{report.page.relative_to(REPOSITORY)} is written.")
+    return int(broken)
+
+
+async def _run(name: str, scenario: Callable[[P], Awaitable[Row]], place: P) -> Row:
+    """Runs an experiment, says now and again how far it is, and ends what it has started."""
+    begun = time.monotonic()
+
+    async def tell() -> None:
+        while True:
+            say(f"{name}: {time.monotonic() - begun:.0f} s, {place.status}")
+            await asyncio.sleep(_STATUS_SECONDS)
+
+    telling = asyncio.create_task(tell())
+    try:
+        async with place.started:
+            return await scenario(place)
+    except Exception as error:  # the others go on
+        (place.logs / "traceback.log").write_text(traceback.format_exc())
+        reason = _FOLDERS.sub("…/", f"{type(error).__name__}: {error}")
+        return Row(name, broken=[f"the experiment broke off: {reason}"])
+    finally:
+        telling.cancel()
+
+
+def _figures(row: Row) -> str:
+    names = ("requests", "failures", "recovery time", "writes lost", "writes doubled")
+    found = [(name, FIGURES[name](row)) for name in names]
+    return "; ".join([*(f"{name} {value}" for name, value in found if value is not None), row.measured])
+
+
+def say(text: str) -> None:
+    """Writes a line for whoever watches."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
