@@ -23,7 +23,8 @@ _HEAD = """# On a real cluster
 cluster that KUBECONFIG names. `make e2e ONLY=upgrade` runs those whose names begin like this and replaces their rows;
 `QUICK=1` scales down and leaves the page alone. A failed request is one without an answer, or with another one than
 2xx; no client sends one again. Recovery counts from the moment when a pod goes, or may come back, until all are ready
-again. – is not measured. What cannot run on the cluster at hand is not run, and says why.
+again. The service asks for 100m of CPU, so that all of it fits a small machine; where a row names no other values, the
+rest is as the chart has it. – is not measured. What cannot run on the cluster at hand is not run, and says why.
 """
 _COLUMNS = ("load", "requests", "failures", "recovery time", "also measured", "promise", "verdict")
 
