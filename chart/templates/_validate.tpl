@@ -45,7 +45,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (hasPrefix "verify-" .Values.database.sslMode) (not (or .Values.database.caSecret (has "PGSSLROOTCERT" $names))) -}}
-{{- $found = append $found (printf "database.sslMode is %s but database.caSecret is empty: name the Secret that holds the CAs under ca.crt." .Values.database.sslMode) -}}
+{{- $found = append $found (printf "database.sslMode is %s but database.caSecret is empty: name the Secret that holds the CAs under ca.crt, or set PGSSLROOTCERT in extraEnv." .Values.database.sslMode) -}}
 {{- end -}}
 {{- if not .Values.image.repository -}}
 {{- $found = append $found "image.repository is not set: name the service's image, such as ghcr.io/example-team/items-service." -}}
