@@ -94,9 +94,11 @@ class Bench:
 
     async def _end(self) -> None:
         folder = f"--output-directory={self.logs}"
-        await self.kubectl("cluster-info", "dump", f"--namespaces={self.namespace}", folder, "--output=yaml")
-        (self.logs / "describe.txt").write_text(await self.kubectl("describe", "all,job,ingress,pvc"))
-        await self.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        try:
+            await self.kubectl("cluster-info", "dump", f"--namespaces={self.namespace}", folder, "--output=yaml")
+            (self.logs / "describe.txt").write_text(await self.kubectl("describe", "all,job,ingress,pvc"))
+        finally:
+            await self.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
 Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]

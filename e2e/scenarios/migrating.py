@@ -103,7 +103,8 @@ async def _held_back(database: Postgres, name: str) -> AsyncIterator[None]:
 
 
 async def _are_connected(database: Postgres, name: str) -> bool:
-    connections = await database.query(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{name}'")
+    clients = f"datname = '{name}' AND backend_type = 'client backend'"
+    connections = await database.query(f"SELECT 1 FROM pg_stat_activity WHERE {clients}")
     return len(connections) == _AT_ONCE + 1  # beside the one that holds them back
 
 
