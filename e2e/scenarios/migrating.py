@@ -96,10 +96,10 @@ async def _held_back(database: Postgres, name: str) -> AsyncIterator[None]:
     holding = asyncio.create_task(database.query(f"SELECT pg_advisory_lock({LOCK}), pg_sleep(600)", name))
     try:
         yield
-    finally:
         await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
-        await asyncio.wait([holding])
-        holding.exception()  # its connection was cut
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)  # its connection was cut
 
 
 async def _are_connected(database: Postgres, name: str) -> bool:
