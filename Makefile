@@ -39,7 +39,7 @@ faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour)
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
 
 .PHONY: e2e
-e2e: $(VENV)/.ready ## the chart and a service on the cluster that KUBECONFIG names (half an hour); ONLY=upgrade picks some, QUICK=1 scales down
+e2e: $(VENV)/.ready ## the chart and a service on the cluster that KUBECONFIG names (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m e2e $(ONLY)
 
 .PHONY: lint
