@@ -1,6 +1,7 @@
 """Processes that end with the harness, whatever ends it."""
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -18,11 +19,18 @@ POLL_SECONDS = 0.01
 """Between two questions to another process, which has no event to await."""
 
 
+# Below what systems give to their clients, which might have it before it is listened on; and each process counts from a
+# place of its own, as tests run side by side.
+_FIRST_PORT, _PORTS = 10_000, 22_768
+_NUMBERS = itertools.count(1009 * os.getpid())
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on; another one each time."""
+    while True:
+        port = _FIRST_PORT + next(_NUMBERS) % _PORTS
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 async def spawn(*command: str | Path, log: Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Process:

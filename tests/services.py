@@ -2,17 +2,10 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.baking import REPOSITORY
-
-
-def free_port() -> str:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
 
 
 def environment_for(service: Path) -> Path:

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from faults.processes import free_port
 from tests.baking import REPOSITORY
-from tests.services import free_port
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def demo_environment() -> dict[str, str]:
     """Ports of its own, and nothing of the make that runs these tests."""
     without = {"DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
     inherited = {name: value for name, value in os.environ.items() if name not in without}
-    return inherited | {"PORT": free_port(), "INTERNAL_PORT": free_port()}
+    return inherited | {"PORT": str(free_port()), "INTERNAL_PORT": str(free_port())}
 
 
 def test_the_tour_ends_by_itself_where_that_was_asked(demo_environment: dict[str, str]) -> None:

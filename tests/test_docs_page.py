@@ -15,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.services import environment_for, free_port, run
+from faults.processes import free_port
+from tests.services import environment_for, run
 
 PATIENCE_SECONDS = 60
 
@@ -45,9 +46,9 @@ def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
     """A service with the defaults, running on its embedded PostgreSQL."""
     service = new_service()
     run(service, tools, "make", "openapi")  # makes the environment
-    port = free_port()
+    port, internal_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    environment |= {"PORT": port, "INTERNAL_PORT": free_port()}
+    environment |= {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
     process = subprocess.Popen(
         [environment_for(service) / "bin" / "python", "-m", "chassis.development.run"],
         cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

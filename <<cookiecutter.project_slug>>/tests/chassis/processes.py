@@ -1,6 +1,7 @@
 """Real processes of a service: started, watched by what they log, ended by signals."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,12 +24,18 @@ PATIENCE_SECONDS = 30  # bounds a test on a slow machine; nothing waits this lon
 
 _NONE: Mapping[str, str] = {}
 
+# Below what systems give to their clients, which might have it before it is listened on; and each process counts from a
+# place of its own, as tests run side by side.
+_FIRST_PORT, _PORTS = 10_000, 22_768
+_NUMBERS = itertools.count(1009 * os.getpid())
+
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on; another one each time."""
+    while True:
+        port = _FIRST_PORT + next(_NUMBERS) % _PORTS
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass
