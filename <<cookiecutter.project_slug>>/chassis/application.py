@@ -11,21 +11,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import ClientSession, hdrs, web
+from aiohttp import ClientSession, web
 
 from chassis.bodies import Bodies
 from chassis.client import client_session
 from chassis.contract import Route
 from chassis.cors import cors
-from chassis.database import Database, Pool
+from chassis.database import Database
 from chassis.docs import docs_routes
 from chassis.endpoint import endpoint
-from chassis.health import Health, State, create_internal_api
+from chassis.health import Health, create_internal_api
 from chassis.idempotency import clean
 from chassis.limits import InFlight, limits
 from chassis.metrics import BUILD_INFO
 from chassis.observe import observe
 from chassis.openapi import check_names, openapi_document
+from chassis.pool import Pool
 from chassis.problems import problems
 from chassis.project import project
 from chassis.saturation import sample
@@ -84,12 +85,6 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
 
-    async def on_prepare(_: web.Request, response: web.StreamResponse) -> None:
-        if health.state is State.DRAINING:
-            # Both are needed: the one closes the connection, the other tells the client not to reuse it.
-            response.force_close()
-            response.headers[hdrs.CONNECTION] = "close"
-
     async def run(_: web.Application) -> AsyncIterator[None]:
         calls_seen_by = [tracing.of_calls] if tracing else []
         async with (
@@ -108,7 +103,6 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             for task in tasks:
                 task.cancel()
 
-    api.on_response_prepare.append(on_prepare)
     api.cleanup_ctx.append(run)
     BUILD_INFO.labels(project().name, project().version).set(1)
     return Application(api, create_internal_api(health), health, settings)

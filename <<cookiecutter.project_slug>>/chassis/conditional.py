@@ -80,6 +80,8 @@ def is_refused(request: web.Request, tag: str) -> bool:
 
 def is_known(request: web.Request, tag: str) -> bool:
     """Whether `If-None-Match` of a read names this representation (RFC 9110, section 13.1.2); it compares weakly."""
+    if hdrs.IF_NONE_MATCH not in request.headers:
+        return False
     known = _tags(request, hdrs.IF_NONE_MATCH)
     return known == ["*"] or tag in {each.removeprefix("W/") for each in known}
 

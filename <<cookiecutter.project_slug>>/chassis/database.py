@@ -1,46 +1,18 @@
-"""PostgreSQL through asyncpg's pool; whatever means "not available" is one error."""
+"""What queries run on: PostgreSQL, by whatever connection."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
-import structlog
-
-from chassis.errors import DatabaseUnavailableError, OverloadedError
-from chassis.hosts import CANNOT_CONNECT, Hosts
-from chassis.settings import Settings
 
 if TYPE_CHECKING:  # generic in its stubs only
     from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 """A connection, of the pool or on its own."""
-
-log = structlog.get_logger()
-
-# The server went away under a statement, or takes no writes any more: true of one connection, it is true of all.
-_SERVER_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby, since a failover
-    asyncpg.InternalClientError,  # asyncpg's protocol was cut off in the middle
-    OSError,  # TimeoutError is one: no answer, though PostgreSQL itself gives up slow statements before
-)
-# The server is there and cannot do this now; the same request may succeed later.
-_NOT_NOW = (
-    asyncpg.OperatorInterventionError,  # a statement that took too long, for one
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # a deadlock, or a conflict of transactions
-    asyncpg.LockNotAvailableError,
-)
-_SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
-_CLOSE_TIMEOUT_SECONDS = 2
 
 
 class Database(ABC):
@@ -70,6 +42,16 @@ class Database(ABC):
         async with self.connection() as connection:
             return await connection.fetchrow(query, *values)
 
+    async def load(self, query: str, key: object) -> asyncpg.Record | None:
+        """Reads the row of a key, or None where there is none; reads of several requests may leave as one statement.
+
+        Args:
+            query: takes keys as an array and returns each row's key first: `SELECT id, … WHERE id = ANY ($1)`.
+            key: the row's.
+        """
+        rows = await self.fetch(query, [key])
+        return rows[0] if rows else None
+
 
 class InTransaction(Database):
     """The connection of a transaction that somebody else began and will end."""
@@ -92,134 +74,3 @@ class InTransaction(Database):
         """As on a connection of its own."""
         async with self._turn, self._connection.transaction():
             return await self._connection.fetchrow(query, *values)
-
-
-class Pool(Database):
-    """A pool of connections, used as an asynchronous context manager.
-
-    Entering it connects to nothing: connections are made when they are first needed, so that a service starts while its
-    database is away. Every wait is bounded.
-
-    Attributes:
-        max_size: connections that it may have.
-        waiting: requests that wait for one.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._dsn = settings.database_url.get_secret_value()
-        self._longest_wait = settings.database_acquire_timeout_seconds
-        self._connect_timeout = settings.database_connect_timeout_seconds
-        self._schema_is_current = False
-        self.max_size = settings.database_pool_size
-        self.waiting = 0
-        self._turns = asyncio.Semaphore(self.max_size)  # first come, first served, which asyncpg's own queue is not
-        timeouts = {
-            "lock_timeout": settings.database_lock_timeout_seconds,
-            "statement_timeout": settings.database_statement_timeout_seconds,
-            # A process that is stopped, or cut off, in a transaction must not keep its locks.
-            "idle_in_transaction_session_timeout": settings.request_timeout_seconds,
-        }
-        hosts = Hosts(self._dsn)
-        self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
-            connect=lambda *_, **options: hosts.connect(**options),
-            min_size=0,
-            max_size=self.max_size,
-            timeout=self._connect_timeout,
-            command_timeout=settings.database_command_timeout_seconds,
-            server_settings={name: f"{seconds * 1000:.0f}" for name, seconds in timeouts.items()},
-        )
-
-    async def __aenter__(self) -> Self:
-        await self._pool
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
-                await self._pool.close()
-        except TimeoutError:
-            log.warning("database_pool_terminated", reason=f"not closed within {_CLOSE_TIMEOUT_SECONDS} s")
-            self._pool.terminate()
-
-    @property
-    def address(self) -> str:
-        """The database's address without its password, for logs."""
-        url = urlsplit(self._dsn)
-        host = url.netloc.rpartition("@")[2]
-        return f"{url.scheme}://{host}{url.path}"
-
-    @property
-    def size(self) -> int:
-        """Connections that it has."""
-        return self._pool.get_size()
-
-    @property
-    def idle(self) -> int:
-        """Connections that nobody uses."""
-        return self._pool.get_idle_size()
-
-    def mark_schema_current(self) -> None:
-        """The schema is known not to be behind: from now on, what is missing in it is a mistake of the code's."""
-        self._schema_is_current = True
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool.
-
-        Raises:
-            OverloadedError: all are in use, and none became free in time.
-        """
-        if self._turns.locked():
-            await self._wait()
-        else:
-            await self._turns.acquire()
-        lost = False
-        try:
-            try:
-                connection = await self._pool.acquire()  # at once, or as soon as a new one is made, which has its time
-            except CANNOT_CONNECT as error:
-                raise DatabaseUnavailableError from error
-            try:
-                yield connection
-            finally:
-                lost = _is_lost(connection)
-                await self._pool.release(connection, timeout=self._connect_timeout)
-        except _SERVER_LOST as error:
-            if isinstance(error, OSError) and not _is_of_asyncpg(error):
-                raise  # the code between, which does other things, too
-            await self._pool.expire_connections()
-            raise DatabaseUnavailableError from error
-        except _NOT_NOW as error:
-            raise DatabaseUnavailableError from error
-        except _SCHEMA_MISSING as error:
-            if self._schema_is_current:
-                raise
-            raise DatabaseUnavailableError from error
-        except asyncpg.InterfaceError as error:
-            if not lost:  # a mistake of the code's
-                raise
-            raise DatabaseUnavailableError from error
-        finally:
-            self._turns.release()
-
-    async def _wait(self) -> None:
-        # Not for long: a queue that is longer than its time-out answers everybody too late.
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._longest_wait):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise OverloadedError from None
-        finally:
-            self.waiting -= 1
-
-
-def _is_lost(connection: Connection) -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool has taken it back already
-        return True
-
-
-def _is_of_asyncpg(error: BaseException) -> bool:
-    return any(frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame, _ in walk_tb(error.__traceback__))

@@ -29,6 +29,7 @@ from chassis.settings import Settings
 if TYPE_CHECKING:  # what it needs is large, and is loaded only where tokens are asked for
     from chassis.auth import Authentication
 
+_NOBODY = Caller()
 _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake of a hostile body
 
 
@@ -58,29 +59,30 @@ def endpoint(
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
     async def handle(request: web.Request) -> web.Response:
-        caller = Caller()
+        caller = _NOBODY
         if authentication:
             with in_flight.waiting():  # for the issuer's keys, now and then
                 caller = await authentication.caller(request, route.scopes)
         body = await _json_content(request, bodies) if contract.body else b""
         values = _checked(request, contract, body)
-        values |= {name: resources[hint] for name, hint in contract.given.items()}
+        for name, hint in contract.given.items():
+            values[name] = resources[hint]
         if contract.caller:
             values[contract.caller] = caller
         if contract.if_match:
             values[contract.if_match] = if_match(request, required=settings.require_if_match)
+        parameter = contract.idempotent
+        key = idempotency_key(request, caller) if parameter else None
+        if not parameter or not key:
+            return _answer(request, route, contract, await route.handler(**values))
 
-        async def carry_out(**instead: Database) -> web.Response:
-            return _answer(request, route, contract, await route.handler(**values | instead))
+        async def carry_out(database: Database) -> web.Response:
+            return _answer(request, route, contract, await route.handler(**values | {parameter: database}))
 
-        name = contract.idempotent
-        key = idempotency_key(request, caller) if name else None
-        if not name or not key:
-            return await carry_out()
         # As the client said it, but for blanks and the order of members: what the models add changes with the code.
         said = json.dumps(json.loads(body), sort_keys=True) if contract.body else ""
         content = f"{request.query_string}\n{said}"
-        return await once(values[name], key, content, keep, lambda database: carry_out(**{name: database}))
+        return await once(values[parameter], key, content, keep, carry_out)
 
     return handle
 
@@ -91,7 +93,8 @@ def _checked(request: web.Request, contract: Contract, content: bytes) -> dict[s
     Raises:
         InvalidRequestError: some break their rules; it names them all.
     """
-    values, mistakes = dict[str, Any](), list[Mistake]()
+    values: dict[str, Any] = {}
+    mistakes: list[Mistake] = []
     for name, adapter in contract.path.items():
         try:
             values[name] = adapter.validate_strings(request.match_info[name])
@@ -105,7 +108,7 @@ def _checked(request: web.Request, contract: Contract, content: bytes) -> dict[s
             mistakes += _mistakes(error, "parameter")
         twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
         mistakes += [Mistake("parameter", name, "Should be given once") for name in twice]
-    elif request.query:
+    elif request.query_string:
         mistakes += [Mistake("parameter", name, "Takes no query parameters") for name in request.query]
     if contract.body:
         name, body = contract.body
@@ -145,16 +148,16 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def _answer(request: web.Request, route: Route, contract: Contract, result: Any) -> web.Response:
     if contract.result is None:
         return web.Response(status=204)
-    headers = {}
+    headers = {hdrs.CONTENT_TYPE: "application/json"}
     if isinstance(result, Versioned):
         tag = headers[hdrs.ETAG] = etag(result, contract.form)
         if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
             if is_refused(request, tag):
                 raise PreconditionFailedError
             if is_known(request, tag):
-                return web.Response(status=304, headers=headers)
-    body = contract.result.dump_json(result)
-    response = web.Response(status=route.status, body=body, content_type="application/json", headers=headers)
+                return web.Response(status=304, headers={hdrs.ETAG: tag})
+    body = contract.result.serializer.to_json(result)
+    response = web.Response(status=route.status, body=body, headers=headers)
     if route.location:
         response.headers["Location"] = NAMES.sub(
             lambda name: quote(str(getattr(result, name[1])), safe=""), route.location

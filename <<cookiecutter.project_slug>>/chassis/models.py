@@ -23,8 +23,11 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL, which PostgreSQL cannot store."""
 
 
+_DIGITS = re.compile("-?(0|[1-9][0-9]*)", re.ASCII)
+
+
 def _whole_number(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value, re.ASCII):
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("Should be a whole number in plain digits")
     # JSON knows one kind of number, and so does JSON Schema: 5.0 is an integer.
     return int(value) if isinstance(value, float) and value.is_integer() else value

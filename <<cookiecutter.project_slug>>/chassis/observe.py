@@ -2,17 +2,15 @@
 
 import re
 import time
-from uuid import uuid4
+from random import getrandbits
 
-import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
-from structlog.contextvars import bind_contextvars, unbind_contextvars
+from structlog.contextvars import bind_contextvars
 
-from chassis.metrics import ACTIVE_REQUESTS, REQUEST_DURATION
-
-log = structlog.get_logger()
+from chassis.logs import log_request
+from chassis.metrics import ACTIVE_REQUESTS, request_duration
 
 REQUEST_ID = web.RequestKey("request_id", str)
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -24,7 +22,7 @@ _CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
 def request_id_of(headers: CIMultiDictProxy[str]) -> str:
     """The client's request id where it is well-formed, or a new one."""
     given = headers.get(REQUEST_ID_HEADER, "")
-    return given if _WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+    return given if _WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
 def method_of(request: web.Request) -> str:
@@ -57,8 +55,5 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         ACTIVE_REQUESTS.dec()
         duration = time.perf_counter() - started
         method, route = method_of(request), route_of(request)
-        REQUEST_DURATION.labels(method, route, f"{status // 100}xx").observe(duration)
-        log.info(
-            "request", method=method, route=route, status=status, duration_ms=round(duration * 1000, 2), bytes=size
-        )
-        unbind_contextvars("request_id", "trace_id")
+        request_duration(method, route, f"{status // 100}xx").observe(duration)
+        log_request(method=method, route=route, status=status, seconds=duration, size=size)

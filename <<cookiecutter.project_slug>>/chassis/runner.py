@@ -10,6 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from chassis.connection import SERVER, Connection, Patience, without_middlewares
+from chassis.health import Health, State
 from chassis.observe import request_id_of
 
 log = structlog.get_logger()
@@ -82,11 +83,14 @@ class Runner(web.AppRunner):
 
     Args:
         application: what answers.
+        health: tells whether the service is draining: then each answer is its connection's last.
         patience: with slow clients.
         longest_request_seconds: what a request that is in flight at the end may still take.
     """
 
-    def __init__(self, application: web.Application, patience: Patience, longest_request_seconds: float) -> None:
+    def __init__(
+        self, application: web.Application, health: Health, patience: Patience, longest_request_seconds: float
+    ) -> None:
         super().__init__(
             application,
             access_log=None,
@@ -95,6 +99,7 @@ class Runner(web.AppRunner):
             shutdown_timeout=longest_request_seconds,
             auto_decompress=False,  # see chassis.bodies
         )
+        self._health = health
         self._patience = patience
 
     async def _make_server(self) -> web.Server:
@@ -109,6 +114,10 @@ class Runner(web.AppRunner):
             # What follows a broken body is no request, and what follows the wish for another protocol may be none.
             if request.content.exception() is not None or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower():
                 response.force_close()
+            if self._health.state is State.DRAINING:
+                # Both are needed: the one closes the connection, the other tells the client not to reuse it.
+                response.force_close()
+                response.headers[hdrs.CONNECTION] = "close"
             return response
 
         return _Server(self._patience, handle, request_factory=made.request_factory, **self._kwargs)

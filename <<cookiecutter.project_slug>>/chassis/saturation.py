@@ -3,8 +3,8 @@
 import asyncio
 from typing import Never
 
-from chassis.database import Pool
 from chassis.metrics import CONNECTION_REQUESTS, CONNECTIONS, CONNECTIONS_MAX, EVENT_LOOP_LAG
+from chassis.pool import Pool
 
 _INTERVAL_SECONDS = 1
 

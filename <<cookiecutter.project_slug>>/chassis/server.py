@@ -1,6 +1,7 @@
 """Serving: sockets, signals, and an end that loses no request."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -89,13 +90,14 @@ async def serve(
     settings = application.settings
     longest = settings.request_timeout_seconds
     patience = Patience(head=settings.header_timeout_seconds, body=settings.body_timeout_seconds, answer=longest)
-    internal_runner = Runner(application.internal, patience, longest)
-    api_runner = Runner(application.api, patience, longest)
+    internal_runner = Runner(application.internal, application.health, patience, longest)
+    api_runner = Runner(application.api, application.health, patience, longest)
     try:
         for runner, sockets in ((internal_runner, internal), (api_runner, api)):
             await runner.setup()
             for each in sockets:
                 await web.SockSite(runner, each).start()
+        _settle_memory()
         log.info("listening", api=_addresses(api), internal=_addresses(internal))
         await stop.requested.wait()
         application.health.drain()
@@ -106,6 +108,13 @@ async def serve(
         await api_runner.cleanup()
         await internal_runner.cleanup()
     log.info("stopped")
+
+
+def _settle_memory() -> None:
+    """Has the garbage collector pass over what stays, and look less often: a request leaves few cycles behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _addresses(sockets: Sequence[socket.socket]) -> list[str]:

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     database_command_timeout_seconds: Seconds = Field(
         default=5, validate_default=True, description="longest wait for PostgreSQL's answer"
     )
+    database_coalesce_reads: bool = Field(
+        default=True, description="whether reads by id that wait for a connection leave as one statement"
+    )
     host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
     port: Port = 8080
     internal_port: Port = Field(default=8081, validate_default=True)

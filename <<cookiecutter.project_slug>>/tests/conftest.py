@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -14,8 +15,10 @@ from pytest_aiohttp import AiohttpClient
 from app.routes import ROUTES
 from app.settings import Settings
 from chassis.application import create_application
+from chassis.database import Connection
 from chassis.development.postgres import embedded_postgres
 from chassis.migrate import migrate
+from chassis.pool import Pool
 from chassis.schema import HISTORIES
 from tests.databases import drop_database, make_database
 
@@ -61,7 +64,33 @@ def settings(database_url: str) -> Settings:
     return Settings(database_url=SecretStr(database_url))
 
 
+_SESSION_STATE = """
+    SELECT 'the setting ' || name FROM pg_settings WHERE source = 'session' AND name <> 'jit' -- which asyncpg sets
+    UNION ALL SELECT 'an advisory lock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+    UNION ALL SELECT 'the temporary relation ' || relname FROM pg_class WHERE relnamespace = pg_my_temp_schema()
+    UNION ALL SELECT 'the channel ' || name FROM pg_listening_channels() AS name
+    UNION ALL SELECT 'the prepared statement ' || name FROM pg_prepared_statements WHERE from_sql
+"""
+
+
 @pytest.fixture
-async def client(aiohttp_client: AiohttpClient, settings: Settings) -> TestClient[web.Request, web.Application]:
+def sessions_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has whoever leaves something in a session fail, as the next request on that connection would find it."""
+    connection_of = Pool.connection
+
+    @asynccontextmanager
+    async def connection(pool: Pool) -> AsyncIterator[Connection]:
+        async with connection_of(pool) as lent:
+            yield lent
+            if left := [row[0] for row in await lent.fetch(_SESSION_STATE)]:
+                raise AssertionError(f"left behind in the session, for the next request to find: {', '.join(left)}")
+
+    monkeypatch.setattr(Pool, "connection", connection)
+
+
+@pytest.fixture
+async def client(
+    aiohttp_client: AiohttpClient, settings: Settings, sessions_left_alone: None
+) -> TestClient[web.Request, web.Application]:
     """A client of this service."""
     return await aiohttp_client(create_application(ROUTES, settings).api)

@@ -111,6 +111,7 @@ tolerations:
 CLIENT_TIMEOUT_SECONDS: config.clientTimeoutSeconds
 CORS_ORIGINS: config.corsOrigins
 DATABASE_ACQUIRE_TIMEOUT_SECONDS: config.databaseAcquireTimeoutSeconds
+DATABASE_COALESCE_READS: config.databaseCoalesceReads
 DATABASE_COMMAND_TIMEOUT_SECONDS: config.databaseCommandTimeoutSeconds
 DATABASE_CONNECT_TIMEOUT_SECONDS: config.databaseConnectTimeoutSeconds
 DATABASE_LOCK_TIMEOUT_SECONDS: config.databaseLockTimeoutSeconds

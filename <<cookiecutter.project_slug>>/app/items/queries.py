@@ -39,7 +39,7 @@ def position_of(item: Item, query: ItemQuery) -> list[int]:
 
 
 async def select_item(database: Database, item_id: int) -> Item | None:
-    row = await database.fetchrow(f"SELECT {_COLUMNS} FROM items WHERE id = $1", item_id)
+    row = await database.load(f"SELECT {_COLUMNS} FROM items WHERE id = ANY ($1)", item_id)
     return Item.model_validate(dict(row)) if row else None
 
 

@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from chassis.database import Pool
 from chassis.development.postgres import embedded_postgres
 from chassis.migrate import migrate
+from chassis.pool import Pool
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import PATIENCE_SECONDS
@@ -239,7 +239,7 @@ async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
 async def test_a_connection_that_is_not_given_back_does_not_hold_the_end_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database._CLOSE_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("chassis.pool._CLOSE_TIMEOUT_SECONDS", 0.2)
     with capture_logs() as logs:
         async with asyncio.timeout(BOUND_SECONDS), Pool(settings) as pool:
             kept = pool.connection()
@@ -299,3 +299,24 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
             await asyncio.sleep(0.01)
     await until_recovered(service)
     operator.terminate()
+
+
+async def test_connections_that_a_peak_has_left_over_are_closed(
+    start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.pool._SPARE_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.pool._LONGEST_IDLE_SECONDS", 0.05)
+    service = await start(**TIMEOUTS)
+    await all_at_once(service, 200, "/sleep/50")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await operator.fetchval(f"SELECT count(*) FROM {OTHERS}"):
+            await asyncio.sleep(0.01)
+    await all_at_once(service, 200)
+
+
+async def test_a_transaction_that_was_not_ended_is_nothing_to_the_next_request(settings: Settings) -> None:
+    async with Pool(settings.model_copy(update={"database_pool_size": 1})) as pool:
+        async with pool.connection() as connection:
+            await connection.execute("BEGIN")
+        async with pool.connection() as connection:
+            assert not connection.is_in_transaction()

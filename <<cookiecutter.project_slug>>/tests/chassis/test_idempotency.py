@@ -10,8 +10,9 @@ import aiohttp
 import asyncpg
 import pytest
 
-from chassis.database import Connection, Pool
+from chassis.database import Connection
 from chassis.idempotency import clean
+from chassis.pool import Pool
 from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import PATIENCE_SECONDS, free_port, service_process
 

@@ -73,3 +73,20 @@ async def test_a_deadline_ends_the_query_on_the_server_too(start: Start, databas
         while await connection.fetchval(running):
             await asyncio.sleep(0.01)
     await connection.close()
+
+
+async def test_each_request_has_a_deadline_of_its_own(start: Start) -> None:
+    service = await start(request_timeout_seconds=0.5)
+    status = {"late": 503, "in time": 200}
+
+    async def ask(kind: str, after: float) -> float:
+        await asyncio.sleep(after)
+        begun = time.monotonic()
+        response = await service.api.get("/wait/60000" if kind == "late" else "/wait/50")
+        assert response.status == status[kind]
+        return time.monotonic() - begun
+
+    kinds = ["late", "in time", "late", "late", "in time", "late"]
+    seconds = await asyncio.gather(*(ask(kind, 0.15 * turn) for turn, kind in enumerate(kinds)))
+    for kind, taken in zip(kinds, seconds, strict=True):
+        assert (0.5 if kind == "late" else 0.05) <= taken < 0.5 + 2

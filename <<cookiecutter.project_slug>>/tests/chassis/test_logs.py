@@ -79,6 +79,23 @@ async def test_a_log_that_nobody_reads_holds_nothing_up(database_url: str) -> No
         assert await service.until_ended() == 0  # which has parsed every line
 
 
+async def test_a_line_that_has_begun_is_finished_before_the_next_one() -> None:
+    code = (
+        "import os\n"
+        "stdout = os.dup(1)\n"
+        "reading, writing = os.pipe()\n"
+        "os.dup2(writing, 1)\n"
+        "configure_logs('INFO', 'json')\n"
+        "log = structlog.get_logger()\n"
+        "log.info('begun', text='a' * 100_000)\n"  # more than a pipe has room for
+        "log.info('dropped')\n"
+        "read = os.read(reading, 200_000)\n"
+        "log.info('last')\n"
+        "os.write(stdout, read + os.read(reading, 200_000))\n"
+    )
+    assert [line["event"] for line in await _logged_by(code)] == ["begun", "last"]
+
+
 async def test_a_log_whose_reader_has_gone_holds_nothing_up(database_url: str) -> None:
     async with service_process(database_url) as service, aiohttp.ClientSession() as client:
         assert service.process.stdout
