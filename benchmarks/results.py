@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Self
 
@@ -95,6 +96,7 @@ class Results:
         versions: of the programs and libraries, by name.
         scale: how the article's pods and limits were scaled, in words.
         limits: CPU cores and MiB that each of the article's deployments may take, all its pods together.
+        pods: of each of the article's deployments, as scaled.
     """
 
     taken_at: str
@@ -104,6 +106,7 @@ class Results:
     versions: Mapping[str, str]
     scale: str
     limits: Mapping[str, tuple[float, float]]
+    pods: Mapping[str, int] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
@@ -115,9 +118,11 @@ class Results:
         return [one for one in self.samples if (one.experiment, one.subject, one.operation, one.peak_share) == wanted]
 
     def save(self, file: Path) -> None:
-        """Writes it all as JSON."""
+        """Writes it all as JSON; of a histogram each step's distance from the one before, and its count."""
+        told = asdict(self)
+        told["samples"] = [each | {"histogram": _distances(each["histogram"])} for each in told["samples"]]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self), separators=(",", ":")) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(told, separators=(",", ":")) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -129,8 +134,15 @@ class Results:
         return cls(**told)
 
 
-def _steps(told: Mapping[str, int]) -> dict[int, int]:
-    return {int(step): count for step, count in told.items()}
+def _distances(histogram: Mapping[int, int]) -> list[int]:
+    steps = sorted(histogram)
+    return [
+        value for before, step in zip([0, *steps], steps, strict=False) for value in (step - before, histogram[step])
+    ]
+
+
+def _steps(told: list[int]) -> dict[int, int]:
+    return dict(zip(accumulate(told[::2]), told[1::2], strict=True))
 
 
 def together(samples: Iterable[Sample]) -> Counter[int]:

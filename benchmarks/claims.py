@@ -1,0 +1,232 @@
+"""The article's claims, each with the rule by which the figures confirm it, refute it or show that it has changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, measurement
+from benchmarks.results import Experiment, Operation, Results
+from benchmarks.statistics import estimate, percent
+
+Verdict = Literal["confirmed", "changed", "refuted", "not measured"]
+
+ARTICLE_PODS = {"bare": 10, "gunicorn-1": 10, "gunicorn-11": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a claim."""
+
+    claim: str
+    rule: str
+    verdict: Verdict
+    figures: str
+
+
+def findings(results: Results, experiment: Experiment) -> list[Finding]:
+    """Every claim's verdict by the article's matrix, here or on a cluster."""
+    made = []
+    for claim, rule, judge in CLAIMS:
+        verdict, figures = judge(results, experiment) or ("not measured", "–")
+        made.append(Finding(claim, rule, verdict, figures))
+    return made
+
+
+Judge = Callable[[Results, Experiment], tuple[Verdict, str] | None]
+
+
+def _meets_levels(subject: str) -> Judge:
+    def judge(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+        missed = _missed(results, experiment, subject)
+        held = [share <= 1 - LEVEL_SHARE + 1e-12 for share in missed.values()]
+        verdict: Verdict = "confirmed" if all(held) else "changed" if any(held) else "refuted"
+        return (verdict, _shares(missed)) if missed else None
+
+    return judge
+
+
+def _far_outside(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    missed = _missed(results, experiment, "gunicorn-11")
+    allowed = 1 - LEVEL_SHARE
+    far = [share > 10 * allowed for share in missed.values()]
+    outside = [share > allowed + 1e-12 for share in missed.values()]
+    verdict: Verdict = "confirmed" if all(far) else "changed" if any(outside) else "refuted"
+    return (verdict, _shares(missed)) if missed else None
+
+
+def _ratio_of_memory(subject: str, said: float) -> Judge:
+    def judge(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+        ours, bare = (_article_memory(results, experiment, each) for each in (subject, "bare"))
+        if not ours or not bare:
+            return None
+        figures = f"{ours / bare:.2f} times: {ours:,.0f} against {bare:,.0f} MiB under load"
+        return _ratio(ours / bare, said), f"{figures}, for the article's number of pods"
+
+    return judge
+
+
+def _more_cpu(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    ours, bare = (
+        max((one.cores.middle for one in _of(results, experiment, each).values()), default=0)
+        for each in ("gunicorn-11", "bare")
+    )
+    if not ours or not bare:
+        return None
+    return _ratio(ours / bare, 10 / 7), f"{ours / bare:.2f} times: {ours:.2f} against {bare:.2f} cores at most"
+
+
+def _cpu_against_limit(subject: str, low: float, high: float) -> Judge:
+    def judge(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+        found, limit = _of(results, experiment, subject), results.limits.get(subject)
+        if not found or not limit:
+            return None
+        shares = {each: one.cores.middle / limit[0] for each, one in found.items()}
+        within = all(low - 0.05 <= share <= high + 0.05 for share in shares.values())
+        return "confirmed" if within else "changed", _shares(shares, 0)
+
+    return judge
+
+
+def _no_speed(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    bare, ours = (_of(results, experiment, each) for each in ("bare", "gunicorn-1"))
+    both = [each for each in bare if each in ours]
+    if not both:
+        return None
+    faster = [ours[each].per_second.low > bare[each].per_second.high for each in both]
+    verdict: Verdict = "refuted" if all(faster) else "changed" if any(faster) else "confirmed"
+    ratios = (
+        f"{each.upper()} {ours[each].per_second.middle:,.0f} against {bare[each].per_second.middle:,.0f}/s"
+        for each in both
+    )
+    return verdict, "; ".join(ratios)
+
+
+def _no_speed_by_more(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    bare, ours = (_of(results, experiment, each) for each in ("bare", "gunicorn-11"))
+    both = [each for each in bare if each in ours]
+    if not both:
+        return None
+    cheaper = [ours[each].cpu_us.high < bare[each].cpu_us.low for each in both]
+    verdict: Verdict = "refuted" if all(cheaper) else "changed" if any(cheaper) else "confirmed"
+    costs = (
+        f"{each.upper()} {ours[each].cpu_us.middle:,.0f} against {bare[each].cpu_us.middle:,.0f} µs" for each in both
+    )
+    return verdict, "; ".join(costs)
+
+
+def _no_stability(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    bare = _of(results, experiment, "bare")
+    others = {each: _of(results, experiment, each) for each in ("gunicorn-1", "gunicorn-11")}
+    if not bare or not any(others.values()):
+        return None
+    noise = 0.0001
+    better = {
+        subject: [found[each].failed_share < bare[each].failed_share - noise for each in bare if each in found]
+        for subject, found in others.items()
+        if found
+    }
+    verdict: Verdict = (
+        "refuted" if any(map(all, better.values())) else "changed" if any(map(any, better.values())) else "confirmed"
+    )
+    failed = {"bare": bare} | {subject: found for subject, found in others.items() if found}
+    return verdict, "failed: " + "; ".join(
+        f"{subject} {sum(one.failed for one in found.values()):,} of {sum(one.requests for one in found.values()):,}"
+        for subject, found in failed.items()
+    )
+
+
+def _idle(results: Results, _: Experiment) -> tuple[Verdict, str] | None:
+    idle, pods = [each.idle_mib for each in results.starts if each.subject == "bare"], results.pods.get("bare")
+    if not idle or not pods:
+        return None
+    a_pod = estimate(idle).middle / pods
+    return "confirmed" if 0.9 <= a_pod / 115 <= 1.1 else "changed", f"{a_pod:.0f} MiB a pod"
+
+
+def _never_above(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    found, pods = _of(results, experiment, "bare"), results.pods.get("bare")
+    if not found or not pods:
+        return None
+    most = max(each.memory_mib for one in found.values() for each in one.rounds) / pods * ARTICLE_PODS["bare"]
+    return "confirmed" if most <= 1536 else "refuted", f"{most:,.0f} MiB at most, for ten pods"
+
+
+def _max_requests(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
+    on, off = (_of(results, experiment, each) for each in ("gunicorn-1-max-requests", "gunicorn-1"))
+    both = [each for each in on if each in off]
+    if not both:
+        return None
+    loses = any(on[each].failed and on[each].failed_share > 10 * off[each].failed_share for each in both)
+    failed = (
+        f"{each.upper()} {percent(on[each].failed_share, 3)} against {percent(off[each].failed_share, 3)}"
+        for each in both
+    )
+    return "confirmed" if loses else "refuted", "failed: " + "; ".join(failed)
+
+
+def _of(results: Results, experiment: Experiment, subject: str) -> dict[Operation, Measurement]:
+    return {each: one for each in LEVELS_MS if (one := measurement(results, experiment, subject, each))}
+
+
+def _missed(results: Results, experiment: Experiment, subject: str) -> dict[Operation, float]:
+    return {each: one.missed_share(LEVELS_MS[each]) for each, one in _of(results, experiment, subject).items()}
+
+
+def _article_memory(results: Results, experiment: Experiment, subject: str) -> float | None:
+    """MiB under load, at most of the operations, of as many pods as the article had."""
+    found, pods = _of(results, experiment, subject), results.pods.get(subject)
+    if not found or not pods:
+        return None
+    return max(one.memory_mib.middle for one in found.values()) / pods * ARTICLE_PODS[subject]
+
+
+def _ratio(found: float, said: float) -> Verdict:
+    """Within 15 % of what was said; changed where it is another excess; refuted where there is none beyond 5 %."""
+    return "confirmed" if abs(found / said - 1) <= 0.15 else "changed" if found > 1.05 else "refuted"
+
+
+def _shares(shares: dict[Operation, float], digits: int = 3) -> str:
+    return "; ".join(f"{each.upper()} {percent(share, digits)}" for each, share in shares.items())
+
+
+LEVEL_RULE = "misses are 0.1 % or less for every operation; changed where only for some"
+RATIO_RULE = "within 15 % of that ratio; changed where it is another one above 1.05; refuted below"
+LIMIT_RULE = "each operation is within five points of that; else changed"
+
+CLAIMS: tuple[tuple[str, str, Judge], ...] = (
+    ("Bare aiohttp meets the service levels", LEVEL_RULE, _meets_levels("bare")),
+    ("Gunicorn with one worker meets them", LEVEL_RULE, _meets_levels("gunicorn-1")),
+    (
+        "Gunicorn with eleven workers a pod is far outside",
+        "misses exceed ten times the 0.1 % for every operation; changed where they exceed 0.1 % for any; else refuted",
+        _far_outside,
+    ),
+    ("One worker takes about 30 % more memory than bare", RATIO_RULE, _ratio_of_memory("gunicorn-1", 1.3)),
+    ("Eleven take 2⅓ times the memory", RATIO_RULE, _ratio_of_memory("gunicorn-11", 7 / 3)),
+    ("Eleven take 43 % more CPU", RATIO_RULE, _more_cpu),
+    ("Bare uses 90 to 100 % of its CPU limit", LIMIT_RULE, _cpu_against_limit("bare", 0.9, 1)),
+    ("One worker uses 95 to 105 % of it", LIMIT_RULE, _cpu_against_limit("gunicorn-1", 0.95, 1.05)),
+    ("Eleven use all of theirs", LIMIT_RULE, _cpu_against_limit("gunicorn-11", 1, 1)),
+    (
+        "Gunicorn brings no speed: requests/s under equal limits",
+        "the interval of requests/s of one worker is above bare's for no operation; changed for some; refuted for all",
+        _no_speed,
+    ),
+    (
+        "Nor do more workers: CPU per request",
+        "the interval of eleven workers' CPU is below bare's for no operation; changed for some; refuted for all",
+        _no_speed_by_more,
+    ),
+    (
+        "Gunicorn brings no stability: failed requests",
+        "no operation fails less with Gunicorn, by more than 0.01 % of its requests; changed for some; refuted for all",
+        _no_stability,
+    ),
+    ("A bare pod takes 115 MiB idle", "within 10 %; else changed", _idle),
+    ("Bare never takes above 1.5 GiB for ten pods", "no round ends above that", _never_above),
+    (
+        "Found later: `max_requests` 1000 loses requests",
+        "an operation fails with it, ten times as often as without; its GETs are retried by clients",
+        _max_requests,
+    ),
+)

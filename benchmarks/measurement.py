@@ -1,0 +1,116 @@
+"""One measurement, all its rounds together, as charts and tables ask for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample, together
+from benchmarks.statistics import Estimate, estimate, told_quantile
+
+OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
+DEPLOYMENTS = ("bare", "gunicorn-1", "gunicorn-11", "gunicorn-1-max-requests")
+"""The article's, and the one that shows what `max_requests` loses."""
+
+VARIANTS = ("service", "service-without-coalescing", "service-two-processes", "service-4-connections")
+PEERS = ("blacksheep", "aiohttp", "litestar", "fastapi", "fastapi-sqlalchemy")
+FLOORS = ("floor-static", "floor-query")
+
+LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
+"""The article's service levels: within this, for a share of `LEVEL_SHARE`."""
+
+LEVEL_SHARE = 0.999
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The rounds of one subject, operation and load; at least one."""
+
+    rounds: tuple[Sample, ...]
+
+    @cached_property
+    def histogram(self) -> dict[int, int]:
+        return dict(together(self.rounds))
+
+    @property
+    def requests(self) -> int:
+        return sum(each.requests for each in self.rounds)
+
+    @property
+    def failed(self) -> int:
+        return sum(sum(each.failures.values()) for each in self.rounds)
+
+    @property
+    def failed_share(self) -> float:
+        return self.failed / self.requests
+
+    @property
+    def per_second(self) -> Estimate:
+        """Successful answers a second."""
+        return estimate([each.per_second for each in self.rounds])
+
+    @property
+    def cpu_us(self) -> Estimate:
+        """Microseconds of the subject's CPU a request."""
+        return estimate([each.cpu_us for each in self.rounds])
+
+    @property
+    def database_cpu_us(self) -> Estimate:
+        """Microseconds of PostgreSQL's CPU a request."""
+        return estimate([each.database_cpu_us for each in self.rounds])
+
+    @property
+    def cores(self) -> Estimate:
+        """Cores that the subject used."""
+        return estimate([each.cpu_seconds / each.seconds for each in self.rounds])
+
+    @property
+    def memory_mib(self) -> Estimate:
+        """Proportional set size at the end of a round."""
+        return estimate([each.memory_mib for each in self.rounds])
+
+    def quantile(self, share: float) -> float | None:
+        """Milliseconds, infinite where failures reach it; None where the samples do not."""
+        return told_quantile(self.histogram, share, self.failed)
+
+    def missed_share(self, milliseconds: float) -> float:
+        """The share of requests that failed or took longer."""
+        within = round(milliseconds / STEP_MS)
+        late = sum(count for step, count in self.histogram.items() if step >= within)
+        return (late + self.failed) / self.requests
+
+
+def measurement(
+    results: Results, experiment: Experiment, subject: str, operation: Operation, peak_share: float | None = None
+) -> Measurement | None:
+    """What was measured of it, or None."""
+    found = [each for each in results.of(experiment, subject, operation, peak_share) if each.requests]
+    return Measurement(tuple(found)) if found else None
+
+
+def measured(
+    results: Results,
+    experiment: Experiment,
+    subjects: Iterable[str],
+    operation: Operation,
+    peak_share: float | None = None,
+) -> dict[str, Measurement]:
+    """As `measurement`, of those of the subjects that were measured."""
+    found = {subject: measurement(results, experiment, subject, operation, peak_share) for subject in subjects}
+    return {subject: one for subject, one in found.items() if one}
+
+
+def operations(results: Results, experiment: Experiment) -> list[Operation]:
+    """What was asked in an experiment, in the order of `OPERATIONS`."""
+    asked = {each.operation for each in results.samples if each.experiment == experiment}
+    return [each for each in OPERATIONS if each in asked]
+
+
+def subjects(results: Results, experiment: Experiment) -> list[str]:
+    """What was measured in an experiment, in the order of the pages."""
+    found = {each.subject for each in results.samples if each.experiment == experiment}
+    return [each for each in (*DEPLOYMENTS, *VARIANTS, *PEERS, *FLOORS) if each in found]
+
+
+def peak_shares(results: Results) -> list[float]:
+    """The shares of the peak of the open loop."""
+    return sorted({each.peak_share for each in results.samples if each.peak_share is not None})

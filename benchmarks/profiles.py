@@ -1,0 +1,113 @@
+"""chart/profiles/{small,medium,large}.yaml from the results: `python -m benchmarks.profiles` writes them anew.
+
+Pods and CPU requests are chosen; what they carry, their pools and their memory follow by `benchmarks.sizing.RULES`.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results import Results
+from benchmarks.sizing import (
+    BODIES_MIB,
+    CPU_SHARE,
+    MAX_CONNECTIONS,
+    POOL_SIZE,
+    RESERVE,
+    RESULTS,
+    Costs,
+    connections,
+    costs,
+    measured_to,
+    memory_limit_mib,
+    memory_request_mib,
+    rounded_down,
+)
+
+FOLDER = Path(__file__).parents[1] / "chart" / "profiles"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A size: from so many pods to so many, each with so much CPU set aside."""
+
+    least: int
+    most: int
+    millicores: int
+
+
+PROFILES = {"small": Profile(2, 2, 100), "medium": Profile(2, 6, 250), "large": Profile(3, 11, 1000)}
+
+
+def texts(results: Results) -> dict[str, str]:
+    """What the files should hold, by their names.
+
+    Raises:
+        ValueError: the results are of a quick run, or without a comparison.
+    """
+    found = costs(results)
+    if results.quick or not found:
+        raise ValueError("profiles follow from a whole run with the comparison in it")
+    return {name: _text(profile, found, measured_to(results)) for name, profile in PROFILES.items()}
+
+
+def _text(profile: Profile, costs: Costs, measured: float) -> str:
+    cost = round(costs.cpu_us["get"])
+    a_pod = int(profile.millicores * 1000 * CPU_SHARE / cost)
+    bodies = f"config.maxInFlight × config.maxBodyBytes = {BODIES_MIB} MiB"
+    carried = f"2 × {profile.most} pods × {POOL_SIZE} connections + {RESERVE} in reserve = {connections(profile.most)}"
+    least, most = (rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
+    scaled = profile.least < profile.most
+    head = (
+        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods."
+        if scaled
+        else (f"For up to {most:,} GETs/s: {profile.most} pods.")
+    )
+    sure = f"arithmetic, as {rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
+    sentences = [
+        head,
+        f"By docs/benchmarks.md: a GET takes {cost} µs of CPU, so the {CPU_SHARE:.0%} of {profile.millicores}m"
+        + (" at which pods are added" if scaled else "")
+        + f" carry {a_pod:,} GETs/s a pod; this is {sure} measured.",
+        "" if scaled else "Without a CPU limit a peak takes what the node has left.",
+    ]
+    sizes = (
+        f"autoscaling:\n  enabled: true\n  minReplicas: {profile.least}\n  maxReplicas: {profile.most}\n"
+        f"  targetCPUUtilizationPercentage: {CPU_SHARE * 100:.0f}\n"
+        if scaled
+        else f"replicas: {profile.most}\n\nautoscaling:\n  enabled: false\n"
+    )
+    return f"""{_comment(" ".join(each for each in sentences if each))}
+{sizes}
+config:
+  # {carried} of {MAX_CONNECTIONS}.
+  databasePoolSize: {POOL_SIZE}
+
+resources:
+  requests:
+    cpu: {profile.millicores}m
+    memory: {memory_request_mib(costs)}Mi # {costs.memory_mib:.0f} MiB is the most that a process took in the benchmark
+  limits:
+    memory: {memory_limit_mib(costs)}Mi # that, and {bodies} of bodies, with their parts
+"""
+
+
+def _comment(text: str) -> str:
+    lines = ["#"]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= 120:
+            lines.append("#")
+        lines[-1] += f" {word}"
+    return "\n".join(lines)
+
+
+def main() -> None:
+    if not RESULTS.exists():
+        sys.exit(f"{RESULTS} is not there: `make bench` makes it")
+    for name, text in texts(Results.load(RESULTS)).items():
+        (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")
+        print(f"wrote chart/profiles/{name}.yaml")
+
+
+if __name__ == "__main__":
+    main()

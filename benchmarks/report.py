@@ -1,0 +1,456 @@
+"""docs/benchmarks.md and its pictures from a results file: `python -m benchmarks.report build/bench/results.json`.
+
+Every figure on the page comes from the results; a section whose experiment is not in them says so.
+"""
+
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import sizing
+from benchmarks.claims import findings
+from benchmarks.goals import goals
+from benchmarks.measurement import (
+    FLOORS,
+    LEVEL_SHARE,
+    LEVELS_MS,
+    PEERS,
+    VARIANTS,
+    Measurement,
+    measurement,
+    operations,
+    peak_shares,
+    subjects,
+)
+from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample
+from benchmarks.statistics import METHOD, Estimate, estimate, percent
+
+ROOT = Path(__file__).parents[1]
+CHARTS = ROOT / "build" / "bench" / "charts.html"
+FINE_TO_MS = 50
+"""Histograms keep steps of `STEP_MS` up to here, and of 1 ms beyond, so that the file stays small."""
+
+NAMES: dict[Operation, str] = {"get": "GET", "post": "POST", "put": "PUT", "page": "page of 50"}
+SECTIONS: dict[Experiment, tuple[str, str]] = {
+    "article": (
+        "The article's experiment",
+        (
+            "A closed loop by hey with {connections} connections; one client process a row, so that PUT does not "
+            "measure a row's lock. Misses are requests that failed or took longer than the article's service levels "
+            "allow: GET {get:.0f} ms, POST {post:.0f} ms, PUT {put:.0f} ms, for {share} of them."
+        ),
+    ),
+    "cluster": (
+        "The same on a cluster",
+        "Through the chart, the Ingress and the profiles `article-*`, {connections} connections.",
+    ),
+}
+DATABASE_CORES = 4
+MIX = sizing.Rates(get=0.9, post=0.05, put=0.05)
+
+
+def write(results: Results, folder: Path) -> None:
+    """Writes benchmarks.md, its pictures and the results into a folder, and the interactive charts to build/bench.
+
+    Raises:
+        SystemExit: no Chrome or Chromium is there to draw the pictures.
+    """
+    from benchmarks import charts  # only here: what makes text needs no Plotly
+
+    kept = coarser(results)
+    charts.page(kept, CHARTS)
+    pictures = charts.stills(kept, folder / "benchmarks")
+    (folder / "benchmarks.md").write_text(page(kept, pictures), encoding="utf-8")
+    kept.save(folder / "benchmarks" / "results.json")
+
+
+def coarser(results: Results) -> Results:
+    """With histograms in steps of 1 ms beyond `FINE_TO_MS`; each step's upper end stays, so no level is crossed."""
+    return replace(results, samples=[_coarser(each) for each in results.samples])
+
+
+def _coarser(sample: Sample) -> Sample:
+    fine, wide = round(FINE_TO_MS / STEP_MS), round(1 / STEP_MS)
+    counts: dict[int, int] = {}
+    for step, count in sample.histogram.items():
+        kept = step if step < fine else step // wide * wide + wide - 1
+        counts[kept] = counts.get(kept, 0) + count
+    return replace(sample, histogram=counts)
+
+
+def page(results: Results, pictures: Collection[str]) -> str:
+    """The page, with those of the pictures that are there."""
+    parts = [
+        "# Benchmarks",
+        "",
+        (
+            "`make bench` measures this and writes this page; every figure comes from "
+            "[benchmarks/results.json](benchmarks/results.json)."
+        ),
+        "",
+        *(["**A quick run: scaled down, not to be quoted.**", ""] if results.quick else []),
+        *_goals(results),
+        *_measured(results),
+        *_matrix(results, "article", pictures),
+        *_open_loop(results, pictures),
+        *_comparison(results, pictures),
+        *_matrix(results, "cluster", pictures),
+        *_sizing(results, pictures),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _goals(results: Results) -> list[str]:
+    rows = [
+        (
+            each.what,
+            "–" if each.at_most is None else f"{'<' if each.below else '≤'} {_figure(each.at_most)} {each.unit}",
+            "–" if each.found is None else f"{_figure(each.found)} {each.unit}",
+            each.verdict,
+            each.why or "–",
+        )
+        for each in goals(results)
+    ]
+    return [
+        "## The goals",
+        "",
+        (
+            "CPU is the server's per request, in the comparison below: 64 connections, ids over 1,000 rows, with "
+            "everything on that a service has by default. The floors and the peers were measured in the same run."
+        ),
+        "",
+        *_table(("goal", "bound", "measured", "verdict", "from"), rows),
+    ]
+
+
+def _measured(results: Results) -> list[str]:
+    runs = [
+        (
+            experiment,
+            f"{max(each.round for each in of)}",
+            percent(estimate(range(max(each.round for each in of))).coverage, 1),
+            _span(each.seconds for each in of),
+            _span(each.connections for each in of),
+            f"{sum(each.requests for each in of):,}",
+        )
+        for experiment in ("article", "open-loop", "comparison", "cluster")
+        if (of := [each for each in results.samples if each.experiment == experiment])
+    ]
+    limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in results.limits.items()]
+    described = [
+        (name.replace("_", " "), value) for name, value in (*results.machine.items(), *results.versions.items())
+    ]
+    return [
+        "## How it was measured",
+        "",
+        (
+            f"Taken at {results.taken_at}, commit {results.commit}. {METHOD} Rounds are interleaved: within one, the "
+            "subjects take turns. CPU is that of all of a subject's processes, user and system; memory is their "
+            f"proportional set size (PSS). The histograms have steps of {STEP_MS} ms, of 1 ms beyond {FINE_TO_MS} ms."
+        ),
+        "",
+        *_table(("experiment", "rounds", "an interval covers", "seconds a load", "connections", "requests"), runs),
+        f"The article's pods and limits are scaled: {results.scale}.",
+        "",
+        *_table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
+        *_table(("machine and versions", ""), described),
+    ]
+
+
+def _matrix(results: Results, experiment: Experiment, pictures: Collection[str]) -> list[str]:
+    title, text = SECTIONS[experiment]
+    asked = operations(results, experiment)
+    if not asked:
+        return _left_out(title, experiment)
+    rows = []
+    for operation in asked:
+        for subject in subjects(results, experiment):
+            one = measurement(results, experiment, subject, operation)
+            if one:
+                rows.append(_matrix_row(results, subject, operation, one))
+    connections = max(each.connections for each in results.samples if each.experiment == experiment)
+    prefix = "cluster-" if experiment == "cluster" else ""
+    named = ("throughput", "latency-get", "latency-post", "latency-put", "quantiles", "limits")
+    return [
+        f"## {title}",
+        "",
+        text.format(connections=connections, share=percent(LEVEL_SHARE, 1), **LEVELS_MS),
+        "",
+        *_table(
+            (
+                "",
+                "deployment",
+                "answers/s",
+                "p50, ms",
+                "p99, ms",
+                "p99.9, ms",
+                "misses",
+                "failed",
+                "CPU of the limit",
+                "memory of the limit",
+                "CPU per request, µs",
+            ),
+            rows,
+        ),
+        *_pictures(pictures, [prefix + name for name in named]),
+        "### What became of its claims" + (" there" if experiment == "cluster" else ""),
+        "",
+        *_table(
+            ("claim", "verdict", "figures", "confirmed where"),
+            [
+                (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
+                for each in findings(results, experiment)
+            ],
+        ),
+    ]
+
+
+def _matrix_row(results: Results, subject: str, operation: Operation, one: Measurement) -> tuple[str, ...]:
+    cores, mebibytes = results.limits.get(subject, (0.0, 0.0))
+    return (
+        NAMES[operation],
+        subject,
+        _estimate(one.per_second),
+        *_quantiles(one),
+        _share(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
+        _share(one.failed_share),
+        percent(one.cores.middle / cores) if cores else "–",
+        percent(one.memory_mib.middle / mebibytes) if mebibytes else "–",
+        _estimate(one.cpu_us),
+    )
+
+
+def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
+    title = "At fixed rates: an open loop"
+    asked = operations(results, "open-loop")
+    if not asked:
+        return _left_out(title, "open-loop")
+    rows = []
+    for operation in asked:
+        for share in peak_shares(results):
+            for subject in subjects(results, "open-loop"):
+                one = measurement(results, "open-loop", subject, operation, share)
+                if one:
+                    begun = estimate([each.rate or 0 for each in one.rounds]).middle
+                    rows.append(
+                        (
+                            NAMES[operation],
+                            percent(share),
+                            subject,
+                            f"{begun:,.0f}",
+                            _estimate(one.per_second),
+                            *_quantiles(one),
+                            _share(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
+                            _share(one.failed_share),
+                            f"{one.requests:,}",
+                        )
+                    )
+    return [
+        f"## {title}",
+        "",
+        (
+            "A closed loop waits with the next request until the last was answered, so overload hides in its "
+            "figures. Here vegeta begins requests at a fixed rate, a share of the peak that each subject reached "
+            "itself, and the time counts from when a request was due."
+        ),
+        "",
+        *_table(
+            (
+                "",
+                "of the peak",
+                "deployment",
+                "begun/s",
+                "answers/s",
+                "p50, ms",
+                "p99, ms",
+                "p99.9, ms",
+                "misses",
+                "failed",
+                "requests",
+            ),
+            rows,
+        ),
+        *_pictures(pictures, ["quantiles-open-loop"]),
+    ]
+
+
+def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
+    title = "The service and its peers"
+    asked = operations(results, "comparison")
+    if not asked:
+        return _left_out(title, "comparison")
+    costs, times = [], []
+    for subject in (each for each in (*VARIANTS, *PEERS, *FLOORS) if each in subjects(results, "comparison")):
+        found = {each: one for each in asked if (one := measurement(results, "comparison", subject, each))}
+        idle, start = sizing.idle_mib(results, subject), sizing.start_seconds(results, subject)
+        get = found.get("get")
+        costs.append(
+            (
+                subject,
+                *(_estimate(found[each].cpu_us) if each in found else "–" for each in asked),
+                _estimate(get.database_cpu_us) if get else "–",
+                f"{idle.middle:.1f}" if idle else "–",
+                f"{max(one.memory_mib.middle for one in found.values()):.1f}" if found else "–",
+                f"{start.middle:.2f}" if start else "–",
+            )
+        )
+        for operation, one in found.items():
+            times.append(
+                (NAMES[operation], subject, _estimate(one.per_second), *_quantiles(one), _share(one.failed_share))
+            )
+    times.sort(key=lambda row: list(NAMES.values()).index(row[0]))
+    return [
+        f"## {title}",
+        "",
+        (
+            "The same contract, each as its own documentation writes it, from "
+            "[benchmarks/peers](../benchmarks/peers/README.md). `service` has everything on that it has by default: "
+            "access log, metrics, request id, validation, deadline, in-flight bound, ETag and coalesced reads; "
+            "`service-without-coalescing` is the same without the last, `service-two-processes` the same in two "
+            "processes. The peers have no log, no metrics, no request id, no limits and no deadlines. "
+            "`floor-static` is aiohttp's answer without a database, `floor-query` asyncpg's query over held "
+            "connections without HTTP: nothing that does both takes less than their sum, unless several requests "
+            "share a query."
+        ),
+        "",
+        *_table(
+            (
+                "CPU per request, µs",
+                *(NAMES[each] for each in asked),
+                "PostgreSQL's, GET",
+                "idle, MiB",
+                "under load, MiB",
+                "start, s",
+            ),
+            costs,
+        ),
+        *_pictures(pictures, ["cpu", "footprint"]),
+        *_table(("", "", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
+        *_pictures(pictures, ["quantiles-comparison"]),
+    ]
+
+
+def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
+    title, costs = "Sizing", sizing.costs(results)
+    if not costs:
+        return _left_out(title, "comparison")
+    tables = []
+    for name, mix in (("GETs by id alone", sizing.Rates(get=1)), ("90 % GETs, 5 % POSTs, 5 % PUTs", MIX)):
+        if all(each in costs.cpu_us or not getattr(mix, each) for each in NAMES):
+            ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
+            tables += [
+                f"### {name}",
+                "",
+                *_table(_SIZES, [_size(results, costs, mix, rate) for rate in sizing.TABLE]),
+                f"The next bottlenecks: {'; '.join(ends)}.",
+                "",
+            ]
+    return [
+        f"## {title}",
+        "",
+        (
+            "`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes it for your rates. "
+            "The rules:"
+        ),
+        "",
+        *sizing.RULES.splitlines(),
+        "",
+        (
+            f"GETs were measured up to {sizing.measured_to(results):,.0f}/s; beyond it, and for every mix, it is "
+            f"arithmetic: what one request takes, multiplied. PostgreSQL is assumed to have {DATABASE_CORES} cores."
+        ),
+        "",
+        *tables,
+        *_pictures(pictures, ["sizing"]),
+    ]
+
+
+_SIZES = (
+    "requests/s",
+    "",
+    "pods",
+    "CPU request a pod",
+    "memory request, limit a pod",
+    "the service's CPU, cores",
+    "PostgreSQL's CPU, cores",
+    "connections",
+)
+
+
+def _size(results: Results, costs: sizing.Costs, mix: sizing.Rates, rate: float) -> tuple[str, ...]:
+    rates = sizing.Rates(*(rate * share for share in (mix.get, mix.post, mix.put, mix.page)))
+    plan = sizing.plan(costs, rates)
+    return (
+        f"{rate:,}",
+        "measured" if sizing.was_measured(results, rates) else "arithmetic",
+        str(plan.pods),
+        f"{plan.cpu_millicores}m",
+        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
+        f"{plan.service_cores:.2f}",
+        f"{plan.database_cores:.2f}",
+        str(plan.connections) + f" of {sizing.MAX_CONNECTIONS}" * (plan.connections > sizing.MAX_CONNECTIONS),
+    )
+
+
+def _left_out(title: str, experiment: Experiment) -> list[str]:
+    command = "make bench TARGET=cluster" if experiment == "cluster" else f"make bench ONLY={experiment}"
+    return [f"## {title}", "", f"Not in these results; `{command}` measures it.", ""]
+
+
+def _pictures(there: Collection[str], names: Iterable[str]) -> list[str]:
+    return [
+        line for name in names if name in there for line in (f"![{name.replace('-', ' ')}](benchmarks/{name}.svg)", "")
+    ]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(line)} |" for line in (head, ("---",) * len(head), *rows)] + [""]
+
+
+def _quantiles(one: Measurement) -> tuple[str, ...]:
+    told = (one.quantile(share) for share in (0.5, 0.99, 0.999))
+    return tuple("–" if each is None else "never" if each == float("inf") else f"{each:,.1f}" for each in told)
+
+
+def _estimate(value: Estimate) -> str:
+    """With its interval where rounds differ."""
+    middle, low, high = (_figure(each) for each in (value.middle, value.low, value.high))
+    return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def _figure(value: float) -> str:
+    return (
+        "∞"
+        if value == float("inf")
+        else f"{value:,.0f}"
+        if value >= 100
+        else f"{value:.1f}"
+        if value >= 10
+        else f"{value:.2f}"
+    )
+
+
+def _share(share: float) -> str:
+    return percent(share, 3) if share else "0"
+
+
+def _span(values: Iterable[float]) -> str:
+    least, *_, most = sorted([*values] * 2)
+    return f"{least:,.0f}" if round(least) == round(most) else f"{least:,.0f} to {most:,.0f}"
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m benchmarks.report build/bench/results.json")
+    file = Path(sys.argv[1])
+    if not file.exists():
+        sys.exit(f"{file} is not there: `make bench` makes it")
+    results = Results.load(file)
+    folder = ROOT / "build" / "bench" if results.quick else ROOT / "docs"
+    write(results, folder)
+    print(f"wrote {folder / 'benchmarks.md'}, its pictures, and {CHARTS}")
+
+
+if __name__ == "__main__":
+    main()

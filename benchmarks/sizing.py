@@ -1,0 +1,257 @@
+"""How many pods, how much CPU and memory, and how many database connections a load needs.
+
+`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes it from
+docs/benchmarks/results.json, by `RULES`. A rate above the highest that was measured is arithmetic: multiplied, no more.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import ceil
+from pathlib import Path
+
+from benchmarks.measurement import OPERATIONS, Measurement, measured, measurement, peak_shares
+from benchmarks.results import Operation, Results
+from benchmarks.statistics import Estimate, estimate, percent
+
+RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks" / "results.json"
+SERVICE = "service"
+CPU_SHARE = 0.7
+LEAST_PODS = 2
+LEAST_MILLICORES = 100
+MILLICORES_STEP = 10
+MEMORY_STEP_MIB = 32
+BODIES_MIB = 100
+"""`config.maxInFlight` × `config.maxBodyBytes` of the chart."""
+
+POOL_SIZE = 4
+RESERVE = 10
+MAX_CONNECTIONS = 100
+"""`database.reserveConnections` and `database.maxConnections` of the chart."""
+
+RULES = f"""\
+- CPU per request: the service's as it is by default, one process; the greater of what the comparison and what the
+  open loop at {percent(CPU_SHARE)} of the peak measured, as fewer reads leave together where fewer wait.
+- Pods: a process uses at most {CPU_SHARE} core at the planned rate, as one core is all that it can use; two at least.
+- CPU request: what a pod uses at the planned rate is {percent(CPU_SHARE)} of it, the autoscaler's target;
+  {LEAST_MILLICORES}m at least, in steps of {MILLICORES_STEP}m.
+- Memory request: the most that a process took under load, in steps of {MEMORY_STEP_MIB} MiB. Memory limit: that most
+  and the bodies that may be in flight (`config.maxInFlight` × `config.maxBodyBytes` = {BODIES_MIB} MiB), up to the next
+  power of two, as what is parsed of them takes more room than their bytes.
+- Connections: {POOL_SIZE} a pod, twice, as in an update the old pods end while the new ones serve, and {RESERVE} in
+  reserve, of the {MAX_CONNECTIONS} that PostgreSQL allows where nobody changed it.
+- PostgreSQL's CPU: its CPU per request times the rate; {percent(1 - CPU_SHARE)} of its cores should stay free.
+"""
+
+TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+"""The rates of the docs' table, requests/s."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Requests/s by operation."""
+
+    get: float = 0
+    post: float = 0
+    put: float = 0
+    page: float = 0
+
+    @property
+    def all(self) -> float:
+        return self.get + self.post + self.put + self.page
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the service takes: µs of CPU a request, its own and PostgreSQL's; MiB of a process under load, at most."""
+
+    cpu_us: Mapping[Operation, float]
+    database_cpu_us: Mapping[Operation, float]
+    memory_mib: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load needs; a pod's requests in millicores and MiB."""
+
+    pods: int
+    service_cores: float
+    cpu_millicores: int
+    memory_request_mib: int
+    memory_limit_mib: int
+    connections: int
+    database_cores: float
+
+
+def costs(results: Results) -> Costs | None:
+    """What was measured of the service; None where the comparison is not in the results."""
+    found = {each: one for each in OPERATIONS if (one := measurement(results, "comparison", SERVICE, each))}
+    if not found:
+        return None
+    loads = {each: [one] for each, one in found.items()}
+    for each in found:
+        planned = at_planned_load(results, each)
+        if planned:
+            loads[each].append(planned)
+    return Costs(
+        {each: max(one.cpu_us.middle for one in of) for each, of in loads.items()},
+        {each: max(one.database_cpu_us.middle for one in of) for each, of in loads.items()},
+        max(sample.memory_mib for one in found.values() for sample in one.rounds),
+    )
+
+
+def at_planned_load(results: Results, operation: Operation) -> Measurement | None:
+    """The open loop on the service at the share of its peak that is planned for; `bare` is the same program."""
+    found = measured(results, "open-loop", (SERVICE, "bare"), operation, CPU_SHARE)
+    return next(iter(found.values()), None)
+
+
+def plan(costs: Costs, rates: Rates) -> Plan:
+    """By the rules above.
+
+    Raises:
+        KeyError: an operation that was not measured is asked for.
+    """
+    asked: dict[Operation, float] = {each: getattr(rates, each) for each in OPERATIONS if getattr(rates, each)}
+    cores = sum(rate * costs.cpu_us[each] for each, rate in asked.items()) / 1e6
+    pods = max(LEAST_PODS, ceil(round(cores / CPU_SHARE, 9)))
+    return Plan(
+        pods=pods,
+        service_cores=cores,
+        cpu_millicores=max(LEAST_MILLICORES, _up(1000 * cores / pods / CPU_SHARE, MILLICORES_STEP)),
+        memory_request_mib=memory_request_mib(costs),
+        memory_limit_mib=memory_limit_mib(costs),
+        connections=connections(pods),
+        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in asked.items()) / 1e6,
+    )
+
+
+def memory_request_mib(costs: Costs) -> int:
+    return _up(costs.memory_mib, MEMORY_STEP_MIB)
+
+
+def memory_limit_mib(costs: Costs) -> int:
+    limit = 1
+    while limit < costs.memory_mib + BODIES_MIB:
+        limit *= 2
+    return limit
+
+
+def connections(pods: int, pool_size: int = POOL_SIZE) -> int:
+    return pods * pool_size * 2 + RESERVE
+
+
+def _up(value: float, step: int) -> int:
+    return ceil(round(value / step, 9)) * step
+
+
+def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
+    """What runs out, and at which rate, where this load grows with its mix unchanged; the first comes first."""
+    pods = (MAX_CONNECTIONS - RESERVE) // (2 * POOL_SIZE)
+    cores = f"{percent(CPU_SHARE)} of {database_cores:g} cores"
+    connections = (
+        f"{MAX_CONNECTIONS} connections are for {pods} pods; then raise max_connections, or put PgBouncer before it"
+    )
+    ends = {
+        connections: rates.all * pods * CPU_SHARE / plan.service_cores,
+        f"PostgreSQL's CPU reaches {cores}": rates.all * CPU_SHARE * database_cores / plan.database_cores,
+    }
+    return [
+        f"from {rounded_down(rate):,} requests/s on: {what}"
+        for what, rate in sorted(ends.items(), key=lambda each: each[1])
+    ]
+
+
+def rounded_down(value: float) -> int:
+    """To two digits, so that it does not look more exact than it is."""
+    unit = int(10.0 ** max(0, len(str(int(value))) - 2))
+    return int(value) // unit * unit
+
+
+def measured_to(results: Results) -> float:
+    """The highest rate of GETs that the service answered in the results, by however many processes, requests/s."""
+    found = [
+        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
+        *measured(results, "article", ("bare",), "get").values(),
+    ]
+    return max((one.per_second.middle for one in found), default=0)
+
+
+def was_measured(results: Results, rates: Rates) -> bool:
+    """Whether a load is within what was measured: GETs alone, and not more of them."""
+    return rates.all == rates.get <= measured_to(results)
+
+
+def points(results: Results) -> list[tuple[float, float, float]]:
+    """GETs/s, the service's cores and PostgreSQL's, of each load on the service as it is by default."""
+    found = [
+        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
+        *measured(results, "article", ("bare",), "get").values(),
+        *(
+            one
+            for share in peak_shares(results)
+            for one in measured(results, "open-loop", ("bare",), "get", share).values()
+        ),
+    ]
+    return [
+        (
+            one.per_second.middle,
+            one.cores.middle,
+            estimate([each.database_cpu_seconds / each.seconds for each in one.rounds]).middle,
+        )
+        for one in found
+    ]
+
+
+def idle_mib(results: Results, subject: str) -> Estimate | None:
+    """What a subject takes when nobody asks, over its starts."""
+    found = [each.idle_mib for each in results.starts if each.subject == subject]
+    return estimate(found) if found else None
+
+
+def start_seconds(results: Results, subject: str) -> Estimate | None:
+    """From the command to the first answer, over its starts."""
+    found = [each.seconds for each in results.starts if each.subject == subject]
+    return estimate(found) if found else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sizing", description="Sizes a deployment of the service."
+    )
+    for each, what in (("gets", "GETs by id"), ("posts", "POSTs"), ("puts", "PUTs"), ("pages", "pages of 50 items")):
+        parser.add_argument(f"--{each}", type=float, default=0, metavar="RATE", help=f"{what} a second")
+    parser.add_argument("--database-cores", type=float, default=4, metavar="CORES", help="of PostgreSQL's machine; 4")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="docs/benchmarks/results.json")
+    told = parser.parse_args()
+    rates = Rates(told.gets, told.posts, told.puts, told.pages)
+    if min(getattr(rates, each.name) for each in fields(rates)) < 0 or not rates.all or told.database_cores <= 0:
+        parser.error("name at least one rate above 0, and none below it")
+    if not told.results.exists():
+        sys.exit(f"{told.results} is not there: `make bench` makes one, or name another by --results")
+    results = Results.load(told.results)
+    found = costs(results)
+    if not found or any(getattr(rates, each) and each not in found.cpu_us for each in OPERATIONS):
+        sys.exit(f"{told.results} has no comparison with these operations: run `make bench ONLY=comparison`")
+    made, most = plan(found, rates), measured_to(results)
+    sure = "within what was measured" if was_measured(results, rates) else "arithmetic"
+    print(
+        f"pods                {made.pods}",
+        f"CPU request         {made.cpu_millicores}m a pod; all use {made.service_cores:.2f} cores at this rate",
+        f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit a pod",
+        (
+            f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POOL_SIZE}, "
+            f"{RESERVE} in reserve"
+        ),
+        f"PostgreSQL's CPU    {made.database_cores:.2f} cores",
+        f"next bottleneck     {bottlenecks(made, rates, told.database_cores)[0]}",
+        f"how sure            {sure}: up to {most:,.0f} GETs/s, and no mixes, were measured",
+        sep="\n",
+    )
+    if results.quick:
+        print("The results are of a quick run, not to be quoted.")
+
+
+if __name__ == "__main__":
+    main()

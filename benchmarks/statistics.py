@@ -1,0 +1,65 @@
+"""What rounds say together: a median and its confidence interval, and quantiles as far as the samples reach."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from statistics import median
+
+from benchmarks.results import quantile
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """As text; a share too small for the digits is not told as none."""
+    least = 10.0**-digits
+    return f"< {least:.{digits}f} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{digits}f} %"
+
+
+SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999)
+"""The quantiles that are told."""
+
+CONFIDENCE = 0.95
+LEAST_BEYOND = 10
+"""A quantile is told where at least so many requests lie beyond it."""
+
+METHOD = (
+    "A figure is the median of the rounds, with its confidence interval beside it. That comes from order statistics "
+    "and assumes no distribution: it reaches from the k-th smallest to the k-th largest round, k the largest for "
+    f"which the binomial distribution gives {percent(CONFIDENCE)} or more; where the rounds are too few for that, from "
+    "the smallest to the largest. Quantiles are of all rounds together, to the upper end of a histogram's step; a "
+    f"failure counts as a request that was never answered. A quantile with fewer than {LEAST_BEYOND} requests beyond "
+    "it is not told."
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure from rounds: their median, between `low` and `high` with the probability `coverage`."""
+
+    middle: float
+    low: float
+    high: float
+    coverage: float
+
+
+def estimate(rounds: Sequence[float]) -> Estimate:
+    """The median and its confidence interval.
+
+    Raises:
+        ValueError: there is no round.
+    """
+    if not rounds:
+        raise ValueError("no round to estimate from")
+    ordered, count = sorted(rounds), len(rounds)
+    least = max([0, *(k for k in range(1, count // 2) if _coverage(count, k) >= CONFIDENCE)])
+    return Estimate(median(ordered), ordered[least], ordered[count - 1 - least], _coverage(count, least))
+
+
+def _coverage(count: int, least: int) -> float:
+    """How likely the median lies between the values at `least` from below and from above, both counted from 0."""
+    return 1 - 2.0 ** (1 - count) * sum(comb(count, below) for below in range(least + 1))
+
+
+def told_quantile(histogram: Mapping[int, int], share: float, failures: int) -> float | None:
+    """A quantile in milliseconds, infinite where failures reach it; None where too few requests lie beyond it."""
+    beyond = (1 - share) * (sum(histogram.values()) + failures)
+    return quantile(histogram, share, failures) if round(beyond, 6) >= LEAST_BEYOND else None
