@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, measurement
+from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, idle_mib, measurement
 from benchmarks.results import Experiment, Operation, Results
-from benchmarks.statistics import estimate, percent
+from benchmarks.statistics import percent
 
 Verdict = Literal["confirmed", "changed", "refuted", "not measured"]
 
 ARTICLE_PODS = {"bare": 10, "gunicorn-1": 10, "gunicorn-11": 2}
+POD_MIB = {"bare": 512, "gunicorn-1": 512, "gunicorn-11": 3072}
+"""A pod's memory limit, which is the article's on any scale."""
 
 
 @dataclass(frozen=True)
@@ -136,15 +138,14 @@ def _no_stability(results: Results, experiment: Experiment) -> tuple[Verdict, st
 
 
 def _idle(results: Results, _: Experiment) -> tuple[Verdict, str] | None:
-    idle, pods = [each.idle_mib for each in results.starts if each.subject == "bare"], results.pods.get("bare")
-    if not idle or not pods:
+    idle = idle_mib(results, "service")  # the same program, a process a pod
+    if not idle:
         return None
-    a_pod = estimate(idle).middle / pods
-    return "confirmed" if 0.9 <= a_pod / 115 <= 1.1 else "changed", f"{a_pod:.0f} MiB a pod"
+    return "confirmed" if 0.9 <= idle.middle / 115 <= 1.1 else "changed", f"{idle.middle:.0f} MiB a pod"
 
 
 def _never_above(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
-    found, pods = _of(results, experiment, "bare"), results.pods.get("bare")
+    found, pods = _of(results, experiment, "bare"), _pods(results, "bare")
     if not found or not pods:
         return None
     most = max(each.memory_mib for one in found.values() for each in one.rounds) / pods * ARTICLE_PODS["bare"]
@@ -174,10 +175,15 @@ def _missed(results: Results, experiment: Experiment, subject: str) -> dict[Oper
 
 def _article_memory(results: Results, experiment: Experiment, subject: str) -> float | None:
     """MiB under load, at most of the operations, of as many pods as the article had."""
-    found, pods = _of(results, experiment, subject), results.pods.get(subject)
+    found, pods = _of(results, experiment, subject), _pods(results, subject)
     if not found or not pods:
         return None
     return max(one.memory_mib.middle for one in found.values()) / pods * ARTICLE_PODS[subject]
+
+
+def _pods(results: Results, subject: str) -> int:
+    """As scaled, from the memory limit of all of them."""
+    return round(results.limits[subject][1] / POD_MIB[subject]) if subject in results.limits else 0
 
 
 def _ratio(found: float, said: float) -> Verdict:

@@ -8,10 +8,11 @@ from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample, 
 from benchmarks.statistics import Estimate, estimate, told_quantile
 
 OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
+NAMES: dict[Operation, str] = {"get": "GET", "post": "POST", "put": "PUT", "page": "page of 50"}
 DEPLOYMENTS = ("bare", "gunicorn-1", "gunicorn-11", "gunicorn-1-max-requests")
 """The article's, and the one that shows what `max_requests` loses."""
 
-VARIANTS = ("service", "service-without-coalescing", "service-two-processes", "service-4-connections")
+VARIANTS = ("service", "service-without-coalescing", "service-two-processes", "service-four-connections")
 PEERS = ("blacksheep", "aiohttp", "litestar", "fastapi", "fastapi-sqlalchemy")
 FLOORS = ("floor-static", "floor-query")
 
@@ -114,3 +115,15 @@ def subjects(results: Results, experiment: Experiment) -> list[str]:
 def peak_shares(results: Results) -> list[float]:
     """The shares of the peak of the open loop."""
     return sorted({each.peak_share for each in results.samples if each.peak_share is not None})
+
+
+def idle_mib(results: Results, subject: str) -> Estimate | None:
+    """What a subject takes when nobody asks, over its starts."""
+    found = [each.idle_mib for each in results.starts if each.subject == subject]
+    return estimate(found) if found else None
+
+
+def start_seconds(results: Results, subject: str) -> Estimate | None:
+    """From the command to the first answer, over its starts."""
+    found = [each.seconds for each in results.starts if each.subject == subject]
+    return estimate(found) if found else None

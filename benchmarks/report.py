@@ -4,34 +4,46 @@ Every figure on the page comes from the results; a section whose experiment is n
 """
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
+from benchmarks.markdown import (
+    estimate_cell,
+    figure_cell,
+    images,
+    left_out,
+    quantile_cells,
+    share_cell,
+    span_cell,
+    table,
+)
 from benchmarks.measurement import (
     FLOORS,
     LEVEL_SHARE,
     LEVELS_MS,
+    NAMES,
     PEERS,
     VARIANTS,
     Measurement,
+    idle_mib,
     measurement,
     operations,
     peak_shares,
+    start_seconds,
     subjects,
 )
 from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample
-from benchmarks.statistics import METHOD, Estimate, estimate, percent
+from benchmarks.statistics import METHOD, estimate, percent
 
 ROOT = Path(__file__).parents[1]
 CHARTS = ROOT / "build" / "bench" / "charts.html"
 FINE_TO_MS = 50
 """Histograms keep steps of `STEP_MS` up to here, and of 1 ms beyond, so that the file stays small."""
 
-NAMES: dict[Operation, str] = {"get": "GET", "post": "POST", "put": "PUT", "page": "page of 50"}
 SECTIONS: dict[Experiment, tuple[str, str]] = {
     "article": (
         "The article's experiment",
@@ -105,8 +117,8 @@ def _goals(results: Results) -> list[str]:
     rows = [
         (
             each.what,
-            "–" if each.at_most is None else f"{'<' if each.below else '≤'} {_figure(each.at_most)} {each.unit}",
-            "–" if each.found is None else f"{_figure(each.found)} {each.unit}",
+            "–" if each.at_most is None else f"{'<' if each.below else '≤'} {figure_cell(each.at_most)} {each.unit}",
+            "–" if each.found is None else f"{figure_cell(each.found)} {each.unit}",
             each.verdict,
             each.why or "–",
         )
@@ -117,10 +129,11 @@ def _goals(results: Results) -> list[str]:
         "",
         (
             "CPU is the server's per request, in the comparison below: 64 connections, ids over 1,000 rows, with "
-            "everything on that a service has by default. The floors and the peers were measured in the same run."
+            "everything on that a service has by default. The floors and the peers were measured in the same run; "
+            "medians are compared."
         ),
         "",
-        *_table(("goal", "bound", "measured", "verdict", "from"), rows),
+        *table(("goal", "bound", "measured", "verdict", "from"), rows),
     ]
 
 
@@ -130,12 +143,18 @@ def _measured(results: Results) -> list[str]:
             experiment,
             f"{max(each.round for each in of)}",
             percent(estimate(range(max(each.round for each in of))).coverage, 1),
-            _span(each.seconds for each in of),
-            _span(each.connections for each in of),
+            span_cell(each.seconds for each in of),
+            span_cell(each.connections for each in of) if any(each.connections for each in of) else "as it takes",
             f"{sum(each.requests for each in of):,}",
         )
         for experiment in ("article", "open-loop", "comparison", "cluster")
-        if (of := [each for each in results.samples if each.experiment == experiment])
+        if (
+            of := [
+                each
+                for each in results.samples
+                if (each.experiment, bool(each.peak_share)) == (experiment, experiment == "open-loop")
+            ]
+        )
     ]
     limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in results.limits.items()]
     described = [
@@ -150,11 +169,11 @@ def _measured(results: Results) -> list[str]:
             f"proportional set size (PSS). The histograms have steps of {STEP_MS} ms, of 1 ms beyond {FINE_TO_MS} ms."
         ),
         "",
-        *_table(("experiment", "rounds", "an interval covers", "seconds a load", "connections", "requests"), runs),
+        *table(("experiment", "rounds", "an interval covers", "seconds a load", "connections", "requests"), runs),
         f"The article's pods and limits are scaled: {results.scale}.",
         "",
-        *_table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
-        *_table(("machine and versions", ""), described),
+        *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
+        *table(("machine and versions", ""), described),
     ]
 
 
@@ -162,7 +181,7 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
     title, text = SECTIONS[experiment]
     asked = operations(results, experiment)
     if not asked:
-        return _left_out(title, experiment)
+        return left_out(title, experiment)
     rows = []
     for operation in asked:
         for subject in subjects(results, experiment):
@@ -177,7 +196,7 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
         "",
         text.format(connections=connections, share=percent(LEVEL_SHARE, 1), **LEVELS_MS),
         "",
-        *_table(
+        *table(
             (
                 "",
                 "deployment",
@@ -193,10 +212,10 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
             ),
             rows,
         ),
-        *_pictures(pictures, [prefix + name for name in named]),
+        *images(pictures, [prefix + name for name in named]),
         "### What became of its claims" + (" there" if experiment == "cluster" else ""),
         "",
-        *_table(
+        *table(
             ("claim", "verdict", "figures", "confirmed where"),
             [
                 (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
@@ -211,13 +230,13 @@ def _matrix_row(results: Results, subject: str, operation: Operation, one: Measu
     return (
         NAMES[operation],
         subject,
-        _estimate(one.per_second),
-        *_quantiles(one),
-        _share(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
-        _share(one.failed_share),
+        estimate_cell(one.per_second),
+        *quantile_cells(one),
+        share_cell(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
+        share_cell(one.failed_share),
         percent(one.cores.middle / cores) if cores else "–",
         percent(one.memory_mib.middle / mebibytes) if mebibytes else "–",
-        _estimate(one.cpu_us),
+        estimate_cell(one.cpu_us),
     )
 
 
@@ -225,24 +244,24 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
     title = "At fixed rates: an open loop"
     asked = operations(results, "open-loop")
     if not asked:
-        return _left_out(title, "open-loop")
+        return left_out(title, "open-loop")
     rows = []
     for operation in asked:
-        for share in peak_shares(results):
+        for share in (None, *peak_shares(results)):
             for subject in subjects(results, "open-loop"):
                 one = measurement(results, "open-loop", subject, operation, share)
                 if one:
-                    begun = estimate([each.rate or 0 for each in one.rounds]).middle
+                    rates = [each.rate for each in one.rounds if each.rate]
                     rows.append(
                         (
                             NAMES[operation],
-                            percent(share),
+                            percent(share) if share else "peak",
                             subject,
-                            f"{begun:,.0f}",
-                            _estimate(one.per_second),
-                            *_quantiles(one),
-                            _share(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
-                            _share(one.failed_share),
+                            f"{estimate(rates).middle:,.0f}" if rates else "–",
+                            estimate_cell(one.per_second),
+                            *quantile_cells(one),
+                            share_cell(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
+                            share_cell(one.failed_share),
                             f"{one.requests:,}",
                         )
                     )
@@ -252,10 +271,11 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
         (
             "A closed loop waits with the next request until the last was answered, so overload hides in its "
             "figures. Here vegeta begins requests at a fixed rate, a share of the peak that each subject reached "
-            "itself, and the time counts from when a request was due."
+            "itself in a closed loop without limits (the rows `peak`), and the time counts from when a request was "
+            "due."
         ),
         "",
-        *_table(
+        *table(
             (
                 "",
                 "of the peak",
@@ -271,7 +291,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
             ),
             rows,
         ),
-        *_pictures(pictures, ["quantiles-open-loop"]),
+        *images(pictures, ["quantiles-open-loop"]),
     ]
 
 
@@ -279,17 +299,17 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
     title = "The service and its peers"
     asked = operations(results, "comparison")
     if not asked:
-        return _left_out(title, "comparison")
+        return left_out(title, "comparison")
     costs, times = [], []
     for subject in (each for each in (*VARIANTS, *PEERS, *FLOORS) if each in subjects(results, "comparison")):
         found = {each: one for each in asked if (one := measurement(results, "comparison", subject, each))}
-        idle, start = sizing.idle_mib(results, subject), sizing.start_seconds(results, subject)
+        idle, start = idle_mib(results, subject), start_seconds(results, subject)
         get = found.get("get")
         costs.append(
             (
                 subject,
-                *(_estimate(found[each].cpu_us) if each in found else "–" for each in asked),
-                _estimate(get.database_cpu_us) if get else "–",
+                *(estimate_cell(found[each].cpu_us) if each in found else "–" for each in asked),
+                estimate_cell(get.database_cpu_us) if get else "–",
                 f"{idle.middle:.1f}" if idle else "–",
                 f"{max(one.memory_mib.middle for one in found.values()):.1f}" if found else "–",
                 f"{start.middle:.2f}" if start else "–",
@@ -297,7 +317,13 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
         )
         for operation, one in found.items():
             times.append(
-                (NAMES[operation], subject, _estimate(one.per_second), *_quantiles(one), _share(one.failed_share))
+                (
+                    NAMES[operation],
+                    subject,
+                    estimate_cell(one.per_second),
+                    *quantile_cells(one),
+                    share_cell(one.failed_share),
+                )
             )
     times.sort(key=lambda row: list(NAMES.values()).index(row[0]))
     return [
@@ -314,7 +340,7 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
             "share a query."
         ),
         "",
-        *_table(
+        *table(
             (
                 "CPU per request, µs",
                 *(NAMES[each] for each in asked),
@@ -325,16 +351,16 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
             ),
             costs,
         ),
-        *_pictures(pictures, ["cpu", "footprint"]),
-        *_table(("", "", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
-        *_pictures(pictures, ["quantiles-comparison"]),
+        *images(pictures, ["cpu", "footprint"]),
+        *table(("", "", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
+        *images(pictures, ["quantiles-comparison"]),
     ]
 
 
 def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
     title, costs = "Sizing", sizing.costs(results)
     if not costs:
-        return _left_out(title, "comparison")
+        return left_out(title, "comparison")
     tables = []
     for name, mix in (("GETs by id alone", sizing.Rates(get=1)), ("90 % GETs, 5 % POSTs, 5 % PUTs", MIX)):
         if all(each in costs.cpu_us or not getattr(mix, each) for each in NAMES):
@@ -342,7 +368,7 @@ def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
             tables += [
                 f"### {name}",
                 "",
-                *_table(_SIZES, [_size(results, costs, mix, rate) for rate in sizing.TABLE]),
+                *table(_SIZES, [_size(results, costs, mix, rate) for rate in sizing.TABLE]),
                 f"The next bottlenecks: {'; '.join(ends)}.",
                 "",
             ]
@@ -362,7 +388,7 @@ def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
         ),
         "",
         *tables,
-        *_pictures(pictures, ["sizing"]),
+        *images(pictures, ["sizing"]),
     ]
 
 
@@ -391,53 +417,6 @@ def _size(results: Results, costs: sizing.Costs, mix: sizing.Rates, rate: float)
         f"{plan.database_cores:.2f}",
         str(plan.connections) + f" of {sizing.MAX_CONNECTIONS}" * (plan.connections > sizing.MAX_CONNECTIONS),
     )
-
-
-def _left_out(title: str, experiment: Experiment) -> list[str]:
-    command = "make bench TARGET=cluster" if experiment == "cluster" else f"make bench ONLY={experiment}"
-    return [f"## {title}", "", f"Not in these results; `{command}` measures it.", ""]
-
-
-def _pictures(there: Collection[str], names: Iterable[str]) -> list[str]:
-    return [
-        line for name in names if name in there for line in (f"![{name.replace('-', ' ')}](benchmarks/{name}.svg)", "")
-    ]
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (head, ("---",) * len(head), *rows)] + [""]
-
-
-def _quantiles(one: Measurement) -> tuple[str, ...]:
-    told = (one.quantile(share) for share in (0.5, 0.99, 0.999))
-    return tuple("–" if each is None else "never" if each == float("inf") else f"{each:,.1f}" for each in told)
-
-
-def _estimate(value: Estimate) -> str:
-    """With its interval where rounds differ."""
-    middle, low, high = (_figure(each) for each in (value.middle, value.low, value.high))
-    return middle if low == high else f"{middle} ({low}–{high})"
-
-
-def _figure(value: float) -> str:
-    return (
-        "∞"
-        if value == float("inf")
-        else f"{value:,.0f}"
-        if value >= 100
-        else f"{value:.1f}"
-        if value >= 10
-        else f"{value:.2f}"
-    )
-
-
-def _share(share: float) -> str:
-    return percent(share, 3) if share else "0"
-
-
-def _span(values: Iterable[float]) -> str:
-    least, *_, most = sorted([*values] * 2)
-    return f"{least:,.0f}" if round(least) == round(most) else f"{least:,.0f} to {most:,.0f}"
 
 
 def main() -> None:

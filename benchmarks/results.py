@@ -96,7 +96,6 @@ class Results:
         versions: of the programs and libraries, by name.
         scale: how the article's pods and limits were scaled, in words.
         limits: CPU cores and MiB that each of the article's deployments may take, all its pods together.
-        pods: of each of the article's deployments, as scaled.
     """
 
     taken_at: str
@@ -106,7 +105,6 @@ class Results:
     versions: Mapping[str, str]
     scale: str
     limits: Mapping[str, tuple[float, float]]
-    pods: Mapping[str, int] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 

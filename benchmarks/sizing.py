@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.measurement import OPERATIONS, Measurement, measured, measurement, peak_shares
 from benchmarks.results import Operation, Results
-from benchmarks.statistics import Estimate, estimate, percent
+from benchmarks.statistics import estimate, percent
 
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks" / "results.json"
 SERVICE = "service"
@@ -165,15 +165,16 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
 
 def rounded_down(value: float) -> int:
     """To two digits, so that it does not look more exact than it is."""
-    unit = int(10.0 ** max(0, len(str(int(value))) - 2))
-    return int(value) // unit * unit
+    whole = int(round(value, 6))
+    unit = int(10.0 ** max(0, len(str(whole)) - 2))
+    return whole // unit * unit
 
 
 def measured_to(results: Results) -> float:
     """The highest rate of GETs that the service answered in the results, by however many processes, requests/s."""
     found = [
         *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *measured(results, "article", ("bare",), "get").values(),
+        *measured(results, "open-loop", ("bare",), "get").values(),  # its peak, by a closed loop
     ]
     return max((one.per_second.middle for one in found), default=0)
 
@@ -187,10 +188,9 @@ def points(results: Results) -> list[tuple[float, float, float]]:
     """GETs/s, the service's cores and PostgreSQL's, of each load on the service as it is by default."""
     found = [
         *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *measured(results, "article", ("bare",), "get").values(),
         *(
             one
-            for share in peak_shares(results)
+            for share in (None, *peak_shares(results))
             for one in measured(results, "open-loop", ("bare",), "get", share).values()
         ),
     ]
@@ -202,18 +202,6 @@ def points(results: Results) -> list[tuple[float, float, float]]:
         )
         for one in found
     ]
-
-
-def idle_mib(results: Results, subject: str) -> Estimate | None:
-    """What a subject takes when nobody asks, over its starts."""
-    found = [each.idle_mib for each in results.starts if each.subject == subject]
-    return estimate(found) if found else None
-
-
-def start_seconds(results: Results, subject: str) -> Estimate | None:
-    """From the command to the first answer, over its starts."""
-    found = [each.seconds for each in results.starts if each.subject == subject]
-    return estimate(found) if found else None
 
 
 def main() -> None:

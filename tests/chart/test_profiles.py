@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.profiles import texts
+from benchmarks.results import Results
+from benchmarks.sizing import RESULTS
 from tests.baking import REPOSITORY
 from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind, one
 from tests.chart.test_objects import check_schemas
@@ -115,3 +118,11 @@ def test_measured_sizes_leave_the_cpu_unlimited_and_a_core_under_70_percent(prof
     if values["autoscaling"]["enabled"]:
         target = values["autoscaling"]["targetCPUUtilizationPercentage"] / 100
         assert cores(values["resources"]["requests"]["cpu"]) * target <= 0.7
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="no results are kept yet")
+@pytest.mark.parametrize("profile", MEASURED)
+def test_measured_sizes_follow_from_the_benchmark(profile: str) -> None:
+    """`python -m benchmarks.profiles` writes them anew."""
+    written = (FOLDER / f"{profile}.yaml").read_text(encoding="utf-8")
+    assert written == texts(Results.load(RESULTS))[profile]
