@@ -23,6 +23,7 @@ from benchmarks.sizing import (
     memory_request_mib,
     rounded_down,
 )
+from benchmarks.statistics import percent
 
 FOLDER = Path(__file__).parents[1] / "chart" / "profiles"
 
@@ -52,33 +53,10 @@ def texts(results: Results) -> dict[str, str]:
 
 
 def _text(profile: Profile, costs: Costs, measured: float) -> str:
-    cost = round(costs.cpu_us["get"])
-    a_pod = int(profile.millicores * 1000 * CPU_SHARE / cost)
     bodies = f"config.maxInFlight × config.maxBodyBytes = {BODIES_MIB} MiB"
     carried = f"2 × {profile.most} pods × {POOL_SIZE} connections + {RESERVE} in reserve = {connections(profile.most)}"
-    least, most = (rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
-    scaled = profile.least < profile.most
-    head = (
-        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods."
-        if scaled
-        else (f"For up to {most:,} GETs/s: {profile.most} pods.")
-    )
-    sure = f"arithmetic, as {rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
-    sentences = [
-        head,
-        f"By docs/benchmarks.md: a GET takes {cost} µs of CPU, so the {CPU_SHARE:.0%} of {profile.millicores}m"
-        + (" at which pods are added" if scaled else "")
-        + f" carry {a_pod:,} GETs/s a pod; this is {sure} measured.",
-        "" if scaled else "Without a CPU limit a peak takes what the node has left.",
-    ]
-    sizes = (
-        f"autoscaling:\n  enabled: true\n  minReplicas: {profile.least}\n  maxReplicas: {profile.most}\n"
-        f"  targetCPUUtilizationPercentage: {CPU_SHARE * 100:.0f}\n"
-        if scaled
-        else f"replicas: {profile.most}\n\nautoscaling:\n  enabled: false\n"
-    )
-    return f"""{_comment(" ".join(each for each in sentences if each))}
-{sizes}
+    return f"""{_comment(_carries(profile, round(costs.cpu_us["get"]), measured))}
+{_pods(profile)}
 config:
   # {carried} of {MAX_CONNECTIONS}.
   databasePoolSize: {POOL_SIZE}
@@ -90,6 +68,32 @@ resources:
   limits:
     memory: {memory_limit_mib(costs)}Mi # that, and {bodies} of bodies, with their parts
 """
+
+
+def _carries(profile: Profile, cost_us: int, measured: float) -> str:
+    a_pod = int(profile.millicores * 1000 * CPU_SHARE / cost_us)
+    least, most = (rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
+    sure = f"arithmetic, as {rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
+    cost = f"By docs/benchmarks.md a GET takes {cost_us} µs of CPU, so"
+    if profile.least == profile.most:
+        return (
+            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {percent(CPU_SHARE)} of what is set aside for "
+            f"a pod carry {a_pod:,} GETs/s; this is {sure} measured. Without a CPU limit a peak takes what the node has "
+            "left."
+        )
+    return (
+        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods. {cost} the {percent(CPU_SHARE)} of "
+        f"{profile.millicores}m at which pods are added carry {a_pod:,} GETs/s a pod; this is {sure} measured."
+    )
+
+
+def _pods(profile: Profile) -> str:
+    if profile.least == profile.most:
+        return f"replicas: {profile.most}\n\nautoscaling:\n  enabled: false\n"
+    return (
+        f"autoscaling:\n  enabled: true\n  minReplicas: {profile.least}\n  maxReplicas: {profile.most}\n"
+        f"  targetCPUUtilizationPercentage: {100 * CPU_SHARE:.0f}\n"
+    )
 
 
 def _comment(text: str) -> str:

@@ -4,6 +4,7 @@ Every figure on the page comes from the results; a section whose experiment is n
 """
 
 import sys
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -212,6 +213,7 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
             ),
             rows,
         ),
+        *_failures(results, experiment),
         *images(pictures, [prefix + name for name in named]),
         "### What became of its claims" + (" there" if experiment == "cluster" else ""),
         "",
@@ -238,6 +240,19 @@ def _matrix_row(results: Results, subject: str, operation: Operation, one: Measu
         percent(one.memory_mib.middle / mebibytes) if mebibytes else "–",
         estimate_cell(one.cpu_us),
     )
+
+
+def _failures(results: Results, experiment: Experiment) -> list[str]:
+    """What went wrong, and how often, in all rounds."""
+    kinds: dict[str, Counter[str]] = {}
+    for each in results.samples:
+        if each.experiment == experiment and each.failures:
+            kinds.setdefault(f"{each.subject} {NAMES[each.operation]}", Counter()).update(each.failures)
+    told = (
+        f"{what} {', '.join(f'{count:,} × {kind}' for kind, count in counts.most_common())}"
+        for what, counts in kinds.items()
+    )
+    return [f"Failures: {'; '.join(told) or 'none'}.", ""]
 
 
 def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
@@ -291,6 +306,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
             ),
             rows,
         ),
+        *_failures(results, "open-loop"),
         *images(pictures, ["quantiles-open-loop"]),
     ]
 
@@ -353,6 +369,7 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
         ),
         *images(pictures, ["cpu", "footprint"]),
         *table(("", "", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
+        *_failures(results, "comparison"),
         *images(pictures, ["quantiles-comparison"]),
     ]
 

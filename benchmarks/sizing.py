@@ -153,10 +153,9 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
     connections = (
         f"{MAX_CONNECTIONS} connections are for {pods} pods; then raise max_connections, or put PgBouncer before it"
     )
-    ends = {
-        connections: rates.all * pods * CPU_SHARE / plan.service_cores,
-        f"PostgreSQL's CPU reaches {cores}": rates.all * CPU_SHARE * database_cores / plan.database_cores,
-    }
+    ends = {connections: rates.all * pods * CPU_SHARE / plan.service_cores}
+    if plan.database_cores:
+        ends[f"PostgreSQL's CPU reaches {cores}"] = rates.all * CPU_SHARE * database_cores / plan.database_cores
     return [
         f"from {rounded_down(rate):,} requests/s on: {what}"
         for what, rate in sorted(ends.items(), key=lambda each: each[1])

@@ -143,7 +143,7 @@ def test_a_failure_and_what_is_later_than_the_level_are_misses() -> None:
 
 
 def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
-    kept = whole()
+    kept = results([sample("bare", histogram={3: 7, 4: 5, 90: 1}), *whole().samples], [Start("bare", 0.5, 44)])
     kept.save(tmp_path / "results.json")
     assert Results.load(tmp_path / "results.json") == kept
 
@@ -193,6 +193,16 @@ CLAIMS: list[tuple[str, Results, str]] = [
 )
 def test_the_figures_decide_on_a_claim(claim: str, of: Results, expected: str) -> None:
     assert verdict(of, claim) == expected
+
+
+def test_gunicorn_is_not_called_faster_where_the_rounds_overlap() -> None:
+    rounds = [(10, 8), (10, 8), (9, 10)]  # seconds that bare and Gunicorn took for the same
+    of = results(
+        sample(each, seconds=seconds)
+        for took in rounds
+        for each, seconds in zip(("bare", "gunicorn-1"), took, strict=True)
+    )
+    assert verdict(of, "no speed") == "confirmed"
 
 
 def test_a_claim_without_figures_has_no_verdict() -> None:
@@ -332,8 +342,13 @@ def test_the_page_names_the_pictures_that_are_there_and_no_others() -> None:
 def test_a_section_that_was_not_measured_says_so() -> None:
     page = report.page(results([sample("bare")]), [])
     assert "## The article's experiment" in page
-    for command in ("ONLY=open-loop", "ONLY=comparison", "TARGET=cluster"):
-        assert f"Not in these results; `make bench {command}` measures it." in page
+    for title, command in (
+        ("At fixed rates: an open loop", "ONLY=open-loop"),
+        ("The service and its peers", "ONLY=comparison"),
+        ("The same on a cluster", "TARGET=cluster"),
+        ("Sizing", "ONLY=comparison"),
+    ):
+        assert f"## {title}\n\nNot in these results; `make bench {command}` measures it.\n" in page
 
 
 def test_words_need_no_plotly() -> None:
@@ -353,6 +368,17 @@ def test_all_pictures_are_named_on_the_page() -> None:
     for name, figure in made.items():
         assert f"](benchmarks/{name}.svg)" in page
         assert "quick run, not to be quoted" in [each.text for each in figure.layout.annotations]
+
+
+def test_charts_stand_what_little_there_is() -> None:
+    pytest.importorskip("plotly", reason="the benchmark's environment has it")
+    from benchmarks import charts
+
+    assert charts.charts(results()) == {}
+    lost = replace(sample("bare", failures={"503": 5}), histogram={})
+    alone = replace(sample("service", experiment="comparison", histogram={9: 3}), database_cpu_seconds=0)
+    assert {"throughput", "latency-get", "cpu", "sizing"} <= charts.charts(results([lost, alone])).keys()
+    assert "5 × 503" in report.page(results([lost, alone]), [])
 
 
 KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"

@@ -129,7 +129,8 @@ def open_loop(results: Results) -> go.Figure | None:
 
 def _same_range(figure: go.Figure) -> None:
     values = [y for trace in figure.data for y in trace.y]
-    figure.update_yaxes(range=[log10(min(values)) - 0.1, log10(max(values)) + 0.1])
+    if values:
+        figure.update_yaxes(range=[log10(min(values)) - 0.1, log10(max(values)) + 0.1])
 
 
 def _quantile_lines(

@@ -18,7 +18,6 @@ from benchmarks.measurement import (
     subjects,
 )
 from benchmarks.results import Experiment, Results
-from benchmarks.statistics import percent
 
 
 def throughput(results: Results, experiment: Experiment) -> go.Figure | None:
@@ -66,7 +65,7 @@ def limits(results: Results, experiment: Experiment) -> go.Figure | None:
                     marker_color=COLOURS[subject],
                     x=[name for name, _ in found],
                     y=values,
-                    text=[percent(each) for each in values],
+                    text=[f"{each:.0%}" for each in values],
                     textposition=["inside" if each > 0.3 else "outside" for each in values],
                     insidetextanchor="start",
                     textangle=0,
@@ -77,6 +76,7 @@ def limits(results: Results, experiment: Experiment) -> go.Figure | None:
                 )
     figure.add_hline(y=1, line={"color": LEVEL, "dash": "dash", "width": 1}, layer="below")
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_layout(uniformtext={"minsize": 9, "mode": "show"})
     figure.update_yaxes(title="of the deployment's limit", row=1, col=1)
     what = "Memory and CPU against the limit"
     return titled(figure, what, results, experiment, "dashed: the limit", 480)

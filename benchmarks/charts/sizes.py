@@ -42,7 +42,7 @@ def size(results: Results) -> go.Figure | None:
                 figure.add_annotation(
                     text=label,
                     x=log10(100_000),
-                    y=log10(values[-1]),
+                    y=log10(values[-1] or 1),
                     xanchor="left",
                     showarrow=False,
                     xshift=6,
@@ -88,7 +88,7 @@ def size(results: Results) -> go.Figure | None:
     figure.update_yaxes(type="log", tickvals=decades, ticktext=[f"{each:g}" for each in decades])
     figure.update_yaxes(title="cores", row=1, col=1)
     most = max(sizing.MAX_CONNECTIONS, *(y for trace in figure.data for y in trace.y))
-    figure.update_yaxes(title="pods; connections", range=[0, log10(2 * most)], row=2, col=1)
+    figure.update_yaxes(title="pods; connections", range=[log10(1.5), log10(2 * most)], row=2, col=1)
     figure.update_layout(
         height=640,
         margin={"r": 170},
