@@ -45,6 +45,12 @@ class Measurement:
         return self.failed / self.requests
 
     @property
+    def lost_share(self) -> float:
+        """The share of requests that got no answer at all: what failed, but for answers with another status."""
+        lost = sum(count for each in self.rounds for kind, count in each.failures.items() if not kind.isdigit())
+        return lost / self.requests
+
+    @property
     def per_second(self) -> Estimate:
         """Successful answers a second."""
         return estimate([each.per_second for each in self.rounds])

@@ -77,9 +77,8 @@ def _carries(profile: Profile, cost_us: int, measured: float) -> str:
     cost = f"By docs/benchmarks.md a GET takes {cost_us} µs of CPU, so"
     if profile.least == profile.most:
         return (
-            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {percent(CPU_SHARE)} of what is set aside for "
-            f"a pod carry {a_pod:,} GETs/s; this is {sure} measured. Without a CPU limit a peak takes what the node has "
-            "left."
+            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {percent(CPU_SHARE)} of {profile.millicores}m "
+            f"carry {a_pod:,} GETs/s a pod; this is {sure} measured. Without a CPU limit a peak takes what is left."
         )
     return (
         f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods. {cost} the {percent(CPU_SHARE)} of "

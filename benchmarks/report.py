@@ -171,7 +171,7 @@ def _measured(results: Results) -> list[str]:
         ),
         "",
         *table(("experiment", "rounds", "an interval covers", "seconds a load", "connections", "requests"), runs),
-        f"The article's pods and limits are scaled: {results.scale}.",
+        f"The article's pods and limits are scaled: {results.scale.removesuffix('.')}.",
         "",
         *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
         *table(("machine and versions", ""), described),

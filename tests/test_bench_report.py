@@ -182,6 +182,7 @@ CLAIMS: list[tuple[str, Results, str]] = [
     ("Bare never takes above", matrix(), "confirmed"),
     ("Bare never takes above", matrix(bare={"memory_mib": 200}), "refuted"),
     ("`max_requests`", matrix(gunicorn_1_max_requests={"failures": FAILED}), "confirmed"),
+    ("`max_requests`", matrix(gunicorn_1_max_requests={"failures": {"503": 2_000}}), "refuted"),
     ("`max_requests`", matrix(), "refuted"),
     ("115 MiB idle", results([], [Start("service", 1, 115)]), "confirmed"),
     ("115 MiB idle", results([], [Start("service", 1, 44)]), "changed"),
