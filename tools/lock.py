@@ -29,8 +29,9 @@ def lock_both(project: Path, folder: Path, suffix: str = "") -> Path:
 
 def main() -> None:
     """Refreshes all locks."""
-    lock_both(ROOT, ROOT)
+    development = lock_both(ROOT, ROOT)
     lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", "--upgrade")  # it pins what others want newer
+    lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
     template = environment.from_string((SERVICE / "pyproject.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,88 @@
+"""The machine: what it is, and which of its cores serve and which load."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.postgres import postgres_version
+from faults.report import REPOSITORY
+
+_PACKAGES = ("aiohttp", "asyncpg", "uvloop", "pydantic", "structlog", "prometheus-client", "gunicorn")
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Cores by their numbers.
+
+    Attributes:
+        server: what is measured runs on them.
+        load: hey, vegeta, PostgreSQL and the harness run on them.
+    """
+
+    server: tuple[int, ...]
+    load: tuple[int, ...]
+
+
+def cores() -> Cores:
+    """The first half of the cores that this process may use, and the second; threads of a core stay together.
+
+    Raises:
+        SystemExit: there is one only.
+    """
+    mine = sorted(os.sched_getaffinity(0), key=lambda core: (_siblings(core), core))
+    if len(mine) < 2:
+        sys.exit("A benchmark needs two cores or more: one for what is measured, one for the load.")
+    return Cores(tuple(mine[: len(mine) // 2]), tuple(mine[len(mine) // 2 :]))
+
+
+def pinned(to: Iterable[int]) -> tuple[str, ...]:
+    """The beginning of a command that runs the rest of it on these cores."""
+    return ("taskset", "--cpu-list", ",".join(map(str, to)))
+
+
+def machine(cores: Cores, folder: Path) -> dict[str, str]:
+    """What it is, by name; `folder` is where PostgreSQL has its data."""
+    told = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    model = next((value.strip() for name, _, value in told if name.strip() == "model name"), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    shared = any(_siblings(one) == _siblings(other) for one in cores.server for other in cores.load)
+    return {
+        "processor": model,
+        "cores": str(len(cores.server) + len(cores.load)),
+        "server_cores": ", ".join(map(str, cores.server)),
+        "load_cores": ", ".join(map(str, cores.load)),
+        "threads": "a server core and a load core are threads of one core" if shared else "no core is shared",
+        "memory": f"{memory:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "database_disk": _output("stat", "--file-system", "--format=%T", str(folder)),
+        "cpu_time": "of /proc/PID/stat, in ticks of 10 ms, ended children included",
+        "log": "a file in memory, truncated before each load",
+    }
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Of the service's Python and its libraries, and of PostgreSQL."""
+    program = "import platform, sys; from importlib.metadata import version; print(platform.python_version(), "
+    program += "*(version(name) for name in sys.argv[1:]))"
+    told = _output(str(python), "-c", program, *_PACKAGES).split()
+    names = ("python", *_PACKAGES)
+    return dict(zip(names, told, strict=True)) | {"postgresql": postgres_version().removeprefix("PostgreSQL ")}
+
+
+def commit() -> str:
+    """The template's, with `-dirty` where the work tree differs; what a run writes does not count."""
+    changed = _output("git", "status", "--porcelain", "--", ".", ":!docs/benchmarks*")
+    return (_output("git", "describe", "--always", "--exclude=*") or "unknown") + ("-dirty" if changed else "")
+
+
+def _siblings(core: int) -> str:
+    file = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    return file.read_text().strip() if file.exists() else str(core)
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,0 +1,56 @@
+"""The one PostgreSQL behind all that is measured: durable as in production, and the same rows before each load."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from benchmarks.machine import Cores, pinned
+from benchmarks.processes import cpu_seconds
+from faults.postgres import Postgres
+
+ROWS: Final = 1_000
+OPTIONS: Final[dict[str, str | int]] = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "256MB",
+    "max_connections": 400,  # eleven workers with the default pool take 110, and all subjects are connected at once
+    "max_wal_size": "8GB",  # so that checkpoints are made between loads, by `reset`, and not within some of them
+    "checkpoint_timeout": "1h",
+}
+_FILL = f"""
+INSERT INTO items (name, description, price_cents)
+SELECT 'Lamp ' || number, 'Bright', 1999 FROM generate_series(1, {ROWS}) AS number
+"""
+
+
+class Database:
+    """A server on the load's cores, with a migrated database."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes so far."""
+        return cpu_seconds(self._server.pid)
+
+    async def reset(self) -> None:
+        """Makes the items those with the ids from 1 to `ROWS`, freshly vacuumed, with nothing left to write."""
+        async with self._server.connection() as connection:
+            await connection.execute("TRUNCATE items RESTART IDENTITY")
+            await connection.execute(_FILL)
+            await connection.execute("VACUUM ANALYZE items")
+            await connection.execute("CHECKPOINT")
+
+
+async def start(scratch: Path, logs: Path, cores: Cores, started: AsyncExitStack) -> Database:
+    """A running server with an empty database, which ends with `started`."""
+    server = Postgres(scratch, logs, OPTIONS, pinned(cores.load))
+    started.push_async_callback(server.end)
+    await server.create()
+    await server.start()
+    await server.make_database()
+    return Database(server)

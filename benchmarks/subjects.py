@@ -1,0 +1,149 @@
+"""What is measured: programs that answer HTTP, started, asked until they answer, and ended."""
+
+import asyncio
+import os
+import time
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.limits import Limit, limited
+from benchmarks.processes import cpu_seconds, pss_mib
+from faults.http import Client, request
+from faults.processes import PATIENCE_SECONDS, WITH_HARNESS, free_port, kill, spawn
+from faults.report import REPOSITORY
+
+_POLL_SECONDS = 0.005
+_END_SECONDS = 20
+# As the article had it, and its worker: the service's own takes no notice of this.
+_MAX_REQUESTS = (
+    "--max-requests=1000",
+    "--worker-class=aiohttp.GunicornUVLoopWebWorker",
+    "--bind=127.0.0.1:{port}",
+)
+_FIRST = request("GET", "/v1/items/1")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program that answers.
+
+    Attributes:
+        name: in results.
+        command: what runs it; `{port}` in it is replaced by the port to listen on, of 127.0.0.1.
+        folder: where it runs.
+        environment: beside HOST, PORT, INTERNAL_PORT, DATABASE_URL and TMPDIR, which are set for all.
+        pods: how many of them run, each on a port of its own.
+        limit: what each of the pods may take; None where there is none.
+    """
+
+    name: str
+    command: tuple[str | Path, ...]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pods: int = 1
+    limit: Limit | None = None
+
+
+def services(python: Path, folder: Path) -> dict[str, Subject]:
+    """The baked service's deployments, by name, without limits and in one pod each.
+
+    Args:
+        python: of the service's environment.
+        folder: of the service.
+    """
+    gunicorn = (python, "-m", "gunicorn", "--config=guniconfig.py")
+    all_of_them = (
+        Subject("bare", (python, "-m", "app"), folder),
+        Subject("gunicorn-1", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "1"}),
+        Subject("gunicorn-11", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "11"}),
+        Subject(
+            "gunicorn-1-max-requests",
+            (*gunicorn, *_MAX_REQUESTS, "benchmarks.stock_worker:app"),
+            folder,
+            {"WEB_CONCURRENCY": "1", "PYTHONPATH": str(REPOSITORY)},
+        ),
+    )
+    return {each.name: each for each in all_of_them}
+
+
+class Running:
+    """A subject that runs.
+
+    Attributes:
+        urls: a base address a pod.
+        start_seconds: from the command to the first answer, of the slowest pod.
+    """
+
+    def __init__(self, subject: Subject, log: Path) -> None:
+        self.subject = subject
+        self.urls: list[str] = []
+        self.start_seconds = 0.0
+        self._log = log
+        self._processes: list[Process] = []
+        self._limits = ExitStack()
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes so far."""
+        return sum(cpu_seconds(each.pid) for each in self._processes)
+
+    def memory_mib(self) -> float:
+        """Proportional set size of all its processes."""
+        return sum(pss_mib(each.pid) for each in self._processes)
+
+    def forget_log(self) -> None:
+        """Empties what it has logged, which is kept in memory."""
+        os.truncate(self._log, 0)
+
+    async def start(self, started: AsyncExitStack, within: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        """Returns when all pods answer; they end with `started`.
+
+        Args:
+            within: the beginning of a command that runs the rest of it where it belongs.
+            environment: for all subjects.
+
+        Raises:
+            RuntimeError: a pod has ended; its last words are told.
+            TimeoutError: one does not answer with a 200.
+        """
+        started.push_async_callback(self._end)
+        for _ in range(self.subject.pods):
+            port = free_port()
+            entered: tuple[str, ...] = ()
+            if self.subject.limit:
+                entered = self._limits.enter_context(limited(f"{self.subject.name}-{port}", self.subject.limit))
+            begun = time.perf_counter()
+            command = (str(word).replace("{port}", str(port)) for word in self.subject.command)
+            own = {"HOST": "127.0.0.1", "PORT": str(port), "INTERNAL_PORT": str(free_port())}
+            process = await spawn(
+                *within, *entered, *WITH_HARNESS, *command,
+                log=self._log, cwd=self.subject.folder, environment={**environment, **own, **self.subject.environment},
+            )  # fmt: skip
+            self._processes.append(process)
+            await self._until_answering(process, port)
+            self.start_seconds = max(self.start_seconds, time.perf_counter() - begun)
+            self.urls.append(f"http://127.0.0.1:{port}")
+
+    async def _until_answering(self, process: Process, port: int) -> None:
+        client = Client(port, patience=5)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (await client.send(_FIRST)).ok:
+                if process.returncode is not None:
+                    last_words = self._log.read_text(errors="replace").strip()[-1000:]
+                    raise RuntimeError(f"{self.subject.name} did not start: {last_words}")
+                await asyncio.sleep(_POLL_SECONDS)
+        client.close()
+
+    async def _end(self) -> None:
+        for each in self._processes:
+            with suppress(ProcessLookupError):
+                each.terminate()
+        for each in self._processes:
+            try:
+                await asyncio.wait_for(each.wait(), _END_SECONDS)
+            except TimeoutError:
+                await kill(each)
+        self._limits.close()
+        self._log.unlink(missing_ok=True)

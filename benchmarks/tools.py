@@ -1,0 +1,37 @@
+"""The load generators: hey, as the article had it, and vegeta."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from faults.report import REPOSITORY
+
+_FOLDER = REPOSITORY / "build" / "tools"
+_SOURCES = {"hey": "github.com/rakyll/hey@v0.1.5", "vegeta": "github.com/tsenart/vegeta/v12@v12.13.0"}
+
+
+def tool(name: str) -> Path:
+    """The program: on PATH, or built with Go.
+
+    Raises:
+        SystemExit: it is not there, and there is no Go.
+    """
+    if found := shutil.which(name) or shutil.which(name, path=_FOLDER):
+        return Path(found)
+    source = _SOURCES[name]
+    if not (go := shutil.which("go")):
+        sys.exit(f"{name} is not on PATH, nor is Go to build it: go install {source}, or put either there.")
+    print(f"Building {source} …", flush=True)
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    subprocess.run([go, "install", source], env=os.environ | {"GOBIN": str(_FOLDER)}, check=True)
+    return _FOLDER / name
+
+
+def versions() -> dict[str, str]:
+    """Which ones they are; what is on PATH may not say."""
+    return {
+        name: source.rpartition("@")[2] if tool(name).is_relative_to(_FOLDER) else "as found on PATH"
+        for name, source in _SOURCES.items()
+    }

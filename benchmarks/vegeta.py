@@ -1,0 +1,91 @@
+"""vegeta: an open loop at a rate, in which a slow answer holds no request back, and a closed loop over many ids."""
+
+import asyncio
+import csv
+import json
+import os
+import subprocess
+from asyncio.subprocess import PIPE
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import mkstemp
+
+from benchmarks.load import Outcome, Recording, Request
+from benchmarks.tools import tool
+
+_TIMEOUT_SECONDS = 20  # as hey has it
+_NANOSECONDS = 1_000_000_000
+
+
+async def closed(requests: Sequence[Request], connections: int, seconds: float, scratch: Path) -> Recording:
+    """Keeps so many requests under way, one after the other of those given, again and again."""
+    options = ("-rate=0", f"-workers={connections}", f"-max-workers={connections}", f"-connections={connections}")
+    results = await _attack(requests, seconds, scratch, options)
+    return lambda: parse(_rows(results))
+
+
+async def open_loop(
+    requests: Sequence[Request], rate: int, seconds: float, settle_seconds: float, scratch: Path
+) -> Recording:
+    """Begins requests at a rate, whatever becomes of them.
+
+    Args:
+        rate: requests a second.
+        seconds: for which the load is recorded.
+        settle_seconds: of load before that, which do not count.
+    """
+    results = await _attack(requests, settle_seconds + seconds, scratch, (f"-rate={rate}/1s",))
+    return lambda: parse(_rows(results), rate, settle_seconds)
+
+
+def parse(rows: Iterable[Sequence[str]], rate: float | None = None, settle_seconds: float = 0) -> Outcome:
+    """Reads vegeta's CSV: nanoseconds since the epoch, status, latency in nanoseconds, …, error, …, sequence number.
+
+    At a rate, request n was due n / rate after the first one, and its latency counts from then; vegeta's own counts
+    from when it came to send it. What was due while the load settled is left out.
+    """
+    requests = [(int(row[8]), int(row[0]), int(row[2]), int(row[1]), row[5]) for row in rows]
+    if not requests:
+        return Outcome(0)
+    requests.sort()
+    first = requests[0][1]
+    counted = Outcome(0)
+    last = first
+    for number, begun, latency, status, error in requests:
+        due = begun if rate is None else first + round(number * _NANOSECONDS / rate)
+        last = max(last, begun + latency)
+        if due - first >= settle_seconds * _NANOSECONDS:
+            counted.count((begun + latency - due) / 1e6, status, _kind(error))
+    counted.seconds = (last - first) / _NANOSECONDS if rate is None else counted.requests / rate
+    return counted
+
+
+async def _attack(requests: Sequence[Request], seconds: float, scratch: Path, options: Iterable[str]) -> Path:
+    descriptor, name = mkstemp(dir=scratch, prefix="vegeta-")
+    os.close(descriptor)
+    results = Path(name)
+    process = await asyncio.create_subprocess_exec(
+        tool("vegeta"), "attack", "-format=json", f"-duration={seconds}s", f"-timeout={_TIMEOUT_SECONDS}s",
+        "-max-body=0", "-http2=false", f"-output={results}", *options, stdin=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    targets = "".join(json.dumps(request.as_target()) + "\n" for request in requests)
+    _, errors = await process.communicate(targets.encode())
+    if process.returncode:
+        raise RuntimeError(f"vegeta: {errors.decode()[-500:]}")
+    return results
+
+
+def _rows(results: Path) -> Iterable[Sequence[str]]:
+    """Removes the file when it is read."""
+    command = [str(tool("vegeta")), "encode", "-to=csv", str(results)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield from csv.reader(process.stdout)
+    results.unlink()
+    if process.returncode:
+        raise RuntimeError("vegeta could not read what it has written")
+
+
+def _kind(error: str) -> str:
+    """What went wrong, without the address at its beginning."""
+    return error.rpartition(": ")[2]
