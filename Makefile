@@ -42,6 +42,16 @@ faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour)
 e2e: $(VENV)/.ready ## the chart and a service on the cluster that KUBECONFIG names (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m e2e $(ONLY)
 
+build/environments/bench/.ready: requirements-bench.txt | $(VENV)/bin/python
+	@echo "Installing the benchmark's environment in $(@D) …"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: build/environments/bench/.ready ## the benchmark of docs/benchmarks.md (hours); ONLY=article picks some, QUICK=1 scales down, TARGET=cluster
+	@QUICK=$(QUICK) TARGET=$(TARGET) ONLY="$(ONLY)" $(<D)/bin/python -m benchmarks
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
 	@$(RUN) -m ruff format --check .

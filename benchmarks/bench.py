@@ -86,11 +86,11 @@ class Bench:
             peak_share=peak_share,
             rate=rate,
             seconds=outcome.seconds,
-            failures=outcome.failures,
+            failures=dict(outcome.failures),
             cpu_seconds=server,
             database_cpu_seconds=database,
             memory_mib=memory,
-            histogram=outcome.histogram,
+            histogram=dict(outcome.histogram),
         )
 
 

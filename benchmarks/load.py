@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from benchmarks.postgres import ROWS
 from benchmarks.results import STEP_MS, Operation
 
+ROWS: Final = 1_000
+"""Items that there are before a load, with the ids from 1 on."""
 ITEM: Final = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
 

@@ -4,11 +4,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from benchmarks.load import ROWS
 from benchmarks.machine import Cores, pinned
 from benchmarks.processes import cpu_seconds
 from faults.postgres import Postgres
 
-ROWS: Final = 1_000
 OPTIONS: Final[dict[str, str | int]] = {
     "fsync": "on",
     "synchronous_commit": "on",

@@ -41,22 +41,20 @@ async def open_loop(
 def parse(rows: Iterable[Sequence[str]], rate: float | None = None, settle_seconds: float = 0) -> Outcome:
     """Reads vegeta's CSV: nanoseconds since the epoch, status, latency in nanoseconds, …, error, …, sequence number.
 
-    At a rate, request n was due n / rate after the first one, and its latency counts from then; vegeta's own counts
-    from when it came to send it. What was due while the load settled is left out.
+    At a rate, request n was due n / rate after the first one was, and its latency counts from then; vegeta's own counts
+    from when it came to send it. It sends none early, so the one that was sent the least late tells when they were due.
+    What was due while the load settled is left out.
     """
     requests = [(int(row[8]), int(row[0]), int(row[2]), int(row[1]), row[5]) for row in rows]
-    if not requests:
-        return Outcome(0)
-    requests.sort()
-    first = requests[0][1]
+    pause = _NANOSECONDS / rate if rate else 0
+    first = min((begun - round(number * pause) for number, begun, *_ in requests), default=0)
+    last = max((begun + latency for _, begun, latency, *_ in requests), default=0)
     counted = Outcome(0)
-    last = first
     for number, begun, latency, status, error in requests:
-        due = begun if rate is None else first + round(number * _NANOSECONDS / rate)
-        last = max(last, begun + latency)
+        due = first + round(number * pause) if rate else begun
         if due - first >= settle_seconds * _NANOSECONDS:
             counted.count((begun + latency - due) / 1e6, status, _kind(error))
-    counted.seconds = (last - first) / _NANOSECONDS if rate is None else counted.requests / rate
+    counted.seconds = counted.requests / rate if rate else (last - first) / _NANOSECONDS
     return counted
 
 

@@ -1,0 +1,75 @@
+"""The article's matrix: its deployments, and one with `max_requests`; GET, POST and PUT by hey with 200 connections."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from benchmarks import hey
+from benchmarks.bench import Bench
+from benchmarks.keeping import Keep
+from benchmarks.limits import are_possible
+from benchmarks.load import Recording, requests
+from benchmarks.options import Options
+from benchmarks.results import Operation
+from benchmarks.scale import ARTICLE, CONNECTIONS, scaled
+from benchmarks.subjects import Running, Subject, services
+
+OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
+ROWS: Final = 20
+"""hey asks for one URL, so that many of them share the connections out, lest a PUT measure one row's lock."""
+
+_START_SECONDS = 3.0
+_OVERHEAD_SECONDS = 0.8  # fresh rows before each load, and hey's report after it
+
+
+def seconds(options: Options) -> float:
+    """How long it takes."""
+    load, warm_up = _seconds(options)
+    each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
+    return len(ARTICLE) * (_START_SECONDS + len(OPERATIONS) * each)
+
+
+async def run(options: Options, bench: Bench, keep: Keep) -> None:
+    """Warms all of them up, and then measures them in turns."""
+    load, warm_up = _seconds(options)
+    running = []
+    for subject in deployments(bench, limits=are_possible()):
+        async with keep.step(f"{subject.name} starts", _START_SECONDS):
+            running.append(await bench.start(subject))
+    for each in running:
+        for operation in OPERATIONS:
+            async with keep.step(f"{each.subject.name}, {operation.upper()}, warm-up", warm_up):
+                await _load(each, operation, warm_up)
+    for number in range(1, options.rounds + 1):
+        for operation in OPERATIONS:
+            for each in in_turn(running, number):
+                text = f"{each.subject.name}, {operation.upper()}, round {number} of {options.rounds}"
+                async with keep.step(text, load + _OVERHEAD_SECONDS):
+                    keep.add(await bench.sample(
+                        "article", each, operation, number, CONNECTIONS, partial(_load, each, operation, load)
+                    ))  # fmt: skip
+        keep.save()
+
+
+def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
+    """The article's, scaled to this machine; without the limits where they are not to be."""
+    found = []
+    for name, subject in services(bench.python, bench.service).items():
+        here = scaled(ARTICLE[name], len(bench.cores.server))
+        found.append(replace(subject, pods=here.pods, limit=here.limit if limits else None))
+    return found
+
+
+def in_turn(running: Sequence[Running], number: int) -> list[Running]:
+    """Another one is first in each round, so that none is always measured after the same one."""
+    first = number % len(running)
+    return [*running[first:], *running[:first]]
+
+
+async def _load(running: Running, operation: Operation, seconds: float) -> Recording:
+    return await hey.run(requests(operation, running.urls, ROWS), CONNECTIONS, seconds)
+
+
+def _seconds(options: Options) -> tuple[float, float]:
+    return options.count(30, 2), options.count(5, 1)

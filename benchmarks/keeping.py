@@ -1,0 +1,97 @@
+"""Results as they come in: kept in a file, with a bar and the time left for whoever watches."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from benchmarks.results import Results, Sample, Start
+
+_TICK_SECONDS = 1.0  # seldom, as the harness shares its cores with the load
+_TRUSTED_SECONDS = 20  # after which the pace so far says more than the plan
+
+
+class Keep:
+    """Keeps results, and shows how far the run is.
+
+    Args:
+        results: to which they are added.
+        file: where `save` writes them.
+        planned_seconds: how long all steps take, as planned.
+    """
+
+    def __init__(self, results: Results, file: Path, planned_seconds: float) -> None:
+        self.results = results
+        self._file = file
+        self._planned, self._done = planned_seconds, 0.0
+        self._begun = time.monotonic()
+        self._console = Console()
+        self._progress = Progress(
+            BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"),
+            console=self._console, refresh_per_second=1,
+        )  # fmt: skip
+        self._task = self._progress.add_task("", total=planned_seconds, left="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def add(self, result: Sample | Start) -> None:
+        """Adds a result."""
+        if isinstance(result, Sample):
+            self.results.samples.append(result)
+        else:
+            self.results.starts.append(result)
+
+    def save(self) -> None:
+        """Writes what there is, so that an interrupted run loses a round at most."""
+        self.results.save(self._file)
+
+    def say(self, text: str) -> None:
+        """Writes a line above the bar."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def plan(self, more_seconds: float) -> None:
+        """Corrects the plan, once it is known better; less than nothing where it takes less."""
+        self._planned += more_seconds
+
+    @asynccontextmanager
+    async def step(self, text: str, seconds: float) -> AsyncIterator[None]:
+        """Says what runs, and moves the bar on while the block does, for as long as it was planned to take."""
+        if not self._console.is_terminal:
+            self.say(f"{self._left(0)} left: {text}")
+        moving = asyncio.create_task(self._move(text, seconds))
+        try:
+            yield
+        finally:
+            moving.cancel()
+            self._done += seconds
+            self._show(text, 0)
+
+    async def _move(self, text: str, seconds: float) -> None:
+        begun = time.monotonic()
+        while True:
+            self._show(text, min(time.monotonic() - begun, seconds))
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _show(self, text: str, within: float) -> None:
+        done = self._done + within
+        left = f"{self._left(within)} left"
+        self._progress.update(self._task, description=text, total=self._planned, completed=done, left=left)
+
+    def _left(self, within: float) -> str:
+        done = self._done + within
+        pace = (time.monotonic() - self._begun) / done if done > _TRUSTED_SECONDS else 1
+        minutes, seconds = divmod(round(max(0, self._planned - done) * pace), 60)
+        return f"{minutes}:{seconds:02}"

@@ -1,0 +1,229 @@
+"""What `make bench` relies on, from what hey and vegeta have really written, and on real processes."""
+
+import csv
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from benchmarks import hey, vegeta
+from benchmarks.limits import Limit, are_possible, limited
+from benchmarks.load import requests
+from benchmarks.options import Options
+from benchmarks.processes import cpu_seconds, pss_mib
+from benchmarks.results import Results, Sample, Start, quantile
+from benchmarks.scale import ARTICLE, in_words, scaled
+from tests.baking import REPOSITORY
+
+RECORDED = REPOSITORY / "tests" / "bench"
+
+SAMPLE = Sample(
+    experiment="article", subject="bare", operation="get", round=1, connections=200, peak_share=None, rate=None,
+    seconds=30.0, failures={"503": 2}, cpu_seconds=21.0, database_cpu_seconds=3.5, memory_mib=60.5, histogram={12: 998},
+)  # fmt: skip
+
+
+def test_every_request_that_hey_made_is_an_answer_or_a_failure() -> None:
+    outcome = hey.parse((RECORDED / "hey.txt").read_text(encoding="utf-8"))
+    assert outcome.failures == {"503": 6, "EOF": 4}
+    assert outcome.histogram.total() == 30 - 6 - 4
+    assert outcome.histogram[47] == 1  # 4.708494 ms
+    assert outcome.seconds == pytest.approx(0.033825039)
+
+
+def test_requests_that_hey_made_and_does_not_report_are_noticed() -> None:
+    report = (RECORDED / "hey.txt").read_text(encoding="utf-8")
+    with pytest.raises(RuntimeError, match="made 31 requests and reports 30"):
+        hey.parse(report.replace("30\n", "31\n", 1))
+
+
+def test_every_request_that_vegeta_began_is_an_answer_or_a_failure() -> None:
+    with (RECORDED / "vegeta.csv").open(encoding="utf-8", newline="") as file:
+        outcome = vegeta.parse(csv.reader(file), rate=100)
+    assert outcome.failures == {"503": 6, "EOF": 4}
+    assert outcome.histogram.total() == 30 - 6 - 4
+    assert outcome.seconds == pytest.approx(0.3)
+    assert max(outcome.histogram) < 70  # the server took 3 ms
+
+
+def _row(number: int, begun_ms: float, latency_ms: float, status: int = 200, error: str = "") -> list[str]:
+    return [str(round(begun_ms * 1e6)), str(status), str(round(latency_ms * 1e6)), "", "", error, "", "", str(number)]
+
+
+def test_in_an_open_loop_a_latency_counts_from_when_the_request_was_due() -> None:
+    # Ten a second; request 2 was sent 50 ms late, as was the first one by 5.
+    outcome = vegeta.parse([_row(2, 250, 1), _row(0, 5, 1), _row(1, 100, 1)], rate=10)
+    assert sorted(outcome.histogram) == [10, 60, 510]
+
+
+def test_in_a_closed_loop_a_latency_counts_from_when_the_request_was_sent() -> None:
+    outcome = vegeta.parse([_row(0, 5, 1), _row(1, 100, 2), _row(2, 250, 3)])
+    assert sorted(outcome.histogram) == [10, 20, 30]
+    assert outcome.seconds == pytest.approx(0.248)
+
+
+def test_what_is_due_while_a_load_settles_is_left_out_failures_too() -> None:
+    rows = [
+        _row(0, 0, 900),
+        _row(1, 100, 1, 503, "503 Service Unavailable"),
+        _row(2, 200, 1),
+        _row(3, 300, 1, 0, "EOF"),
+    ]
+    outcome = vegeta.parse(rows, rate=10, settle_seconds=0.2)
+    assert (outcome.histogram, outcome.failures) == ({10: 1}, {"EOF": 1})
+    assert outcome.seconds == pytest.approx(0.2)
+
+
+def test_an_answer_that_breaks_off_is_a_failure() -> None:
+    assert vegeta.parse([_row(0, 0, 1, 200, "unexpected EOF")]).failures == {"unexpected EOF": 1}
+
+
+def test_a_failure_misses_every_service_level() -> None:
+    assert quantile({12: 998}, 0.998, failures=2) == pytest.approx(1.3)
+    assert math.isinf(quantile({12: 998}, 0.999, failures=2))
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    results = Results(
+        "2026-01-01T00:00:00+00:00", "abc", False, {"cores": "2"}, {"hey": "v1"}, "1", {"bare": (7.0, 5120.0)}
+    )
+    results.samples.extend([SAMPLE, replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)])
+    results.starts.append(Start("bare", 0.5, 45.0))
+    results.save(tmp_path / "folder" / "results.json")
+    read = Results.load(tmp_path / "folder" / "results.json")
+    assert read == results
+    assert read.of("open-loop", "bare", "get", 0.7) == results.samples[1:]
+
+
+def test_requests_are_for_other_rows_each_and_the_servers_take_turns() -> None:
+    asked = requests("put", ["http://a", "http://b"], 20)
+    assert len({request.url.rpartition("/")[2] for request in asked}) == 20
+    assert [request.url.startswith("http://a") for request in asked] == [True, False] * 10
+    assert len({request.url for request in requests("get", ["http://a"])}) == 1_000
+
+
+def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
+    assert {name: scaled(each, 10) for name, each in ARTICLE.items()} == ARTICLE
+    assert {name: scaled(each, 64) for name, each in ARTICLE.items()} == ARTICLE
+
+
+@pytest.mark.parametrize(
+    ("cores", "name", "pods", "cpu", "memory_mib"),
+    [
+        (1, "bare", 1, 0.7, 512),
+        (1, "gunicorn-11", 1, 1, 3072),
+        (5, "bare", 5, 3.5, 2560),
+        (8, "gunicorn-11", 2, 8, 6144),
+    ],
+)
+def test_cpu_and_pods_are_scaled_to_the_cores_and_a_pods_memory_is_not(
+    cores: int, name: str, pods: int, cpu: float, memory_mib: float
+) -> None:
+    here = scaled(ARTICLE[name], cores)
+    assert (here.pods, here.workers) == (pods, ARTICLE[name].workers)
+    assert here.cpu == pytest.approx(cpu)
+    assert here.memory_mib == pytest.approx(memory_mib)
+    assert here.limit.cpu * here.pods == pytest.approx(cpu)
+
+
+def test_the_scale_tells_what_it_changes() -> None:
+    told = in_words(1, enforced=False)
+    assert "gunicorn-11: 1 pod with 1 CPU and 3072 MiB in all, 11 processes a CPU and 200 connections a pod" in told
+    assert "2 pods with 10 CPU and 6144 MiB in all, 2.2 processes a CPU and 100 connections a pod" in told
+    assert "not enforced" in told
+
+
+@contextmanager
+def _running(program: str) -> Iterator[subprocess.Popen[str]]:
+    """Runs a program until it says that it is done, and ends it when the block does."""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "done\n"
+        yield process
+        process.communicate()
+
+
+_FAMILY = """
+import os, sys, threading, time
+
+def work():
+    while time.process_time() < 0.3:
+        pass
+
+if not os.fork():
+    work()
+    os._exit(0)
+os.wait()
+
+def other():
+    if not os.fork():
+        work()
+        print("done", flush=True)
+        sys.stdin.read()
+        os._exit(0)
+
+thread = threading.Thread(target=other)
+thread.start()
+thread.join()
+sys.stdin.read()
+"""
+
+
+def test_cpu_time_is_that_of_all_processes_below_those_that_have_ended_included() -> None:
+    with _running(_FAMILY) as process:
+        taken = cpu_seconds(process.pid)
+    assert 0.58 <= taken < 0.9  # twice 0.3, cut to ticks, and the interpreter's start
+
+
+_SHARING = """
+import os, sys
+mine = bytearray(64 * 2**20)
+for at in range(0, len(mine), 4096):
+    mine[at] = 1
+if not os.fork():
+    print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_memory_that_processes_share_counts_once() -> None:
+    with _running(_SHARING) as process:
+        taken = pss_mib(process.pid)
+    assert 64 < taken < 96
+
+
+_BUSY = """
+import time
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    pass
+print(time.process_time())
+"""
+
+
+@pytest.mark.skipif(not are_possible(), reason="control groups are root's")
+def test_a_limit_holds_for_what_enters_it() -> None:
+    with limited(f"test-{os.getpid()}", Limit(cpu=0.1, memory_mib=64)) as entering:
+        done = subprocess.run([*entering, sys.executable, "-c", _BUSY], capture_output=True, text=True, check=True)
+        big = [*entering, sys.executable, "-c", "bytearray(256 * 2**20)"]
+        killed = subprocess.run(big, capture_output=True, check=False)
+    assert float(done.stdout) < 0.2
+    assert killed.returncode != 0
+
+
+def test_an_unknown_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONLY", "article speed")
+    with pytest.raises(SystemExit, match="ONLY=speed: there are article, open-loop, comparison"):
+        Options.from_environment()
+
+
+def test_parts_run_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONLY", "comparison article")
+    assert Options.from_environment().only == ("article", "comparison")
