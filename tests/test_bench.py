@@ -168,10 +168,9 @@ def other():
         print("done", flush=True)
         sys.stdin.read()
         os._exit(0)
+    threading.Event().wait()  # the child of a thread that ends becomes the main thread's
 
-thread = threading.Thread(target=other)
-thread.start()
-thread.join()
+threading.Thread(target=other, daemon=True).start()
 sys.stdin.read()
 """
 
