@@ -1,14 +1,17 @@
 """`python -m benchmarks`: measures what QUICK, TARGET and ONLY say, keeps the results, and writes the report."""
 
 import asyncio
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from benchmarks import article, comparison, machine, open_loop, postgres, report, summary, tools
+from benchmarks import article, cluster, comparison, machine, open_loop, postgres, report, summary, tools
 from benchmarks.baking import OUTPUT, bake_service
-from benchmarks.bench import Bench, opened
-from benchmarks.keeping import Keep
+from benchmarks.bench import opened
+from benchmarks.keeping import Keep, continued
 from benchmarks.limits import are_possible
 from benchmarks.options import Options, Part
 from benchmarks.results import Results
@@ -20,54 +23,63 @@ _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_l
 
 
 async def main() -> None:
-    """Runs the parts one after the other."""
+    """Measures, and shows and reports what was found."""
     options = Options.from_environment()
-    versions = tools.versions()
-    service, python = bake_service()
-    async with opened(service, python) as bench:
-        results = _results(options, bench, versions)
-        with Keep(results, FILE, sum(_PARTS[part].seconds(options) for part in options.only)) as keep:
-            for line in _head(results):
-                keep.say(line)
-            for part in options.only:
-                await _PARTS[part].run(options, bench, keep)
-                keep.save()
+    tools.versions()  # builds them, if need be
+    results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
     summary.show(results)
     report.write(results, OUTPUT / "docs" if options.quick else REPOSITORY / "docs")
 
 
-def _results(options: Options, bench: Bench, versions: dict[str, str]) -> Results:
-    """New ones, or earlier ones of the same commit, without those that are measured anew."""
-    cores = len(bench.cores.server)
-    here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
-    results = Results(
-        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=machine.commit(),
-        quick=options.quick,
-        machine=machine.machine(bench.cores, bench.disk),
-        versions=machine.versions(bench.python) | versions,
-        scale=in_words(cores, enforced=are_possible()),
-        limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
-    )
-    if FILE.exists():
-        earlier = Results.load(FILE)
-        if (earlier.commit, earlier.quick) == (results.commit, results.quick):
-            results.samples.extend(each for each in earlier.samples if each.experiment not in options.only)
-            results.starts.extend([] if "comparison" in options.only else earlier.starts)
-        else:
-            FILE.rename(FILE.with_name(f"results-{earlier.commit}{'-quick' if earlier.quick else ''}.json"))
+async def _here(options: Options) -> Results:
+    """Runs the parts one after the other on this machine."""
+    service, python = bake_service()
+    async with opened(service, python) as bench:
+        about = machine.machine(bench.cores, bench.disk)
+        fresh = _results(options, python, len(bench.cores.server), about, enforced=are_possible())
+        results = continued(fresh, FILE, options.only)
+        with Keep(results, FILE, sum(_PARTS[part].seconds(options) for part in options.only)) as keep:
+            _introduce(results, keep)
+            for part in options.only:
+                await _PARTS[part].run(options, bench, keep)
+                keep.save()
     return results
 
 
-def _head(results: Results) -> list[str]:
-    about = {**results.machine, "commit": results.commit, **results.versions}
-    settings = ", ".join(f"{name}={value}" for name, value in postgres.OPTIONS.items())
-    return [
-        *(f"{name}: {value}" for name, value in about.items()),
-        f"PostgreSQL's settings: {settings}",
-        f"Scale: {results.scale}",
-    ]
+async def _on_a_cluster(options: Options) -> Results:
+    """Runs the article's matrix on the cluster; the rest is nothing that a cluster changes."""
+    cores = await cluster.server_cores()
+    service, python = bake_service()
+    about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
+    results = continued(_results(options, python, cores, about, enforced=True), FILE, ["cluster"])
+    with Keep(results, FILE, cluster.seconds(options)) as keep:
+        _introduce(results, keep)
+        await cluster.run(options, service, cores, OUTPUT / "logs", keep)
+    return results
+
+
+def _results(options: Options, python: Path, cores: int, about: Mapping[str, str], *, enforced: bool) -> Results:
+    here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
+    return Results(
+        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=machine.commit(),
+        quick=options.quick,
+        machine=about,
+        versions=machine.versions(python) | tools.versions(),
+        scale=in_words(cores, enforced=enforced),
+        limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
+    )
+
+
+def _introduce(results: Results, keep: Keep) -> None:
+    for name, value in {**results.machine, "commit": results.commit, **results.versions}.items():
+        keep.say(f"{name}: {value}")
+    keep.say(f"PostgreSQL's settings: {', '.join(f'{name}={value}' for name, value in postgres.OPTIONS.items())}")
+    keep.say(f"Scale: {results.scale}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(f"Interrupted; the rounds that were done are in {FILE.relative_to(REPOSITORY)}.")

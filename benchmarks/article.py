@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from benchmarks import hey
 from benchmarks.bench import Bench
@@ -19,20 +19,22 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
 ROWS: Final = 20
 """hey asks for one URL, so that many of them share the connections out, lest a PUT measure one row's lock."""
 
+T = TypeVar("T")
+
 _START_SECONDS = 3.0
 _OVERHEAD_SECONDS = 0.8  # fresh rows before each load, and hey's report after it
 
 
 def seconds(options: Options) -> float:
     """How long it takes."""
-    load, warm_up = _seconds(options)
+    load, warm_up = load_seconds(options)
     each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
     return len(ARTICLE) * (_START_SECONDS + len(OPERATIONS) * each)
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Warms all of them up, and then measures them in turns."""
-    load, warm_up = _seconds(options)
+    load, warm_up = load_seconds(options)
     running = []
     for subject in deployments(bench, limits=are_possible()):
         async with keep.step(f"{subject.name} starts", _START_SECONDS):
@@ -61,7 +63,7 @@ def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
     return found
 
 
-def in_turn(running: Sequence[Running], number: int) -> list[Running]:
+def in_turn(running: Sequence[T], number: int) -> list[T]:
     """Another one is first in each round, so that none is always measured after the same one."""
     first = number % len(running)
     return [*running[first:], *running[:first]]
@@ -71,5 +73,6 @@ async def _load(running: Running, operation: Operation, seconds: float) -> Recor
     return await hey.run(requests(operation, running.urls, ROWS), CONNECTIONS, seconds)
 
 
-def _seconds(options: Options) -> tuple[float, float]:
+def load_seconds(options: Options) -> tuple[float, float]:
+    """How long a load takes, and a warm-up."""
     return options.count(30, 2), options.count(5, 1)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from benchmarks.results import Results, Sample, Start
+from benchmarks.results import Experiment, Results, Sample, Start
 
 _TICK_SECONDS = 1.0  # seldom, as the harness shares its cores with the load
 _TRUSTED_SECONDS = 20  # after which the pace so far says more than the plan
@@ -95,3 +96,22 @@ class Keep:
         pace = (time.monotonic() - self._begun) / done if done > _TRUSTED_SECONDS else 1
         minutes, seconds = divmod(round(max(0, self._planned - done) * pace), 60)
         return f"{minutes}:{seconds:02}"
+
+
+def continued(fresh: Results, file: Path, anew: Collection[Experiment]) -> Results:
+    """New results, with earlier ones of the same commit and scale but for the experiments that are run anew.
+
+    Those of another commit are put aside, beside the file.
+    """
+    if not file.exists():
+        return fresh
+    earlier = Results.load(file)
+    if (earlier.commit, earlier.quick, earlier.limits) != (fresh.commit, fresh.quick, fresh.limits):
+        file.rename(file.with_name(f"{file.stem}-{earlier.commit}-{file.stat().st_mtime:.0f}{file.suffix}"))
+        return fresh
+    return replace(
+        fresh,
+        machine={**earlier.machine, **fresh.machine},
+        samples=[each for each in earlier.samples if each.experiment not in anew],
+        starts=[] if "comparison" in anew else earlier.starts,
+    )

@@ -17,10 +17,16 @@ OPTIONS: Final[dict[str, str | int]] = {
     "max_wal_size": "8GB",  # so that checkpoints are made between loads, by `reset`, and not within some of them
     "checkpoint_timeout": "1h",
 }
-_FILL = f"""
-INSERT INTO items (name, description, price_cents)
-SELECT 'Lamp ' || number, 'Bright', 1999 FROM generate_series(1, {ROWS}) AS number
-"""
+RESET: Final = (
+    "TRUNCATE items RESTART IDENTITY",
+    f"""
+    INSERT INTO items (name, description, price_cents)
+    SELECT 'Lamp ' || number, 'Bright', 1999 FROM generate_series(1, {ROWS}) AS number
+    """,
+    "VACUUM ANALYZE items",
+    "CHECKPOINT",
+)
+"""Makes the items those with the ids from 1 to `ROWS`, freshly vacuumed, with nothing left to write."""
 
 
 class Database:
@@ -38,12 +44,10 @@ class Database:
         return cpu_seconds(self._server.pid)
 
     async def reset(self) -> None:
-        """Makes the items those with the ids from 1 to `ROWS`, freshly vacuumed, with nothing left to write."""
+        """Does what `RESET` says."""
         async with self._server.connection() as connection:
-            await connection.execute("TRUNCATE items RESTART IDENTITY")
-            await connection.execute(_FILL)
-            await connection.execute("VACUUM ANALYZE items")
-            await connection.execute("CHECKPOINT")
+            for statement in RESET:
+                await connection.execute(statement)
 
 
 async def start(scratch: Path, logs: Path, cores: Cores, started: AsyncExitStack) -> Database:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from e2e.commands import run
@@ -70,14 +70,14 @@ def bake_service(folder: Path) -> Path:
         return bake(Path(template), folder.parent, {"project_slug": folder.name, "gunicorn": "yes"})
 
 
-async def build_and_load(options: Options, service: Path) -> None:
+async def build_and_load(options: Options, service: Path, tags: Sequence[str] = tuple(_CHANGES)) -> None:
     """Makes the images of a baked service, by the tags 1, 2, crashing and unmigratable, known to the cluster."""
-    images = [f"{REPOSITORY}:{tag}" for tag in _CHANGES]
+    images = [f"{REPOSITORY}:{tag}" for tag in tags]
     with tempfile.TemporaryDirectory() as scratch:
-        for image, (tag, change) in zip(images, _CHANGES.items(), strict=True):
+        for image, tag in zip(images, tags, strict=True):
             folder = Path(scratch, tag)
             shutil.copytree(service, folder)
-            change(folder)
+            _CHANGES[tag](folder)
             await run(*options.build, "--quiet", "--tag", image, folder)
         if options.postgres_image == STAND_IN:
             folder = Path(scratch, "postgres")

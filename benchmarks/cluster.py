@@ -1,0 +1,188 @@
+"""The article's matrix on the cluster that KUBECONFIG names: the chart, its profiles of the article, and the Ingress.
+
+Without the deployment with `max_requests`, which the chart does not offer. Memory is the containers' working set, which
+is what Kubernetes holds against their limits.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from benchmarks import hey
+from benchmarks.article import OPERATIONS, ROWS, in_turn, load_seconds
+from benchmarks.keeping import Keep
+from benchmarks.load import Recording, requests
+from benchmarks.options import Options
+from benchmarks.postgres import RESET
+from benchmarks.results import Operation, Sample
+from benchmarks.scale import ARTICLE, CONNECTIONS, Deployment, scaled
+from e2e import images
+from e2e import options as e2e_options
+from e2e.bench import Bench, remove_namespaces
+from e2e.commands import run as run_command
+from e2e.database import Postgres
+from e2e.release import Release, deploy
+from faults.report import REPOSITORY
+from tests.chart.rendering import merge
+from tools.fetch_helm import fetch
+
+SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
+
+_TOOLS = REPOSITORY / "build" / "tools"
+_IMAGE_SECONDS = 90.0
+_INSTALL_SECONDS = 25.0
+_OVERHEAD_SECONDS = 4.0  # fresh rows before each load, and what pods have taken
+_IMAGE = "1"
+# Of control groups of version 2, or else 1: seconds are told in µs or ns.
+_USE = """
+cd /sys/fs/cgroup
+if [ -e cpu.stat ] && [ -e memory.current ]; then
+  echo "$(sed -n 's/^usage_usec //p' cpu.stat) 1000000 $(cat memory.current)" \
+    "$(sed -n 's/^inactive_file //p' memory.stat)"
+else
+  echo "$(cat cpuacct/cpuacct.usage) 1000000000 $(cat memory/memory.usage_in_bytes)" \
+    "$(sed -n 's/^total_inactive_file //p' memory/memory.stat)"
+fi
+"""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment that answers."""
+
+    name: str
+    bench: Bench
+    release: Release
+    database: Postgres
+
+    async def reset(self) -> None:
+        """Makes the items those that they are before each load."""
+        for statement in RESET:
+            await self.database.query(statement)
+
+
+def seconds(options: Options) -> float:
+    """How long it takes, roughly."""
+    load, warm_up = load_seconds(options)
+    each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
+    return _IMAGE_SECONDS + len(SUBJECTS) * (_INSTALL_SECONDS + len(OPERATIONS) * each)
+
+
+async def server_cores() -> int:
+    """Half of the cluster's: its own programs, PostgreSQL and, on one machine, the load take the others.
+
+    Raises:
+        SystemExit: there is no cluster.
+    """
+    if not os.environ.get("KUBECONFIG"):
+        sys.exit(
+            "KUBECONFIG is not set: TARGET=cluster needs one. CONTRIBUTING.md tells how to get one, and what is set."
+        )
+    fetch(_TOOLS)
+    nodes = json.loads(await run_command(_TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
+    return max(1, sum(_cores(node["status"]["allocatable"]["cpu"]) for node in nodes) // 2)
+
+
+async def description() -> str:
+    """Its version and its nodes."""
+    nodes = json.loads(await run_command(_TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
+    told = [node["status"] for node in nodes]
+    each = [f"{one['nodeInfo']['kubeletVersion']}, {one['allocatable']['cpu']} CPU" for one in told]
+    return f"{len(nodes)} node{'s'[: len(nodes) - 1]}: {'; '.join(each)}; nothing is pinned to cores"
+
+
+async def run(options: Options, service: Path, cores: int, logs: Path, keep: Keep) -> None:
+    """Installs all of them, warms them up, and then measures them in turns."""
+    load, warm_up = load_seconds(options)
+    async with AsyncExitStack() as started:
+        settings = e2e_options.Options.from_environment()
+        async with keep.step("the image is built and loaded", _IMAGE_SECONDS):
+            await images.build_and_load(settings, service, (_IMAGE,))
+            await remove_namespaces(_TOOLS)
+        running = []
+        for name in SUBJECTS:
+            async with keep.step(f"{name} is installed", _INSTALL_SECONDS):
+                bench = Bench(f"benchmark-{name}", settings, _TOOLS, service, logs / name)
+                bench.logs.mkdir(parents=True, exist_ok=True)
+                await started.enter_async_context(bench.started)
+                await bench.make_namespace()
+                release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
+                running.append(Deployed(name, bench, release, database))
+                await running[-1].reset()
+        for each in running:
+            for operation in OPERATIONS:
+                async with keep.step(f"{each.name}, {operation.upper()}, warm-up", warm_up):
+                    await _load(each, operation, warm_up)
+        for number in range(1, options.rounds + 1):
+            for operation in OPERATIONS:
+                for each in in_turn(running, number):
+                    text = f"{each.name}, {operation.upper()}, round {number} of {options.rounds}"
+                    async with keep.step(text, load + _OVERHEAD_SECONDS):
+                        keep.add(await _sample(each, operation, number, load))
+            keep.save()
+
+
+def values(name: str, here: Deployment) -> dict[str, Any]:
+    """The article's profile with what may be taken here; it asks for little, so that a small cluster has room."""
+    file = REPOSITORY / "chart" / "profiles" / f"article-{name}.yaml"
+    profile: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    limit = here.limit
+    resources = {
+        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "limits": {"cpu": f"{limit.cpu * 1000:.0f}m", "memory": f"{limit.memory_mib:.0f}Mi"},
+    }
+    return merge(profile, {"replicas": here.pods, "resources": resources})
+
+
+async def _sample(deployed: Deployed, operation: Operation, number: int, seconds: float) -> Sample:
+    await deployed.reset()
+    pods = [str(pod["metadata"]["name"]) for pod in await deployed.release.ready_pods()]
+    server, database = await _used(deployed.bench, pods), await _used(deployed.bench, [deployed.database.name])
+    recording = await _load(deployed, operation, seconds)
+    server_after = await _used(deployed.bench, pods)
+    database_after = await _used(deployed.bench, [deployed.database.name])
+    outcome = recording()
+    return Sample(
+        experiment="cluster",
+        subject=deployed.name,
+        operation=operation,
+        round=number,
+        connections=CONNECTIONS,
+        peak_share=None,
+        rate=None,
+        seconds=outcome.seconds,
+        failures=dict(outcome.failures),
+        cpu_seconds=server_after[0] - server[0],
+        database_cpu_seconds=database_after[0] - database[0],
+        memory_mib=server_after[1],
+        histogram=dict(outcome.histogram),
+    )
+
+
+async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Recording:
+    url = f"http://127.0.0.1:{deployed.bench.options.ingress_port}"
+    return await hey.run(requests(operation, [url], ROWS), CONNECTIONS, seconds, deployed.bench.host)
+
+
+async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:
+    """Seconds of CPU that pods have taken so far, and MiB that they have in memory, together."""
+    told = await asyncio.gather(*(bench.kubectl("exec", pod, "--", "sh", "-c", _USE) for pod in pods))
+    figures = [[float(figure) for figure in line.split()] for line in told]
+    cpu = sum(taken / unit for taken, unit, _, _ in figures)
+    return cpu, sum(memory - inactive for _, _, memory, inactive in figures) / 2**20
+
+
+def _cores(quantity: str) -> int:
+    """Whole cores of a quantity such as 4 or 3920m."""
+    found = re.fullmatch(r"(\d+)(m?)", quantity)
+    assert found
+    return int(found[1]) // (1000 if found[2] else 1)
