@@ -16,8 +16,8 @@ from benchmarks.scale import ARTICLE, CONNECTIONS, scaled
 from benchmarks.subjects import Running, Subject, services
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
-ROWS: Final = 20
-"""hey asks for one URL, so that many of them share the connections out, lest a PUT measure one row's lock."""
+URLS: Final = 20
+"""hey asks for one, so that many of them share the connections out, lest a PUT measure one row's lock."""
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def in_turn(running: Sequence[T], number: int) -> list[T]:
 
 
 async def _load(running: Running, operation: Operation, seconds: float) -> Recording:
-    return await hey.run(requests(operation, running.urls, ROWS), CONNECTIONS, seconds)
+    return await hey.run(requests(operation, running.urls, URLS), CONNECTIONS, seconds)
 
 
 def load_seconds(options: Options) -> tuple[float, float]:

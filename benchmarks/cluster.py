@@ -18,7 +18,7 @@ from typing import Any, Final
 import yaml
 
 from benchmarks import hey
-from benchmarks.article import OPERATIONS, ROWS, in_turn, load_seconds
+from benchmarks.article import OPERATIONS, URLS, in_turn, load_seconds
 from benchmarks.keeping import Keep
 from benchmarks.load import Recording, requests
 from benchmarks.options import Options
@@ -38,7 +38,7 @@ from tools.fetch_helm import fetch
 SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 
 _TOOLS = REPOSITORY / "build" / "tools"
-_IMAGE_SECONDS = 90.0
+_IMAGE_SECONDS = 60.0
 _INSTALL_SECONDS = 25.0
 _OVERHEAD_SECONDS = 4.0  # fresh rows before each load, and what pods have taken
 _IMAGE = "1"
@@ -170,7 +170,7 @@ async def _sample(deployed: Deployed, operation: Operation, number: int, seconds
 
 async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Recording:
     url = f"http://127.0.0.1:{deployed.bench.options.ingress_port}"
-    return await hey.run(requests(operation, [url], ROWS), CONNECTIONS, seconds, deployed.bench.host)
+    return await hey.run(requests(operation, [url], URLS), CONNECTIONS, seconds, deployed.bench.host)
 
 
 async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:

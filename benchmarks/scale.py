@@ -55,19 +55,19 @@ def scaled(deployment: Deployment, server_cores: int) -> Deployment:
 
 def in_words(server_cores: int, *, enforced: bool) -> str:
     """What is scaled, and what that changes."""
-    lines = [f"{share(server_cores):g} of the article's CPU, as {server_cores} of {_CORES:g} cores are there to serve."]
+    lines = [f"{share(server_cores):g} of the article's CPU, as {server_cores} of {_CORES:g} cores are there to serve"]
     for then in dict.fromkeys(ARTICLE.values()):
-        names = " and ".join(name for name, each in ARTICLE.items() if each == then)
+        names = ", ".join(name for name, each in ARTICLE.items() if each == then)
         now = scaled(then, server_cores)
-        lines.append(f"{names}: {_what(now)}, {_density(now)}; in the article {_what(then)}, {_density(then)}.")
+        lines.append(f"{names}: {_what(now)}, {_density(now)}; in the article {_what(then)}, {_density(then)}")
     lines.append(
         "The load is not scaled: where there are fewer pods, each has more of the connections, and more processes "
-        "share a core where a pod's workers are not fewer."
+        "share a core where a pod's workers are not fewer"
         if share(server_cores) < 1
-        else "So it is the article's own."
+        else "So it is the article's own"
     )
-    lines.append("The kernel enforces the limits." if enforced else "The limits are not enforced: that takes root.")
-    return " ".join(lines)
+    lines.append("The kernel enforces the limits" if enforced else "The limits are not enforced, which takes root")
+    return ". ".join(lines)
 
 
 def _what(one: Deployment) -> str:

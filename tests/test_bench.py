@@ -12,8 +12,10 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+import yaml
 
 from benchmarks import hey, vegeta
+from benchmarks.keeping import continued
 from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
@@ -102,6 +104,30 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read.of("open-loop", "bare", "get", 0.7) == results.samples[1:]
 
 
+def _results(commit: str, samples: list[Sample]) -> Results:
+    return Results("2026-01-01T00:00:00+00:00", commit, False, {}, {}, "1", {}, [Start("bare", 0.5, 45.0)], samples)
+
+
+def test_a_part_that_is_run_alone_joins_the_others_of_the_same_commit(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    open_loop = replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)
+    _results("abc", [SAMPLE, open_loop]).save(file)
+    fresh = replace(_results("abc", []), starts=[])
+    assert continued(fresh, file, ["open-loop"]).samples == [SAMPLE]
+    assert len(continued(fresh, file, ["open-loop"]).starts) == 1
+    assert continued(fresh, file, ["comparison"]).starts == []
+
+
+def test_results_of_another_commit_are_put_aside(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    _results("abc", [SAMPLE]).save(file)
+    fresh = _results("def", [])
+    assert continued(fresh, file, ["open-loop"]) == fresh
+    (aside,) = tmp_path.iterdir()
+    assert aside != file
+    assert Results.load(aside).samples == [SAMPLE]
+
+
 def test_requests_are_for_other_rows_each_and_the_servers_take_turns() -> None:
     asked = requests("put", ["http://a", "http://b"], 20)
     assert len({request.url.rpartition("/")[2] for request in asked}) == 20
@@ -112,6 +138,14 @@ def test_requests_are_for_other_rows_each_and_the_servers_take_turns() -> None:
 def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
     assert {name: scaled(each, 10) for name, each in ARTICLE.items()} == ARTICLE
     assert {name: scaled(each, 64) for name, each in ARTICLE.items()} == ARTICLE
+
+
+@pytest.mark.parametrize("name", ["bare", "gunicorn-1", "gunicorn-11"])
+def test_the_charts_profiles_of_the_article_are_what_is_measured(name: str) -> None:
+    profile = yaml.safe_load((REPOSITORY / "chart" / "profiles" / f"article-{name}.yaml").read_text(encoding="utf-8"))
+    then, limit = ARTICLE[name], ARTICLE[name].limit
+    assert (profile["replicas"], profile["gunicorn"].get("workers", 1)) == (then.pods, then.workers)
+    assert profile["resources"]["limits"] == {"cpu": f"{limit.cpu * 1000:.0f}m", "memory": f"{limit.memory_mib:.0f}Mi"}
 
 
 @pytest.mark.parametrize(
