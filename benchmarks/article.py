@@ -1,6 +1,7 @@
 """The article's matrix: its deployments, and one with `max_requests`; GET, POST and PUT by hey with 200 connections."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
@@ -35,23 +36,23 @@ def seconds(options: Options) -> float:
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Warms all of them up, and then measures them in turns."""
     load, warm_up = load_seconds(options)
-    running = []
-    for subject in deployments(bench, limits=are_possible()):
-        async with keep.step(f"{subject.name} starts", _START_SECONDS):
-            running.append(await bench.start(subject))
-    for each in running:
-        for operation in OPERATIONS:
-            async with keep.step(f"{each.subject.name}, {operation.upper()}, warm-up", warm_up):
-                await _load(each, operation, warm_up)
-    for number in range(1, options.rounds + 1):
-        for operation in OPERATIONS:
-            for each in in_turn(running, number):
-                text = f"{each.subject.name}, {operation.upper()}, round {number} of {options.rounds}"
-                async with keep.step(text, load + _OVERHEAD_SECONDS):
-                    keep.add(await bench.sample(
-                        "article", each, operation, number, CONNECTIONS, partial(_load, each, operation, load)
-                    ))  # fmt: skip
-        keep.save()
+    async with AsyncExitStack() as started:
+        running = []
+        for subject in deployments(bench, limits=are_possible()):
+            async with keep.step(f"{subject.name} starts", _START_SECONDS):
+                running.append(await bench.start(subject, started))
+        for each in running:
+            for operation in OPERATIONS:
+                async with keep.step(f"{each.subject.name}, {operation.upper()}, warm-up", warm_up):
+                    await _load(each, operation, warm_up)
+        for number in range(1, options.rounds + 1):
+            for operation in OPERATIONS:
+                for each in in_turn(running, number):
+                    text = f"{each.subject.name}, {operation.upper()}, round {number} of {options.rounds}"
+                    begin = partial(_load, each, operation, load)
+                    async with keep.step(text, load + _OVERHEAD_SECONDS):
+                        keep.add(await bench.sample("article", each, operation, number, CONNECTIONS, begin))
+            keep.save()
 
 
 def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
