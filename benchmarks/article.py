@@ -76,4 +76,4 @@ async def _load(running: Running, operation: Operation, seconds: float) -> Recor
 
 def load_seconds(options: Options) -> tuple[float, float]:
     """How long a load takes, and a warm-up."""
-    return options.count(30, 2), options.count(5, 1)
+    return options.count(30, 1), options.count(5, 0.5)

@@ -117,12 +117,12 @@ def _peak_seconds(options: Options) -> float:
 
 
 def _settle_seconds(options: Options) -> float:
-    return options.count(1, 0.5)
+    return options.count(1, 0.3)
 
 
 def _load_seconds(options: Options, rate: float) -> float:
     enough = math.ceil(SAMPLES / options.rounds / max(1, rate))
-    return 1 if options.quick else max(_LEAST_SECONDS, enough)
+    return 0.7 if options.quick else max(_LEAST_SECONDS, enough)
 
 
 def _step_seconds(options: Options, rate: float) -> float:
