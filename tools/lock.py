@@ -43,6 +43,9 @@ def main() -> None:
             development = lock_both(project, SERVICE, suffix)
             target = SERVICE / "requirements-migrations.txt"  # the same for both
             lock(project, target, "--group", "migrations", "--constraint", str(development))
+    # What the service uses, too, is compared with it at the same version.
+    peers = ROOT / "benchmarks" / "peers" / "requirements.txt"
+    lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), "--upgrade")
 
 
 if __name__ == "__main__":

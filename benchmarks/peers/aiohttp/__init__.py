@@ -1,0 +1,1 @@
+"""aiohttp as its documentation shows it, with asyncpg's pool."""

@@ -1,0 +1,94 @@
+"""`python -m benchmarks.peers.aiohttp`"""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+
+COLUMNS = "id, name, description, price_cents, created_at, updated_at"
+POOL = web.AppKey("pool", asyncpg.Pool)
+routes = web.RouteTableDef()
+
+
+def item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON has it."""
+    return {
+        **row,
+        "created_at": row["created_at"].isoformat(),
+        "updated_at": row["updated_at"].isoformat(),
+    }
+
+
+async def fields(request: web.Request) -> tuple[str, str, int]:
+    """The body's values, checked."""
+    try:
+        body = await request.json()
+        name, description, price_cents = body["name"], body.get("description", ""), body["price_cents"]
+        valid = 1 <= len(name) <= 200 and len(description) <= 2000 and 0 <= price_cents < 2**53
+        valid = valid and (type(name), type(description), type(price_cents)) == (str, str, int)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        valid = False
+    if not valid:
+        raise web.HTTPUnprocessableEntity
+    return name, description, price_cents
+
+
+@routes.post("/v1/items")
+async def create_item(request: web.Request) -> web.Response:
+    values = await fields(request)
+    query = f"INSERT INTO items (name, description, price_cents) VALUES ($1, $2, $3) RETURNING {COLUMNS}"
+    async with request.app[POOL].acquire() as connection:
+        row = await connection.fetchrow(query, *values)
+    return web.json_response(item(row), status=201)
+
+
+@routes.get("/v1/items")
+async def list_items(request: web.Request) -> web.Response:
+    limit, cursor = int(request.query.get("limit", 20)), int(request.query.get("cursor", 0))
+    async with request.app[POOL].acquire() as connection:
+        rows = await connection.fetch(
+            f"SELECT {COLUMNS} FROM items WHERE id > $1 ORDER BY id LIMIT $2", cursor, limit + 1
+        )
+    next_cursor = str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return web.json_response({"items": [item(row) for row in rows[:limit]], "next_cursor": next_cursor})
+
+
+@routes.get(r"/v1/items/{item_id:\d+}")
+async def read_item(request: web.Request) -> web.Response:
+    async with request.app[POOL].acquire() as connection:
+        row = await connection.fetchrow(
+            f"SELECT {COLUMNS} FROM items WHERE id = $1", int(request.match_info["item_id"])
+        )
+    if row is None:
+        raise web.HTTPNotFound
+    return web.json_response(item(row))
+
+
+@routes.put(r"/v1/items/{item_id:\d+}")
+async def replace_item(request: web.Request) -> web.Response:
+    values = await fields(request)
+    query = (
+        "UPDATE items SET name = $2, description = $3, price_cents = $4, updated_at = now(), version = version + 1 "
+        f"WHERE id = $1 RETURNING {COLUMNS}"
+    )
+    async with request.app[POOL].acquire() as connection:
+        row = await connection.fetchrow(query, int(request.match_info["item_id"]), *values)
+    if row is None:
+        raise web.HTTPNotFound
+    return web.json_response(item(row))
+
+
+async def pool(app: web.Application) -> AsyncIterator[None]:
+    size = int(os.environ["DATABASE_POOL_SIZE"])
+    async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=size, max_size=size) as app[POOL]:
+        yield
+
+
+app = web.Application()
+app.cleanup_ctx.append(pool)
+app.add_routes(routes)
+
+if __name__ == "__main__":
+    web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), access_log=None)

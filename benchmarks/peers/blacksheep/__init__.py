@@ -1,0 +1,1 @@
+"""BlackSheep as its documentation shows it, with pydantic for bodies and asyncpg's pool."""

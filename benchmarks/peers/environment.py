@@ -1,0 +1,49 @@
+"""The peers' own environment, and how each is started in it."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+_LOCK = Path(__file__).with_name("requirements.txt")
+REPOSITORY = Path(__file__).parents[2]
+
+_UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning")
+_GRANIAN = ("-m", "granian", "--interface", "asgi", "--no-access-log", "--log-level", "warning")
+COMMANDS = {
+    "aiohttp": ("-m", "benchmarks.peers.aiohttp"),
+    "fastapi": (*_UVICORN, "benchmarks.peers.fastapi.app:app"),
+    "fastapi-sqlalchemy": (*_UVICORN, "benchmarks.peers.fastapi_sqlalchemy.app:app"),
+    "litestar": (*_GRANIAN, "benchmarks.peers.litestar.app:app"),
+    "blacksheep": (*_UVICORN, "benchmarks.peers.blacksheep.app:app"),
+    "floor-static": ("-m", "benchmarks.peers.floor_static"),
+}
+"""Python's arguments by subject."""
+
+
+def python() -> str:
+    """The peers' interpreter; their environment is made where it is not there yet.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be made.
+    """
+    name = "peers-" + hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]
+    folder = REPOSITORY / "build" / "environments" / name
+    interpreter, ready = folder / "bin" / "python", folder / ".ready"
+    if not ready.exists():
+        sys.stdout.write(f"Installing the peers' environment in {folder.relative_to(REPOSITORY)} …\n")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
+        subprocess.run([interpreter, *install, "-r", _LOCK], check=True)
+        ready.touch()
+    return str(interpreter)
+
+
+def command(name: str, port: int) -> tuple[str, ...]:
+    """What starts a peer on a port of 127.0.0.1, from the repository's folder.
+
+    It reads PORT, DATABASE_URL and DATABASE_POOL_SIZE.
+    """
+    arguments = COMMANDS[name]
+    at = ("--port", str(port)) if arguments[1] in {"uvicorn", "granian"} else ()
+    return (python(), *arguments, *at)

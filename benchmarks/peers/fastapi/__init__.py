@@ -1,0 +1,1 @@
+"""FastAPI as its documentation shows it, with asyncpg's pool."""

@@ -1,0 +1,51 @@
+"""`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS`: its own load, begun by a line on standard input.
+
+It says `ready` when it is warm, and ends with what it measured as JSON: seconds, cpu_seconds, histogram.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from benchmarks.results import STEP_MS
+
+QUERY = "SELECT id, name, description, price_cents, created_at, updated_at FROM items WHERE id = $1"
+WARM_UP_SECONDS = 0.5
+
+
+async def main(seconds: float, count: int) -> None:
+    connections = [await asyncpg.connect(os.environ["DATABASE_URL"]) for _ in range(count)]
+    ids = [row["id"] for row in await connections[0].fetch("SELECT id FROM items ORDER BY id LIMIT 1000")]
+    await asyncio.gather(*(ask(each, ids, WARM_UP_SECONDS, Counter()) for each in connections))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    histogram = Counter[int]()
+    begun, used = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(ask(each, ids, seconds, histogram) for each in connections))
+    measured = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - used}
+    json.dump(measured | {"histogram": histogram}, sys.stdout)
+
+
+async def ask(connection: Any, ids: Sequence[int], seconds: float, histogram: Counter[int]) -> None:
+    """Runs the query on one connection, again and again."""
+    now = time.perf_counter()
+    end = now + seconds
+    while now < end:
+        begun = now
+        await connection.fetchrow(QUERY, random.choice(ids))
+        now = time.perf_counter()
+        histogram[int((now - begun) * 1000 / STEP_MS)] += 1
+
+
+if __name__ == "__main__":
+    uvloop.run(main(float(sys.argv[1]), int(sys.argv[2])))
