@@ -40,11 +40,9 @@ class ItemsPublic(SQLModel):
     next_cursor: str | None
 
 
-engine = create_engine(
-    os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"),
-    pool_size=int(os.environ["DATABASE_POOL_SIZE"]),
-    max_overflow=0,
-)
+# As many connections as plain functions have threads. With fewer, 64 clients bring it to a stop until SQLAlchemy's 30 s
+# are over: requests that have a connection wait for a thread, to write their answer, and all threads for a connection.
+engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), pool_size=40)
 
 
 def get_db() -> Iterator[Session]:
