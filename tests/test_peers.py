@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers.environment import COMMANDS, REPOSITORY, command, python
+from benchmarks.peers.environment import COMMANDS, command, python
 from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port
+from tests.baking import REPOSITORY
 from tests.services import environment_for, run
 
 # Serves until its standard input ends.

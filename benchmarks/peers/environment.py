@@ -1,12 +1,13 @@
-"""The peers' own environment, and how each is started in it."""
+"""The peers' own environment, and what starts each of them in it."""
 
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
+from faults.report import REPOSITORY
+
 _LOCK = Path(__file__).with_name("requirements.txt")
-REPOSITORY = Path(__file__).parents[2]
 
 _UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning")
 _GRANIAN = ("-m", "granian", "--interface", "asgi", "--no-access-log", "--log-level", "warning")
@@ -31,7 +32,7 @@ def python() -> str:
     folder = REPOSITORY / "build" / "environments" / name
     interpreter, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
-        sys.stdout.write(f"Installing the peers' environment in {folder.relative_to(REPOSITORY)} …\n")
+        print(f"Installing the peers' environment in {folder.relative_to(REPOSITORY)} …", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
         subprocess.run([interpreter, *install, "-r", _LOCK], check=True)
@@ -39,10 +40,10 @@ def python() -> str:
     return str(interpreter)
 
 
-def command(name: str, port: int) -> tuple[str, ...]:
+def command(name: str, port: int | str) -> tuple[str, ...]:
     """What starts a peer on a port of 127.0.0.1, from the repository's folder.
 
-    It reads PORT, DATABASE_URL and DATABASE_POOL_SIZE.
+    It reads PORT, DATABASE_URL and DATABASE_POOL_SIZE from its environment.
     """
     arguments = COMMANDS[name]
     at = ("--port", str(port)) if arguments[1] in {"uvicorn", "granian"} else ()

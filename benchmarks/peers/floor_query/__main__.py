@@ -1,6 +1,7 @@
 """`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS`: its own load, begun by a line on standard input.
 
-It says `ready` when it is warm, and ends with what it measured as JSON: seconds, cpu_seconds, histogram.
+It says `ready` when it is warm, and then what it measured as JSON: seconds, cpu_seconds, histogram. It stays, so that
+its memory can be looked at, until standard input ends.
 """
 
 import asyncio
@@ -33,7 +34,9 @@ async def main(seconds: float, count: int) -> None:
     begun, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(ask(each, ids, seconds, histogram) for each in connections))
     measured = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - used}
-    json.dump(measured | {"histogram": histogram}, sys.stdout)
+    sys.stdout.write(json.dumps(measured | {"histogram": histogram}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
 
 
 async def ask(connection: Any, ids: Sequence[int], seconds: float, histogram: Counter[int]) -> None:
