@@ -1,0 +1,175 @@
+"""The service beside what could have been picked instead, and beside the floors: what a request takes of the server."""
+
+import asyncio
+import json
+import subprocess
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from benchmarks import vegeta
+from benchmarks.article import in_turn
+from benchmarks.bench import Bench
+from benchmarks.keeping import Keep
+from benchmarks.load import Recording, requests
+from benchmarks.machine import pinned
+from benchmarks.options import Options
+from benchmarks.peers import environment
+from benchmarks.processes import pss_mib
+from benchmarks.results import Operation, Sample, Start
+from benchmarks.subjects import Running, Subject, services
+from faults.processes import WITH_HARNESS
+from faults.report import REPOSITORY
+
+CONNECTIONS: Final = 64
+FLOOR_CONNECTIONS: Final = 4
+"""Of the floor's program to the database: enough that it never waits for PostgreSQL alone."""
+
+_OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page")
+_FLOOR_QUERY: Final = "floor-query"
+_SERVICES: Final[dict[str, dict[str, str]]] = {
+    "service": {},
+    "service-two-processes": {},
+    "service-without-coalescing": {"DATABASE_COALESCE_READS": "false"},
+    "service-four-connections": {"DATABASE_POOL_SIZE": "4"},
+}
+_NAMES: Final = (*_SERVICES, *environment.COMMANDS)
+# Where the others have nothing to tell: a setting of reads, and an answer that is always the same.
+_GET_ONLY: Final = {"service-without-coalescing", "service-four-connections", "floor-static"}
+
+_START_SECONDS: Final = 3.0
+_IDLE_SECONDS: Final = 1.0
+_OVERHEAD_SECONDS: Final = 0.8  # fresh rows before each load, and the reading of vegeta's results after it
+_FLOOR_START_SECONDS: Final = 1.5  # its start and its warm-up
+
+
+def seconds(options: Options) -> float:
+    """How long it takes, roughly."""
+    loads = sum(len(_operations(name)) for name in _NAMES)
+    starts = len(_NAMES) * (_START_SECONDS + _start_rounds(options) * (_START_SECONDS + _IDLE_SECONDS))
+    each_round = loads * (_load_seconds(options) + _OVERHEAD_SECONDS) + _floor_seconds(options)
+    return starts + loads * _warm_up_seconds(options) + options.rounds * each_round
+
+
+async def run(options: Options, bench: Bench, keep: Keep) -> None:
+    """Loads all subjects in turns, while the others are up and idle, and then starts each alone, again and again."""
+    chosen = subjects(bench)
+    async with AsyncExitStack() as started:
+        running = []
+        for subject in chosen:
+            async with keep.step(f"{subject.name} starts", _START_SECONDS):
+                running.append(await bench.start(subject, started))
+        for each in running:
+            for operation in _operations(each.subject.name):
+                async with keep.step(f"{each.subject.name}, {operation}, warm-up", _warm_up_seconds(options)):
+                    await _load(bench, each, operation, _warm_up_seconds(options))
+        for number in range(1, options.rounds + 1):
+            for operation in _OPERATIONS:
+                for each in in_turn(running, number):
+                    if operation in _operations(each.subject.name):
+                        await _sample(options, bench, keep, each, operation, number)
+            async with keep.step(f"{_FLOOR_QUERY}, round {number} of {options.rounds}", _floor_seconds(options)):
+                keep.add(await _floor_query(bench, number, _load_seconds(options)))
+            keep.save()
+    for number in range(1, _start_rounds(options) + 1):
+        for subject in chosen:
+            text = f"{subject.name} starts alone, {number} of {_start_rounds(options)}"
+            async with keep.step(text, _START_SECONDS + _IDLE_SECONDS):
+                keep.add(await _start(bench, subject))
+    keep.save()
+
+
+def subjects(bench: Bench) -> list[Subject]:
+    """The service as it is by default and with one setting or another, the peers, and the static floor."""
+    bare = services(bench.python, bench.service)["bare"]
+    pods = {"service-two-processes": 2}
+    peers = {"DATABASE_POOL_SIZE": default_pool_size(bench)}
+    return [
+        *(replace(bare, name=name, environment=its, pods=pods.get(name, 1)) for name, its in _SERVICES.items()),
+        *(Subject(name, environment.command(name, "{port}"), REPOSITORY, peers) for name in environment.COMMANDS),
+    ]
+
+
+async def _sample(
+    options: Options, bench: Bench, keep: Keep, running: Running, operation: Operation, number: int
+) -> None:
+    what = f"{running.subject.name}, {operation}, round {number} of {options.rounds}"
+    async with keep.step(what, _load_seconds(options) + _OVERHEAD_SECONDS):
+        load = partial(_load, bench, running, operation, _load_seconds(options))
+        sample = await bench.sample("comparison", running, operation, number, CONNECTIONS, load)
+    keep.add(sample)
+    if sample.failures:
+        keep.say(f"{what}: {', '.join(f'{count} × {error}' for error, count in sample.failures.items())}")
+
+
+async def _load(bench: Bench, running: Running, operation: Operation, seconds: float) -> Recording:
+    return await vegeta.closed(requests(operation, running.urls), CONNECTIONS, seconds, bench.scratch)
+
+
+async def _floor_query(bench: Bench, number: int, seconds: float) -> Sample:
+    """Runs the query of a GET as fast as it goes; it is its own load, so it runs on the servers' cores.
+
+    Raises:
+        RuntimeError: it could not.
+    """
+    await bench.database.reset()
+    module = (environment.python(), "-m", "benchmarks.peers.floor_query", str(seconds), str(FLOOR_CONNECTIONS))
+    process = await asyncio.create_subprocess_exec(
+        *pinned(bench.cores.server), *WITH_HARNESS, *module,
+        stdin=PIPE, stdout=PIPE, cwd=REPOSITORY, env={"DATABASE_URL": bench.database.url}, limit=2**20,
+    )  # fmt: skip
+    assert process.stdin
+    assert process.stdout
+    await process.stdout.readline()  # it is warm
+    database = bench.database.cpu_seconds()
+    process.stdin.write(b"\n")
+    told = await process.stdout.readline()
+    database = bench.database.cpu_seconds() - database
+    memory = pss_mib(process.pid)
+    process.stdin.close()
+    if await process.wait() or not told:
+        raise RuntimeError(f"{_FLOOR_QUERY} has failed; what it said is above")
+    measured = json.loads(told)
+    return Sample(
+        experiment="comparison", subject=_FLOOR_QUERY, operation="get", round=number, connections=FLOOR_CONNECTIONS,
+        peak_share=None, rate=None, seconds=measured["seconds"], failures={}, cpu_seconds=measured["cpu_seconds"],
+        database_cpu_seconds=database, memory_mib=memory,
+        histogram={int(step): count for step, count in measured["histogram"].items()},
+    )  # fmt: skip
+
+
+async def _start(bench: Bench, subject: Subject) -> Start:
+    """Starts a subject, leaves it alone for a while, and ends it; once all have run, so that all bytecode is there."""
+    async with AsyncExitStack() as started:
+        running = await bench.start(subject, started)
+        await asyncio.sleep(_IDLE_SECONDS)
+        return Start(subject.name, running.start_seconds, running.memory_mib())
+
+
+def default_pool_size(bench: Bench) -> str:
+    """The service's, as the variable has it."""
+    program = "from app.settings import Settings; print(Settings.model_fields['database_pool_size'].default)"
+    return subprocess.check_output([bench.python, "-c", program], cwd=bench.service, text=True).strip()
+
+
+def _operations(name: str) -> Sequence[Operation]:
+    return _OPERATIONS[:1] if name in _GET_ONLY else _OPERATIONS
+
+
+def _load_seconds(options: Options) -> float:
+    return options.count(5, 0.5)
+
+
+def _warm_up_seconds(options: Options) -> float:
+    return options.count(2, 0.3)
+
+
+def _floor_seconds(options: Options) -> float:
+    return _load_seconds(options) + _OVERHEAD_SECONDS + _FLOOR_START_SECONDS
+
+
+def _start_rounds(options: Options) -> int:
+    return 1 if options.quick else options.rounds
