@@ -52,6 +52,10 @@ build/environments/bench/.ready: requirements-bench.txt | $(VENV)/bin/python
 bench: build/environments/bench/.ready ## the benchmark of docs/benchmarks.md (hours); ONLY=article picks some, QUICK=1 scales down, TARGET=cluster
 	@QUICK=$(QUICK) TARGET=$(TARGET) ONLY="$(ONLY)" $(<D)/bin/python -m benchmarks
 
+.PHONY: bench-guard
+bench-guard: build/environments/bench/.ready ## whether a request has become dearer (2 minutes); RECORD=1 accepts what it costs now
+	@RECORD=$(RECORD) $(<D)/bin/python -m benchmarks.guard
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
 	@$(RUN) -m ruff format --check .

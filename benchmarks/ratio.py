@@ -1,0 +1,24 @@
+"""What the guard says of a ratio."""
+
+from typing import Final
+
+from benchmarks.statistics import Estimate
+
+ALLOWED: Final = 1.10
+"""Times the recorded ratio."""
+
+
+def in_words(found: Estimate) -> str:
+    """The ratio with its confidence interval."""
+    return f"{found.middle:.2f} ({found.low:.2f} to {found.high:.2f} with {found.coverage:.0%})"
+
+
+def refusal(found: Estimate, recorded: float) -> str:
+    """Why a ratio is not to be accepted beside the recorded one, and what to do; empty where it is."""
+    if found.middle <= ALLOWED * recorded:
+        return ""
+    return (
+        f"A GET has become dearer: {in_words(found)} times the bare handler, {found.middle / recorded - 1:+.0%} from "
+        f"{recorded:.2f}, where {ALLOWED - 1:+.0%} is let pass. Find by a profile what it is, or, where it is worth "
+        "it, record it: make bench-guard RECORD=1."
+    )
