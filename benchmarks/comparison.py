@@ -49,37 +49,47 @@ _FLOOR_START_SECONDS: Final = 1.5  # its start and its warm-up
 def seconds(options: Options) -> float:
     """How long it takes, roughly."""
     loads = sum(len(_operations(name)) for name in _NAMES)
-    starts = len(_NAMES) * (_START_SECONDS + _start_rounds(options) * (_START_SECONDS + _IDLE_SECONDS))
-    each_round = loads * (_load_seconds(options) + _OVERHEAD_SECONDS) + _floor_seconds(options)
-    return starts + loads * _warm_up_seconds(options) + options.rounds * each_round
+    each_load = _warm_up_seconds(options) + _load_seconds(options) + _OVERHEAD_SECONDS
+    starts = len(_NAMES) * (_START_SECONDS + _IDLE_SECONDS)
+    return options.rounds * (starts + loads * each_load + _floor_seconds(options))
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
-    """Loads all subjects in turns, while the others are up and idle, and then starts each alone, again and again."""
+    """Starts and loads all of them in turns.
+
+    One is up at a time: two that are share what they have mapped, and each would seem to need less memory.
+    """
     chosen = subjects(bench)
-    async with AsyncExitStack() as started:
-        running = []
-        for subject in chosen:
-            async with keep.step(f"{subject.name} starts", _START_SECONDS):
-                running.append(await bench.start(subject, started))
-        for each in running:
-            for operation in _operations(each.subject.name):
-                async with keep.step(f"{each.subject.name}, {operation}, warm-up", _warm_up_seconds(options)):
-                    await _load(bench, each, operation, _warm_up_seconds(options))
-        for number in range(1, options.rounds + 1):
-            for operation in _OPERATIONS:
-                for each in in_turn(running, number):
-                    if operation in _operations(each.subject.name):
-                        await _sample(options, bench, keep, each, operation, number)
-            async with keep.step(f"{_FLOOR_QUERY}, round {number} of {options.rounds}", _floor_seconds(options)):
-                keep.add(await _floor_query(bench, number, _load_seconds(options)))
-            keep.save()
-    for number in range(1, _start_rounds(options) + 1):
-        for subject in chosen:
-            text = f"{subject.name} starts alone, {number} of {_start_rounds(options)}"
-            async with keep.step(text, _START_SECONDS + _IDLE_SECONDS):
-                keep.add(await _start(bench, subject))
-    keep.save()
+    for number in range(1, options.rounds + 1):
+        for subject in in_turn(chosen, number):
+            async with AsyncExitStack() as started:
+                await _measure(options, bench, keep, subject, number, started)
+        async with keep.step(f"{_FLOOR_QUERY}, round {number} of {options.rounds}", _floor_seconds(options)):
+            keep.add(await _floor_query(bench, number, _load_seconds(options)))
+        keep.save()
+
+
+async def _measure(
+    options: Options, bench: Bench, keep: Keep, subject: Subject, number: int, started: AsyncExitStack
+) -> None:
+    of = f"round {number} of {options.rounds}"
+    async with keep.step(f"{subject.name} starts, {of}", _START_SECONDS + _IDLE_SECONDS):
+        running = await bench.start(subject, started)
+        await asyncio.sleep(_IDLE_SECONDS)
+        keep.add(Start(subject.name, running.start_seconds, running.memory_mib()))
+    for operation in _operations(subject.name):
+        async with keep.step(f"{subject.name}, {operation}, warm-up", _warm_up_seconds(options)):
+            recording = await _load(bench, running, operation, _warm_up_seconds(options))
+            recording()  # which removes it
+    for operation in _operations(subject.name):
+        what = f"{subject.name}, {operation}, {of}"
+        async with keep.step(what, _load_seconds(options) + _OVERHEAD_SECONDS):
+            load = partial(_load, bench, running, operation, _load_seconds(options))
+            sample = await bench.sample("comparison", running, operation, number, CONNECTIONS, load)
+        keep.add(sample)
+        if sample.failures:
+            failed = ", ".join(f"{count} × {error}" for error, count in sample.failures.items())
+            keep.say(f"{what}: {failed} of {sample.requests}")
 
 
 def subjects(bench: Bench) -> list[Subject]:
@@ -91,18 +101,6 @@ def subjects(bench: Bench) -> list[Subject]:
         *(replace(bare, name=name, environment=its, pods=pods.get(name, 1)) for name, its in _SERVICES.items()),
         *(Subject(name, environment.command(name, "{port}"), REPOSITORY, peers) for name in environment.COMMANDS),
     ]
-
-
-async def _sample(
-    options: Options, bench: Bench, keep: Keep, running: Running, operation: Operation, number: int
-) -> None:
-    what = f"{running.subject.name}, {operation}, round {number} of {options.rounds}"
-    async with keep.step(what, _load_seconds(options) + _OVERHEAD_SECONDS):
-        load = partial(_load, bench, running, operation, _load_seconds(options))
-        sample = await bench.sample("comparison", running, operation, number, CONNECTIONS, load)
-    keep.add(sample)
-    if sample.failures:
-        keep.say(f"{what}: {', '.join(f'{count} × {error}' for error, count in sample.failures.items())}")
 
 
 async def _load(bench: Bench, running: Running, operation: Operation, seconds: float) -> Recording:
@@ -141,14 +139,6 @@ async def _floor_query(bench: Bench, number: int, seconds: float) -> Sample:
     )  # fmt: skip
 
 
-async def _start(bench: Bench, subject: Subject) -> Start:
-    """Starts a subject, leaves it alone for a while, and ends it; once all have run, so that all bytecode is there."""
-    async with AsyncExitStack() as started:
-        running = await bench.start(subject, started)
-        await asyncio.sleep(_IDLE_SECONDS)
-        return Start(subject.name, running.start_seconds, running.memory_mib())
-
-
 def default_pool_size(bench: Bench) -> str:
     """The service's, as the variable has it."""
     program = "from app.settings import Settings; print(Settings.model_fields['database_pool_size'].default)"
@@ -164,12 +154,8 @@ def _load_seconds(options: Options) -> float:
 
 
 def _warm_up_seconds(options: Options) -> float:
-    return options.count(2, 0.3)
+    return options.count(1, 0.3)
 
 
 def _floor_seconds(options: Options) -> float:
     return _load_seconds(options) + _OVERHEAD_SECONDS + _FLOOR_START_SECONDS
-
-
-def _start_rounds(options: Options) -> int:
-    return 1 if options.quick else options.rounds
