@@ -1,4 +1,4 @@
-"""The article's matrix: its deployments, and one with `max_requests`; GET, POST and PUT by hey with 200 connections."""
+"""The article's matrix: its deployments, and one with `max_requests`; GET, POST and PUT by hey."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -13,13 +13,10 @@ from benchmarks.limits import are_possible
 from benchmarks.load import Recording, requests
 from benchmarks.options import Options
 from benchmarks.results import Operation
-from benchmarks.scale import ARTICLE, CONNECTIONS, scaled
+from benchmarks.scale import ARTICLE, URLS, connections, scaled
 from benchmarks.subjects import Running, Subject, services
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
-URLS: Final = 20
-"""hey asks for one, so that many of them share the connections out, lest a PUT measure one row's lock."""
-
 T = TypeVar("T")
 
 _START_SECONDS = 3.0
@@ -36,6 +33,7 @@ def seconds(options: Options) -> float:
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Warms all of them up, and then measures them in turns."""
     load, warm_up = load_seconds(options)
+    clients = connections(len(bench.cores.server))
     async with AsyncExitStack() as started:
         running = []
         for subject in deployments(bench, limits=are_possible()):
@@ -44,14 +42,14 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
         for each in running:
             for operation in OPERATIONS:
                 async with keep.step(f"{each.subject.name}, {operation.upper()}, warm-up", warm_up):
-                    await _load(each, operation, warm_up)
+                    await _load(each, operation, clients, warm_up)
         for number in range(1, options.rounds + 1):
             for operation in OPERATIONS:
                 for each in in_turn(running, number):
                     text = f"{each.subject.name}, {operation.upper()}, round {number} of {options.rounds}"
-                    begin = partial(_load, each, operation, load)
+                    begin = partial(_load, each, operation, clients, load)
                     async with keep.step(text, load + _OVERHEAD_SECONDS):
-                        keep.add(await bench.sample("article", each, operation, number, CONNECTIONS, begin))
+                        keep.add(await bench.sample("article", each, operation, number, clients, begin))
             keep.save()
 
 
@@ -70,8 +68,8 @@ def in_turn(running: Sequence[T], number: int) -> list[T]:
     return [*running[first:], *running[:first]]
 
 
-async def _load(running: Running, operation: Operation, seconds: float) -> Recording:
-    return await hey.run(requests(operation, running.urls, URLS), CONNECTIONS, seconds)
+async def _load(running: Running, operation: Operation, clients: int, seconds: float) -> Recording:
+    return await hey.run(requests(operation, running.urls, URLS), clients, seconds)
 
 
 def load_seconds(options: Options) -> tuple[float, float]:

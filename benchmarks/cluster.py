@@ -18,13 +18,13 @@ from typing import Any, Final
 import yaml
 
 from benchmarks import hey
-from benchmarks.article import OPERATIONS, URLS, in_turn, load_seconds
+from benchmarks.article import OPERATIONS, in_turn, load_seconds
 from benchmarks.keeping import Keep
 from benchmarks.load import Recording, requests
 from benchmarks.options import Options
 from benchmarks.postgres import RESET
 from benchmarks.results import Operation, Sample
-from benchmarks.scale import ARTICLE, CONNECTIONS, Deployment, scaled
+from benchmarks.scale import ARTICLE, URLS, Deployment, connections, scaled
 from e2e import images
 from e2e import options as e2e_options
 from e2e.bench import Bench, remove_namespaces
@@ -57,9 +57,14 @@ fi
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployment that answers."""
+    """A deployment that answers.
+
+    Attributes:
+        connections: of a load.
+    """
 
     name: str
+    connections: int
     bench: Bench
     release: Release
     database: Postgres
@@ -116,7 +121,7 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
                 await started.enter_async_context(bench.started)
                 await bench.make_namespace()
                 release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
-                running.append(Deployed(name, bench, release, database))
+                running.append(Deployed(name, connections(cores), bench, release, database))
                 await running[-1].reset()
         for each in running:
             for operation in OPERATIONS:
@@ -156,7 +161,7 @@ async def _sample(deployed: Deployed, operation: Operation, number: int, seconds
         subject=deployed.name,
         operation=operation,
         round=number,
-        connections=CONNECTIONS,
+        connections=deployed.connections,
         peak_share=None,
         rate=None,
         seconds=outcome.seconds,
@@ -170,7 +175,7 @@ async def _sample(deployed: Deployed, operation: Operation, number: int, seconds
 
 async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Recording:
     url = f"http://127.0.0.1:{deployed.bench.options.ingress_port}"
-    return await hey.run(requests(operation, [url], URLS), CONNECTIONS, seconds, deployed.bench.host)
+    return await hey.run(requests(operation, [url], URLS), deployed.connections, seconds, deployed.bench.host)
 
 
 async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:

@@ -6,7 +6,9 @@ from typing import Final
 
 from benchmarks.limits import Limit
 
-CONNECTIONS: Final = 200
+URLS: Final = 20
+"""hey asks for one, so that many of them share the connections out, lest a PUT measure one row's lock."""
+_CONNECTIONS = 200
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ def share(server_cores: int) -> float:
     return min(1, server_cores / _CORES)
 
 
+def connections(server_cores: int) -> int:
+    """The article's 200, as many fewer as there is less CPU; the same for each process of hey."""
+    return URLS * max(1, round(_CONNECTIONS * share(server_cores) / URLS))
+
+
 def scaled(deployment: Deployment, server_cores: int) -> Deployment:
     """A deployment with so much less CPU and so many fewer pods; a pod's memory and workers stay as they are."""
     part = share(server_cores)
@@ -59,10 +66,11 @@ def in_words(server_cores: int, *, enforced: bool) -> str:
     for then in dict.fromkeys(ARTICLE.values()):
         names = ", ".join(name for name, each in ARTICLE.items() if each == then)
         now = scaled(then, server_cores)
-        lines.append(f"{names}: {_what(now)}, {_density(now)}; in the article {_what(then)}, {_density(then)}")
+        here, there = _density(now, connections(server_cores)), _density(then, _CONNECTIONS)
+        lines.append(f"{names}: {_what(now)}, {here}; in the article {_what(then)}, {there}")
     lines.append(
-        "The load is not scaled: where there are fewer pods, each has more of the connections, and more processes "
-        "share a core where a pod's workers are not fewer"
+        f"{connections(server_cores)} connections where the article had {_CONNECTIONS}. A pod's workers are not fewer, "
+        "so more processes share a core where there is less than a pod's worth of CPU"
         if share(server_cores) < 1
         else "So it is the article's own"
     )
@@ -75,5 +83,5 @@ def _what(one: Deployment) -> str:
     return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all"
 
 
-def _density(one: Deployment) -> str:
-    return f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {CONNECTIONS / one.pods:g} connections a pod"
+def _density(one: Deployment, connections: int) -> str:
+    return f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"

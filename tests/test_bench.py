@@ -21,7 +21,7 @@ from benchmarks.load import requests
 from benchmarks.options import Options
 from benchmarks.processes import cpu_seconds, pss_mib
 from benchmarks.results import Results, Sample, Start, quantile
-from benchmarks.scale import ARTICLE, in_words, scaled
+from benchmarks.scale import ARTICLE, URLS, connections, in_words, scaled
 from tests.baking import REPOSITORY
 
 RECORDED = REPOSITORY / "tests" / "bench"
@@ -138,6 +138,12 @@ def test_requests_are_for_other_rows_each_and_the_servers_take_turns() -> None:
 def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
     assert {name: scaled(each, 10) for name, each in ARTICLE.items()} == ARTICLE
     assert {name: scaled(each, 64) for name, each in ARTICLE.items()} == ARTICLE
+    assert connections(10) == connections(64) == 200
+
+
+def test_connections_are_scaled_in_equal_parts_for_the_processes_of_hey() -> None:
+    assert [connections(cores) for cores in (1, 2, 5, 9)] == [20, 40, 100, 180]
+    assert all(connections(cores) % URLS == 0 for cores in range(1, 11))
 
 
 @pytest.mark.parametrize("name", ["bare", "gunicorn-1", "gunicorn-11"])
@@ -169,7 +175,7 @@ def test_cpu_and_pods_are_scaled_to_the_cores_and_a_pods_memory_is_not(
 
 def test_the_scale_tells_what_it_changes() -> None:
     told = in_words(1, enforced=False)
-    assert "gunicorn-11: 1 pod with 1 CPU and 3072 MiB in all, 11 processes a CPU and 200 connections a pod" in told
+    assert "gunicorn-11: 1 pod with 1 CPU and 3072 MiB in all, 11 processes a CPU and 20 connections a pod" in told
     assert "2 pods with 10 CPU and 6144 MiB in all, 2.2 processes a CPU and 100 connections a pod" in told
     assert "not enforced" in told
 
