@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Never, Self
 from urllib.parse import urlsplit
@@ -69,6 +69,7 @@ class Pool(Database):
         self._sound: list[
             PoolConnectionProxy[asyncpg.Record]
         ] = []  # the last used first, so that what a lull leaves over is known
+        self._servers_lost = 0
         self._spare = 0  # of them nobody has needed since the last look
         self._loader = Loader(self.connection) if settings.database_coalesce_reads else None
         self._turns = asyncio.Semaphore(self.max_size)  # first come, first served, which asyncpg's own queue is not
@@ -138,22 +139,25 @@ class Pool(Database):
             await self._turns.acquire()
         lost = False
         try:
-            connection = await self._take()
+            connection, servers_lost = await self._take(), self._servers_lost
             try:
                 yield connection
             except BaseException:
                 lost = _is_lost(connection)
-                await self._pool.release(connection, timeout=self._connect_timeout)
+                await self._release(connection)
                 raise
-            if _is_lost(connection) or connection.is_in_transaction():  # which asyncpg's pool would end
-                await self._pool.release(connection, timeout=self._connect_timeout)
+            # asyncpg's pool ends those to a server that is lost, and transactions.
+            if _is_lost(connection) or servers_lost != self._servers_lost or connection.is_in_transaction():
+                await self._release(connection)
             else:
                 self._sound.append(connection)
         except _SERVER_LOST as error:
             if isinstance(error, OSError) and not _is_of_asyncpg(error):
                 raise  # the code between, which does other things, too
+            self._servers_lost += 1
             await self._pool.expire_connections()
-            await self._return(len(self._sound))
+            while self._sound:
+                _end(self._sound.pop())
             raise DatabaseUnavailableError from error
         except _NOT_NOW as error:
             raise DatabaseUnavailableError from error
@@ -178,8 +182,9 @@ class Pool(Database):
         while self._sound:
             connection = self._sound.pop()
             self._spare = min(self._spare, len(self._sound))
-            if not _is_lost(connection):  # which asyncpg's pool has taken back then
+            if not _is_lost(connection):
                 return connection
+            _end(connection)
         try:
             return await self._pool.acquire()  # at once, or as soon as a new one is made, which has its time
         except CANNOT_CONNECT as error:
@@ -189,6 +194,11 @@ class Pool(Database):
         """Gives the connections that were not used for the longest time back to asyncpg's pool."""
         returned, self._sound = self._sound[:count], self._sound[count:]
         for connection in returned:
+            with suppress(*CANNOT_CONNECT):  # nobody needs it any more
+                await self._release(connection)
+
+    async def _release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        with suppress(asyncpg.InternalClientError):  # it is lost since, and asyncpg's pool has it back already
             await self._pool.release(connection, timeout=self._connect_timeout)
 
     async def _return_spare(self) -> Never:
@@ -208,6 +218,12 @@ class Pool(Database):
             raise OverloadedError from None
         finally:
             self.waiting -= 1
+
+
+def _end(connection: Connection) -> None:
+    """Ends a connection to a server that is lost, without a word to it that may have to be waited for."""
+    with suppress(asyncpg.InterfaceError):  # asyncpg's pool has it back already
+        connection.terminate()
 
 
 def _is_lost(connection: Connection) -> bool:
