@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 
 from chassis.database import Connection, Database
+from chassis.deadline import Deadline
 from chassis.errors import DatabaseUnavailableError, OverloadedError
 from chassis.hosts import CANNOT_CONNECT, Hosts
 from chassis.loader import Loader
@@ -61,7 +62,8 @@ class Pool(Database):
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
-        self._longest_wait = settings.database_acquire_timeout_seconds
+        # Not for long: a queue that is longer than its time-out answers everybody too late.
+        self._wait = Deadline(settings.database_acquire_timeout_seconds, OverloadedError)
         self._connect_timeout = settings.database_connect_timeout_seconds
         self._schema_is_current = False
         self.max_size = settings.database_pool_size
@@ -134,7 +136,12 @@ class Pool(Database):
             OverloadedError: all are in use, and none became free in time.
         """
         if self._turns.locked():
-            await self._wait()
+            self.waiting += 1
+            try:
+                with self._wait:
+                    await self._turns.acquire()
+            finally:
+                self.waiting -= 1
         else:
             await self._turns.acquire()
         lost = False
@@ -207,17 +214,6 @@ class Pool(Database):
             await asyncio.sleep(_SPARE_SECONDS)
             await self._return(self._spare)
             self._spare = len(self._sound)
-
-    async def _wait(self) -> None:
-        # Not for long: a queue that is longer than its time-out answers everybody too late.
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self._longest_wait):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise OverloadedError from None
-        finally:
-            self.waiting -= 1
 
 
 def _end(connection: Connection) -> None:

@@ -4,7 +4,11 @@ import asyncio
 import time
 
 import asyncpg
+import uvloop
+from pydantic import SecretStr
 
+from chassis.pool import Pool
+from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 
 
@@ -90,3 +94,26 @@ async def test_each_request_has_a_deadline_of_its_own(start: Start) -> None:
     seconds = await asyncio.gather(*(ask(kind, 0.15 * turn) for turn, kind in enumerate(kinds)))
     for kind, taken in zip(kinds, seconds, strict=True):
         assert (0.5 if kind == "late" else 0.05) <= taken < 0.5 + 2
+
+
+def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_meanwhile(migrated_url: str) -> None:
+    """On uvloop, as in production: its timers run before what has come in is read."""
+    longest_wait = 0.15
+    settings = Settings(
+        database_url=SecretStr(migrated_url), database_pool_size=1, database_acquire_timeout_seconds=longest_wait
+    )
+
+    async def stand_still() -> None:
+        async with asyncio.timeout(10), Pool(settings) as pool:
+            sleep = "SELECT pg_sleep($1)"
+            await pool.fetch(sleep, 0)  # so that it is prepared
+            slow = asyncio.create_task(pool.fetch(sleep, 0.1))
+            while pool.idle:
+                await asyncio.sleep(0)
+            waiting = asyncio.create_task(pool.fetch("SELECT 1"))
+            while not pool.waiting:
+                await asyncio.sleep(0)
+            time.sleep(2 * longest_wait)  # noqa: ASYNC251  (that is what this is about)
+            await asyncio.gather(slow, waiting)
+
+    uvloop.run(stand_still())
