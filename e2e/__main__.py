@@ -8,11 +8,12 @@ import time
 
 from e2e import commands
 from e2e.bench import Bench, in_namespace, remove_namespaces
-from e2e.images import bake_service, build_and_load
+from e2e.images import build_and_load
 from e2e.options import Options
 from e2e.scenarios import QUICK, SCENARIOS
 from faults.report import REPOSITORY, Report
 from faults.run import chosen, run, say
+from tests.baking import bake_for_gunicorn
 from tools.fetch_helm import fetch
 
 _OUTPUT = REPOSITORY / "build" / "e2e"
@@ -40,7 +41,7 @@ async def main() -> int:
     fetch(_TOOLS)
     begun = time.monotonic()
     say("Baking a service, building its images and loading them …")
-    service = bake_service(_OUTPUT / "service")
+    service = bake_for_gunicorn(_OUTPUT / "service")
     await build_and_load(options, service)
     await remove_namespaces(_TOOLS)
     say(f"The images are loaded after {time.monotonic() - begun:.0f} s.")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from e2e.commands import run
 from e2e.options import STAND_IN, Options
-from tests.baking import bake, copy_what_git_would_commit
 
 REPOSITORY = "localhost/e2e-service"
 NEXT_VERSION = "0.2.0"
@@ -60,14 +59,6 @@ _CHANGES: Mapping[str, Callable[[Path], None]] = {
     "crashing": _crash,
     "unmigratable": _fail_to_migrate,
 }
-
-
-def bake_service(folder: Path) -> Path:
-    """Bakes a service that can run under Gunicorn into the folder, in the place of an earlier one."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as template:
-        copy_what_git_would_commit(Path(template))
-        return bake(Path(template), folder.parent, {"project_slug": folder.name, "gunicorn": "yes"})
 
 
 async def build_and_load(options: Options, service: Path, tags: Sequence[str] = tuple(_CHANGES)) -> None:

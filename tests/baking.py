@@ -50,6 +50,14 @@ def bake(template: Path, output: Path, answers: dict[str, str]) -> Path:
         return Path(cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(output)))
 
 
+def bake_for_gunicorn(folder: Path) -> Path:
+    """Bakes what would be committed now into the folder, in the place of an earlier one; it can run under Gunicorn."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as template:
+        copy_what_git_would_commit(Path(template))
+        return bake(Path(template), folder.parent, {"project_slug": folder.name, "gunicorn": "yes"})
+
+
 def contents(folder: Path) -> dict[str, tuple[str, bytes]]:
     """Mode and bytes of every file below the folder, by relative path; a link counts with its target's name."""
     return {

@@ -14,6 +14,18 @@ def environment_for(service: Path) -> Path:
     return REPOSITORY / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
 
 
+def python_for(service: Path) -> Path:
+    """The Python of a service's environment, which is made where there is none yet.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be made; `make` has said why.
+    """
+    environment = environment_for(service)
+    ready = ["make", "--no-print-directory", f"{environment}/.ready", f"VENV={environment}"]
+    subprocess.run(ready, cwd=service, check=True)
+    return environment / "bin" / "python"
+
+
 def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
     """Runs a command in a service, with the real Helm, and returns what it says.
 
