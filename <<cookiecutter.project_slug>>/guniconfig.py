@@ -36,7 +36,8 @@ child_exit = gunicorn.child_exit
 # A worker needs this long to end: the drain, the requests in flight, and the closing of the pool. It is less than the
 # chart's grace period, so that the master outlives its workers.
 graceful_timeout = int(settings.drain_seconds + settings.request_timeout_seconds + 8)
-# Off: a worker that ends under load resets the connections that the kernel has already given it, and their requests.
+# Off, and this worker does not count: one that ends under load resets the connections that the kernel has given it, and
+# their requests.
 max_requests = 0
 # A file that is touched for the heartbeat: in memory, so that the disk cannot block it, and the root may be read-only.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
