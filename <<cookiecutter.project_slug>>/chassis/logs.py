@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Literal, TextIO, cast
 
 import structlog
-from pydantic_core import to_json
 from structlog.contextvars import get_contextvars
 from structlog.typing import Processor
 
@@ -15,6 +14,7 @@ from chassis.output import Output
 
 log = structlog.get_logger()
 
+_PLAIN = {"request_id", "trace_id"}  # what every request is bound to; handlers may bind more
 _request_lines: Output | None = None  # where they go without structlog
 
 
@@ -28,14 +28,16 @@ def log_request(*, method: str, route: str, status: int, seconds: float, size: i
         seconds: from the request's head to its answer.
         size: of the answer's body, in bytes, where it is known.
     """
-    if _request_lines is None:
+    bound = get_contextvars()
+    if _request_lines is None or not {"request_id"} <= bound.keys() <= _PLAIN:
         log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2), bytes=size)
         return
-    # Most lines are of requests, so theirs does not pass through structlog: 5 µs instead of 27.
+    # Most lines are these, and hold nothing that JSON would have escaped: 5 µs instead of 27 through structlog.
+    ids = ",".join(f'"{name}":"{value}"' for name, value in bound.items())
     now = time.time()
     _request_lines.write(
         f'{{"method":"{method}","route":"{route}","status":{status},"duration_ms":{seconds * 1000:.2f},'
-        f'"bytes":{"null" if size is None else size},{to_json(get_contextvars(), fallback=repr)[1:-1].decode()},'
+        f'"bytes":{"null" if size is None else size},{ids},'
         f'"event":"request","level":"info","timestamp":"{_second(int(now))}.{int(now % 1 * 1_000_000):06d}Z"}}\n'
     )
 

@@ -49,6 +49,32 @@ async def test_the_database_is_named_without_its_password(database_url: str) -> 
         assert "hunter2" not in json.dumps(service.lines)
 
 
+async def test_the_line_of_a_request_holds_what_its_handler_has_bound() -> None:
+    code = (
+        "from structlog.contextvars import bind_contextvars, clear_contextvars\n"
+        "from chassis.logs import log_request\n"
+        "configure_logs('INFO', 'json')\n"
+        "def log():\n"
+        "    log_request(method='GET', route='/a', status=200, seconds=0.0015, size=None)\n"
+        "bind_contextvars(request_id='one', trace_id='two')\n"
+        "log()\n"
+        "bind_contextvars(user='\"\\ud800')\n"
+        "log()\n"
+        "clear_contextvars()\n"
+        "log()\n"
+    )
+    lines = await _logged_by(code)
+    assert [(line.get("request_id"), line.get("trace_id"), line.get("user")) for line in lines] == [
+        ("one", "two", None),
+        ("one", "two", '"\ud800'),
+        (None, None, None),
+    ]
+    assert {(line["event"], line["level"], line["bytes"], line["duration_ms"]) for line in lines} == {
+        ("request", "info", None, 1.5)
+    }
+    assert len({frozenset(line.keys() - {"request_id", "trace_id", "user"}) for line in lines}) == 1
+
+
 async def test_libraries_log_in_the_same_form() -> None:
     library, own = await _logged_by(
         "configure_logs('INFO', 'json')\n"
