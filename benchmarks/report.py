@@ -61,6 +61,7 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
 }
 DATABASE_CORES = 4
 MIX = sizing.Rates(get=0.9, post=0.05, put=0.05)
+_ANSWERS = ("answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed")
 
 
 def write(results: Results, folder: Path) -> None:
@@ -201,12 +202,7 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
             (
                 "",
                 "deployment",
-                "answers/s",
-                "p50, ms",
-                "p99, ms",
-                "p99.9, ms",
-                "misses",
-                "failed",
+                *_ANSWERS,
                 "CPU of the limit",
                 "memory of the limit",
                 "CPU per request, µs",
@@ -296,12 +292,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
                 "of the peak",
                 "deployment",
                 "begun/s",
-                "answers/s",
-                "p50, ms",
-                "p99, ms",
-                "p99.9, ms",
-                "misses",
-                "failed",
+                *_ANSWERS,
                 "requests",
             ),
             rows,
