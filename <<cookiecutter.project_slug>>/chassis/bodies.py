@@ -45,7 +45,9 @@ class Bodies:
             raise web.HTTPRequestEntityTooLarge(self._most_bytes, length)  # without waiting for it to come
         try:
             if request.content.is_eof():  # it came along with the head, as small ones do
-                body = await self._read(request)
+                body = request.content.read_nowait()
+                if len(body) > self._most_bytes:
+                    raise web.HTTPRequestEntityTooLarge(self._most_bytes, len(body))
             else:
                 with self._in_flight.waiting():
                     body = await self._read(request)

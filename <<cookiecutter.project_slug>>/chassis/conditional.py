@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from chassis.errors import PreconditionRequiredError
+from chassis.models import Row
 
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS = re.compile(rf"[\s,]*{_TAG}(?:\s*,[\s,]*{_TAG})*[\s,]*")
@@ -20,7 +21,7 @@ _VERSION = re.compile(r'"([1-9][0-9]{0,18})-[0-9a-f]+"')
 _LARGEST_VERSION = 2**63 - 1
 
 
-class Versioned(BaseModel):
+class Versioned(Row):
     """A representation with a strong entity tag.
 
     Attributes:

@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from chassis.errors import RequestTimeoutError
 from chassis.observe import REQUEST_ID_HEADER, request_id_of
 from chassis.problems import problem_response
+from chassis.writing import is_ordinary, write_ordinary
 
 log = structlog.get_logger()
 
@@ -137,6 +138,17 @@ class Connection(RequestHandler):
             self._messages.append((_ErrInfo(status=408, exc=RequestTimeoutError(), message=""), EMPTY_PAYLOAD))
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._upgraded or not is_ordinary(resp, request):
+            return await super().finish_response(request, resp, start_time)
+        try:
+            await write_ordinary(resp, request)
+        except ConnectionError:
+            return resp, True
+        return resp, False
 
     def handle_error(
         self,

@@ -25,9 +25,10 @@ from aiohttp import hdrs
 from pydantic import TypeAdapter
 
 from chassis.caller import Caller
-from chassis.conditional import IfMatch
+from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
 from chassis.models import Body, Query
+from chassis.pagination import Page
 
 NAMES = re.compile(r"{(\w+)}")
 """Finds the names in a path such as `/v1/items/{item_id}`."""
@@ -111,6 +112,8 @@ class Contract:
         self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
         origin = get_origin(returns) or returns
         self.model: type = origin if isinstance(origin, type) else object
+        self.versioned = issubclass(self.model, Versioned)
+        self.paged = issubclass(self.model, Page)
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.form = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
 

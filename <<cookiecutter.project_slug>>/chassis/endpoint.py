@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from chassis.bodies import Bodies
 from chassis.caller import Caller
-from chassis.conditional import Versioned, etag, if_match, is_known, is_refused
+from chassis.conditional import etag, if_match, is_known, is_refused
 from chassis.contract import NAMES, Contract, Route, contract_of
 from chassis.database import Database
 from chassis.errors import (
@@ -23,7 +23,6 @@ from chassis.errors import (
 )
 from chassis.idempotency import idempotency_key, once
 from chassis.limits import InFlight
-from chassis.pagination import Page
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # what it needs is large, and is loaded only where tokens are asked for
@@ -95,9 +94,10 @@ def _checked(request: web.Request, contract: Contract, content: bytes) -> dict[s
     """
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
+    in_path: Mapping[str, Any] = request.match_info
     for name, adapter in contract.path.items():
         try:
-            values[name] = adapter.validate_strings(request.match_info[name])
+            values[name] = adapter.validator.validate_strings(in_path[name])
         except ValidationError as error:
             mistakes += _mistakes(error, "parameter", name)
     if contract.query:
@@ -149,7 +149,7 @@ def _answer(request: web.Request, route: Route, contract: Contract, result: Any)
     if contract.result is None:
         return web.Response(status=204)
     headers = {hdrs.CONTENT_TYPE: "application/json"}
-    if isinstance(result, Versioned):
+    if contract.versioned:
         tag = headers[hdrs.ETAG] = etag(result, contract.form)
         if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
             if is_refused(request, tag):
@@ -162,7 +162,7 @@ def _answer(request: web.Request, route: Route, contract: Contract, result: Any)
         response.headers["Location"] = NAMES.sub(
             lambda name: quote(str(getattr(result, name[1])), safe=""), route.location
         )
-    if isinstance(result, Page) and result.next_cursor:
+    if contract.paged and result.next_cursor:
         response.headers["Link"] = (
             f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'
         )

@@ -1,8 +1,10 @@
 """Bases of the models in a service's contract."""
 
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
+from asyncpg import Record
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
@@ -11,6 +13,25 @@ class Body(BaseModel):
     typing mistake is an answer, not a lost value."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Row(BaseModel):
+    """What a row of the database says."""
+
+    @classmethod
+    def from_row(cls, row: Record) -> Self:
+        """Of a row that has a column for each field.
+
+        Raises:
+            pydantic.ValidationError: a column is missing, or holds what its field does not allow.
+        """
+        return cls.__pydantic_validator__.validate_python(dict(row))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Record]) -> list[Self]:
+        """Of several rows."""
+        validate = cls.__pydantic_validator__.validate_python
+        return [validate(dict(row)) for row in rows]
 
 
 class Query(BaseModel):

@@ -9,14 +9,15 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars
 
-from chassis.logs import log_request
-from chassis.metrics import ACTIVE_REQUESTS, request_duration
+from chassis.telemetry import Telemetry
 
 REQUEST_ID = web.RequestKey("request_id", str)
 REQUEST_ID_HEADER = "X-Request-ID"
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
+
+_telemetry = Telemetry()
 
 
 def request_id_of(headers: CIMultiDictProxy[str]) -> str:
@@ -44,7 +45,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     bind_contextvars(request_id=request_id)
     if traceparent := _TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
         bind_contextvars(trace_id=traceparent[1])
-    ACTIVE_REQUESTS.inc()
+    _telemetry.begin()
     status, size = _CLIENT_CLOSED_REQUEST, None
     try:
         response = await handler(request)
@@ -52,8 +53,4 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         status, size = response.status, response.content_length
         return response
     finally:
-        ACTIVE_REQUESTS.dec()
-        duration = time.perf_counter() - started
-        method, route = method_of(request), route_of(request)
-        request_duration(method, route, f"{status // 100}xx").observe(duration)
-        log_request(method=method, route=route, status=status, seconds=duration, size=size)
+        _telemetry.end(method_of(request), route_of(request), status, time.perf_counter() - started, size)

@@ -16,7 +16,7 @@ async def insert_item(database: Database, fields: ItemFields) -> Item:
         fields.description,
         fields.price_cents,
     )
-    return Item.model_validate(dict(row))
+    return Item.from_row(row)
 
 
 async def select_items(database: Database, query: ItemQuery) -> list[Item]:
@@ -30,7 +30,7 @@ async def select_items(database: Database, query: ItemQuery) -> list[Item]:
         query.limit + 1,
         *position,
     )
-    return [Item.model_validate(dict(row)) for row in rows]
+    return Item.from_rows(rows)
 
 
 def position_of(item: Item, query: ItemQuery) -> list[int]:
@@ -40,7 +40,7 @@ def position_of(item: Item, query: ItemQuery) -> list[int]:
 
 async def select_item(database: Database, item_id: int) -> Item | None:
     row = await database.load(f"SELECT {_COLUMNS} FROM items WHERE id = ANY ($1)", item_id)
-    return Item.model_validate(dict(row)) if row else None
+    return Item.from_row(row) if row else None
 
 
 async def update_item(database: Database, item_id: int, if_match: IfMatch, fields: ItemFields) -> Item | None:
@@ -53,7 +53,7 @@ async def update_item(database: Database, item_id: int, if_match: IfMatch, field
         fields.description,
         fields.price_cents,
     )
-    return Item.model_validate(dict(row)) if row else None
+    return Item.from_row(row) if row else None
 
 
 async def delete_item(database: Database, item_id: int, if_match: IfMatch) -> bool:

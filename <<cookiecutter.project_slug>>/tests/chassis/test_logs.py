@@ -41,6 +41,18 @@ async def test_a_request_is_one_line_with_its_id(database_url: str) -> None:
         assert "RuntimeError: a secret of the inside" in line["exception"]
 
 
+async def test_requests_of_one_moment_are_told_apart(database_url: str) -> None:
+    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+        asked = {str(number): f"/{'search?word=a' if number % 2 else 'missing'}" for number in range(100)}
+        await asyncio.gather(
+            *(client.get(f"{service.api}{path}", headers={"X-Request-ID": name}) for name, path in asked.items())
+        )
+        lines = [await service.until_logged("request") for _ in asked]
+        told = {line["request_id"]: f"{line['route']} {line['status']}" for line in lines}
+        routes = {"/missing": "/missing 404", "/search?word=a": "/search 200"}
+        assert told == {name: routes[path] for name, path in asked.items()}
+
+
 async def test_the_database_is_named_without_its_password(database_url: str) -> None:
     url = "postgresql://someone:hunter2@127.0.0.1:1/name"
     async with service_process(url, ready=False) as service:
@@ -55,7 +67,7 @@ async def test_the_line_of_a_request_holds_what_its_handler_has_bound() -> None:
         "from chassis.logs import log_request\n"
         "configure_logs('INFO', 'json')\n"
         "def log():\n"
-        "    log_request(method='GET', route='/a', status=200, seconds=0.0015, size=None)\n"
+        "    log_request('GET', '/a', 200, 0.0015, None)\n"
         "bind_contextvars(request_id='one', trace_id='two')\n"
         "log()\n"
         "bind_contextvars(user='\"\\ud800')\n"

@@ -1,0 +1,62 @@
+"""Ordinary answers are written in one go; what the client gets is what aiohttp's own way would have sent."""
+
+import asyncio
+import re
+
+import pytest
+
+from chassis import connection
+from tests.chassis.conftest import Running
+
+EXCHANGES = {
+    "a read": b"GET /counter/7 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "an empty list": b"GET /search?word= HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a large answer": b"GET /large/200000 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a problem": b"GET /missing HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a creation": b"POST /echo-at HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 12\r\n\r\n{"text":"a"}',
+    "no content": b"DELETE /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+    "not modified": b"GET /counter/7 HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
+    "a head": b"HEAD /counter/7 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a client's last request": b"GET /counter/7 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "HTTP/1.0": b"GET /counter/7 HTTP/1.0\r\n\r\n",
+    "HTTP/1.0 with keep-alive": b"GET /counter/7 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", EXCHANGES.values(), ids=EXCHANGES.keys())
+async def test_an_answer_is_what_aiohttp_would_have_sent(
+    service: Running, request_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await exchange(service, request_bytes)
+    monkeypatch.setattr(connection, "is_ordinary", lambda *_: False)
+    assert here == await exchange(service, request_bytes)
+
+
+async def test_most_answers_are_ordinary(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    async def write(response: object, _: object) -> None:
+        written.append(response)
+        raise ConnectionError
+
+    monkeypatch.setattr(connection, "write_ordinary", write)
+    for name in ("a read", "a problem", "a creation"):
+        assert await exchange(service, EXCHANGES[name]) == ([], b"", True)
+    assert len(written) == 3
+
+
+async def exchange(service: Running, request: bytes) -> tuple[list[bytes], bytes, bool]:
+    """The head's lines in some order, without what differs each time, the content, and whether the connection ended."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    # What follows is answered where the connection stays, so that all of the first answer is known to have come.
+    writer.write(request + b"GET /readable HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-ID: last\r\n\r\n")
+    sent = await reader.read(-1)
+    writer.close()
+    first, separator, _ = sent.rpartition(b"HTTP/1.1 404 Not Found\r\n")
+    head, _, content = (first if separator else sent).partition(b"\r\n\r\n")
+    lines = [_OWN.sub(rb"\1", line) for line in head.split(b"\r\n") if line]
+    return sorted(lines), content.partition(b'"request_id"')[0], not separator
+
+
+_OWN = re.compile(rb"(Date|X-Request-ID): .+")
