@@ -14,7 +14,7 @@ from chassis.output import Output
 
 log = structlog.get_logger()
 
-_PLAIN = {"request_id", "trace_id"}  # what every request is bound to; handlers may bind more
+_PLAIN = {"request_id", "trace_id", "problem"}  # what the chassis binds; handlers may bind more
 _request_lines: Output | None = None  # where they go without structlog
 
 
@@ -32,13 +32,13 @@ def log_request(method: str, route: str, status: int, seconds: float, size: int 
     if _request_lines is None or not {"request_id"} <= bound.keys() <= _PLAIN:
         log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2), bytes=size)
         return
-    # Most lines are these, and hold nothing that JSON would have escaped: 4 µs instead of 27 through structlog.
-    trace = f'"trace_id":"{bound["trace_id"]}",' if len(bound) == len(_PLAIN) else ""
+    # Most lines are these, and hold nothing that JSON would have escaped: 5 µs instead of 27 through structlog.
+    known = "".join([f'"{name}":"{value}",' for name, value in bound.items()])
     now = time.time()
     second = int(now)
     _request_lines.write(
         f'{{"method":"{method}","route":"{route}","status":{status},"duration_ms":{seconds * 1000:.2f},'
-        f'"bytes":{"null" if size is None else size},"request_id":"{bound["request_id"]}",{trace}'
+        f'"bytes":{"null" if size is None else size},{known}'
         f'"event":"request","level":"info","timestamp":"{_second(second)}.{int((now - second) * 1_000_000):06d}Z"}}\n'
     )
 

@@ -4,37 +4,26 @@ import re
 import time
 from random import getrandbits
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDictProxy, istr
 from structlog.contextvars import bind_contextvars
 
 from chassis.telemetry import Telemetry
 
 REQUEST_ID = web.RequestKey("request_id", str)
-REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID_HEADER = istr("X-Request-ID")
 _WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_TRACEPARENT_HEADER = istr("traceparent")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
-_CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
 
 _telemetry = Telemetry()
 
 
 def request_id_of(headers: CIMultiDictProxy[str]) -> str:
     """The client's request id where it is well-formed, or a new one."""
-    given = headers.get(REQUEST_ID_HEADER, "")
-    return given if _WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
-
-
-def method_of(request: web.Request) -> str:
-    """The request's method, of a bounded number of them."""
-    return request.method if request.method in hdrs.METH_ALL else "_OTHER"
-
-
-def route_of(request: web.Request) -> str:
-    """The route that takes the request, as it is written in the routes; one word for all requests that none takes."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else "unmatched"
+    given = headers.get(REQUEST_ID_HEADER)
+    return given if given and _WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
 @web.middleware
@@ -43,14 +32,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = request_id_of(request.headers)
     bind_contextvars(request_id=request_id)
-    if traceparent := _TRACEPARENT.fullmatch(request.headers.get("traceparent", "")):
-        bind_contextvars(trace_id=traceparent[1])
+    traceparent = request.headers.get(_TRACEPARENT_HEADER)
+    if traceparent and (found := _TRACEPARENT.fullmatch(traceparent)):
+        bind_contextvars(trace_id=found[1])
     _telemetry.begin()
-    status, size = _CLIENT_CLOSED_REQUEST, None
+    response = None
     try:
         response = await handler(request)
         response.headers[REQUEST_ID_HEADER] = request_id
-        status, size = response.status, response.content_length
         return response
     finally:
-        _telemetry.end(method_of(request), route_of(request), status, time.perf_counter() - started, size)
+        _telemetry.end(request, response, time.perf_counter() - started)

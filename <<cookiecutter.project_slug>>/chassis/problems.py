@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import structlog
 from aiohttp import ClientError, http_exceptions, web
 from aiohttp.typedefs import Handler
 from pydantic_core import to_json
+from structlog.contextvars import bind_contextvars
 
 from chassis import errors
 from chassis.client import reason_of
@@ -21,18 +24,19 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = 1
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Kind:
     """A kind of problem: its HTTP status and the last part of its `type`."""
 
     status: HTTPStatus
     name: str
 
-    @property
+    @cached_property
     def type(self) -> str:
         """The URI that identifies the kind to clients."""
         return f"urn:problem-type:{self.name}"
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The kind in words."""
         return self.name.replace("-", " ").capitalize()
@@ -151,7 +155,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Exception as error:
         kind = kind_of(type(error))
-        if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        bind_contextvars(problem=kind.name)  # for the line of the request
+        if isinstance(error, errors.OverloadedError):
+            pass  # the line says it all, and to refuse a request must take less than to answer it
+        elif kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
             log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
         elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.exception("unforeseen_error")

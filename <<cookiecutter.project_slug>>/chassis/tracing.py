@@ -22,8 +22,8 @@ from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bind_contextvars
 
-from chassis.observe import method_of, route_of
 from chassis.project import project
+from chassis.telemetry import method_of, route_of
 
 log = structlog.get_logger()
 

@@ -53,6 +53,17 @@ async def test_requests_of_one_moment_are_told_apart(database_url: str) -> None:
         assert told == {name: routes[path] for name, path in asked.items()}
 
 
+async def test_a_request_that_is_refused_for_the_load_is_one_line_that_says_so(database_url: str) -> None:
+    settings = {"MAX_IN_FLIGHT": "1"}
+    async with service_process(database_url, environment=settings) as service, aiohttp.ClientSession() as client:
+        answers = await asyncio.gather(*(client.get(f"{service.api}/wait/300") for _ in range(3)))
+        assert sorted(answer.status for answer in answers) == [200, 503, 503]
+        before = len(service.lines)
+        for _ in answers:
+            await service.until_logged("request")
+        assert [line.get("problem") for line in service.lines[before:]] == ["overloaded", "overloaded", None]
+
+
 async def test_the_database_is_named_without_its_password(database_url: str) -> None:
     url = "postgresql://someone:hunter2@127.0.0.1:1/name"
     async with service_process(url, ready=False) as service:
