@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 PYTHONS: list[str] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["python_version"]
-MOST_MEGABYTES = 90
+MOST_MEGABYTES = 82
 
 
 def pins_for(lock: Path, python: str, machine: str) -> str:

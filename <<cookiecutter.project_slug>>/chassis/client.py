@@ -1,8 +1,8 @@
 """Calls to other services: one session a process, with timeouts, whose requests carry the id of the one they belong to.
 
-aiohttp is installed with its `speedups`: aiodns resolves names on the event loop, where the default takes a thread for
-each; Brotli and backports.zstd let other services compress their answers in those ways, too (Python 3.14 has zstd of
-its own).
+Of aiohttp's `speedups` aiodns is installed: it resolves names on the event loop, where the default takes one of four
+threads, which the database's connections need, too. Brotli is not: services rarely answer each other in it, and it is
+4 MB of the image.
 """
 
 from collections.abc import Sequence
