@@ -35,7 +35,8 @@ async def _here(options: Options) -> Results:
     """Runs the parts one after the other on this machine."""
     service, python = bake_service()
     async with opened(service, python) as bench:
-        about = machine.machine(bench.cores, bench.disk)
+        settings = ", ".join(f"{name} {value}" for name, value in postgres.OPTIONS.items())
+        about = machine.machine(bench.cores, bench.disk) | {"database_settings": settings}
         fresh = _results(options, python, len(bench.cores.server), about, enforced=are_possible())
         results = continued(fresh, FILE, options.only)
         with Keep(results, FILE, sum(_PARTS[part].seconds(options) for part in options.only)) as keep:
@@ -74,7 +75,6 @@ def _results(options: Options, python: Path, cores: int, about: Mapping[str, str
 def _introduce(results: Results, keep: Keep) -> None:
     for name, value in {**results.machine, "commit": results.commit, **results.versions}.items():
         keep.say(f"{name}: {value}")
-    keep.say(f"PostgreSQL's settings: {', '.join(f'{name}={value}' for name, value in postgres.OPTIONS.items())}")
     keep.say(f"Scale: {results.scale}")
 
 

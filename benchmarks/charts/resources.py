@@ -67,7 +67,7 @@ def limits(results: Results, experiment: Experiment) -> go.Figure | None:
                     y=values,
                     text=[f"{each:.0%}" for each in values],
                     textposition=["inside" if each > 0.3 else "outside" for each in values],
-                    insidetextanchor="start",
+                    insidetextanchor="end",
                     textangle=0,
                     textfont={"size": 10},
                     cliponaxis=False,
@@ -102,23 +102,23 @@ def cpu(results: Results) -> go.Figure | None:
         place = {"row": 1 + index // 2, "col": 1 + index % 2}
         found = measured(results, "comparison", reversed((*VARIANTS, *PEERS)), operation)
         estimates = [one.cpu_us for one in found.values()]
+        most = _end_of_axis([one.high for one in estimates])
         figure.add_bar(
             orientation="h",
             y=list(found),
-            x=[one.middle for one in estimates],
+            x=[min(one.middle, most) for one in estimates],
             marker_color=[COLOURS[each] for each in found],
             error_x={
-                "array": [one.high - one.middle for one in estimates],
-                "arrayminus": [one.middle - one.low for one in estimates],
+                "array": [one.high - one.middle if one.high <= most else 0 for one in estimates],
+                "arrayminus": [one.middle - one.low if one.high <= most else 0 for one in estimates],
                 "thickness": 1.2,
             },
-            text=[f"  {one.middle:,.0f}" for one in estimates],
+            text=[f"  {one.middle:,.0f}{' →' * (one.middle > most)}" for one in estimates],
             textposition="outside",
             cliponaxis=False,
             showlegend=False,
             **place,
         )
-        most = max((one.high for one in estimates), default=1)
         figure.update_xaxes(title="server CPU a request, µs", range=[0, most * 1.25], tickformat=",", **place)
         floors = measured(results, "comparison", FLOORS, operation)
         if len(floors) == len(FLOORS):
@@ -137,7 +137,14 @@ def cpu(results: Results) -> go.Figure | None:
                 **place,
             )
     what = "CPU per request, the service and its peers"
-    return titled(figure, what, results, "comparison", "lower is better; floor: a static answer and a query", 800)
+    hint = "lower is better; floor: a static answer and a query; →: longer than shown"
+    return titled(figure, what, results, "comparison", hint, 800)
+
+
+def _end_of_axis(values: list[float]) -> float:
+    """The greatest value, but for one that would squeeze all others: its bar ends where the axis does, and says so."""
+    *_, second, first = [0, 0, *sorted(values)]
+    return 1.25 * second if 0 < 2 * second < first else first
 
 
 def footprint(results: Results) -> go.Figure | None:
