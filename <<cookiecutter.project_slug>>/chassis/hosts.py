@@ -7,7 +7,14 @@ import asyncpg
 
 # No connection to be had, for whatever reason: refused, wrong password, no such database, too many clients, too late; a
 # ValueError where asyncpg cannot read the address.
-CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
+CANNOT_CONNECT = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server is none of those that `target_session_attrs` asks for, as a standby
+    OSError,
+    TimeoutError,
+    ValueError,
+)
 
 
 class Hosts:

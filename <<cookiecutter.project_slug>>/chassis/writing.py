@@ -38,4 +38,5 @@ async def write_ordinary(response: web.Response, request: web.BaseRequest) -> No
     headers[hdrs.DATE] = rfc822_formatted_time()
     head = _serialize_headers(f"HTTP/1.1 {response.status} {response.reason}", headers)
     await request.writer.write(head + body)
+    await request.writer.drain()  # a client that does not read gets no further answers
     response._keep_alive = response._eof_sent = True

@@ -169,6 +169,26 @@ async def test_a_server_that_became_a_standby_is_left_for_the_one_that_takes_wri
         await operator.execute("DROP TABLE notes")
 
 
+async def test_where_a_connection_has_to_take_writes_a_standby_is_not_available(
+    start: Start, database_url: str, operator: Operator
+) -> None:
+    name = await operator.fetchval("SELECT quote_ident(current_database())")
+    asked = "target_session_attrs=read-write"
+    url = f"{database_url}{'&' if '?' in database_url else '?'}{asked}"
+    service = await start(database_url=SecretStr(url), **TIMEOUTS)
+    await all_at_once(service, 200)
+    try:
+        await operator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        await operator.execute(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
+        for _ in range(2):
+            answer = await service.api.get("/sleep/1")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    finally:
+        await operator.execute("SET default_transaction_read_only = off")
+        await operator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await until_recovered(service)
+
+
 async def test_a_host_that_says_nothing_leaves_time_for_the_others(
     start: Start, proxy: ToxicProxy, database_url: str
 ) -> None:

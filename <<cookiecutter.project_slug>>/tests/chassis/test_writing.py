@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from chassis import connection
+from chassis.runner import _Server
 from tests.chassis.conftest import Running
 
 EXCHANGES = {
@@ -44,6 +46,25 @@ async def test_most_answers_are_ordinary(service: Running, monkeypatch: pytest.M
     for name in ("a read", "a problem", "a creation"):
         assert await exchange(service, EXCHANGES[name]) == ([], b"", True)
     assert len(written) == 3
+
+
+async def test_a_client_that_does_not_read_gets_no_further_answers(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, looks = list[int](), asyncio.Semaphore(0)
+
+    def look(server: Any) -> None:
+        held.extend(each.unread_bytes for each in server.connections if each.unread_bytes)
+        looks.release()
+
+    monkeypatch.setattr(_Server, "_bound_unread", look)
+    _, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1)
+    writer.write(2_000 * b"GET /large/30000 HTTP/1.1\r\nHost: a\r\n\r\n")  # whose answers are 60 MB
+    async with asyncio.timeout(30):
+        while len(held) < 2 or held[-1] != held[-2]:
+            await looks.acquire()
+    assert held[-1] < 1_000_000
+    writer.transport.abort()
 
 
 async def exchange(service: Running, request: bytes) -> tuple[list[bytes], bytes, bool]:
