@@ -69,9 +69,8 @@ class Pool(Database):
         self._schema_is_current = False
         self.max_size = settings.database_pool_size
         self.waiting = 0
-        self._sound: list[
-            PoolConnectionProxy[asyncpg.Record]
-        ] = []  # the last used first, so that what a lull leaves over is known
+        # The last used first, so that what a lull leaves over is known.
+        self._sound: list[PoolConnectionProxy[asyncpg.Record]] = []
         self.servers_lost = 0
         self._spare = 0  # of them nobody has needed since the last look
         self._loader = Loader(self.connection) if settings.database_coalesce_reads else None
@@ -170,11 +169,12 @@ class Pool(Database):
         """
         lost = _is_lost(connection)
         try:
-            if not (failure or lost or servers_lost != self.servers_lost or connection.is_in_transaction()):
+            stays = failure is None and not lost and servers_lost == self.servers_lost
+            if stays and not connection.is_in_transaction():
                 self._sound.append(connection)
                 return
             await self._release(connection)  # to asyncpg's pool, which ends those to a server that is lost
-            if failure:
+            if failure is not None:
                 raise failure
         except _SERVER_LOST as error:
             if isinstance(error, OSError) and not _is_of_asyncpg(error):
@@ -235,7 +235,7 @@ class Pool(Database):
 
 
 class _Loan:
-    """A connection of the pool for an `async with` block; `asynccontextmanager` would take 10 µs more."""
+    """A connection of the pool for an `async with` block; `asynccontextmanager` would take 6 µs more."""
 
     __slots__ = ("_connection", "_pool", "_servers_lost")
 
