@@ -113,9 +113,17 @@ def cpu(results: Results) -> go.Figure | None:
                 "arrayminus": [one.middle - one.low if one.high <= most else 0 for one in estimates],
                 "thickness": 1.2,
             },
-            text=[f"  {one.middle:,.0f}{' →' * (one.middle > most)}" for one in estimates],
-            textposition="outside",
+            showlegend=False,
+            **place,
+        )
+        figure.add_scatter(  # right of the error bars, which would strike the bars' own text through
+            mode="text",
+            y=list(found),
+            x=[min(one.high, most) for one in estimates],
+            text=[f"\N{EN SPACE}{one.middle:,.0f}{' →' * (one.middle > most)}" for one in estimates],
+            textposition="middle right",
             cliponaxis=False,
+            hoverinfo="skip",
             showlegend=False,
             **place,
         )
