@@ -46,10 +46,14 @@ async def main() -> None:
     say(f"The service takes {in_words(found)} times the CPU of its bare handler.")
     if record:
         kept = {"ratio": round(found.middle, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
-        FILE.write_text(json.dumps(kept | {"commit": machine.commit(), "processor": told}, indent=2) + "\n")
+        of = {"commit": machine.commit(), "python": machine.versions(python)["python"], "processor": told}
+        FILE.write_text(json.dumps(kept | of, indent=2) + "\n")
         say(f"{FILE.relative_to(REPOSITORY)} is written.")
         return
-    recorded = json.loads(FILE.read_text())["ratio"]
+    record_of = json.loads(FILE.read_text())
+    recorded = record_of["ratio"]
+    if (own := machine.versions(python)["python"]) != record_of["python"]:
+        say(f"It was recorded with Python {record_of['python']}, and this is {own}: another one changes some percent.")
     if why := refusal(found, recorded):
         sys.exit(why)
     say(f"That is {found.middle / recorded - 1:+.1%} from the recorded {recorded:.2f}, which is let pass.")
