@@ -1,11 +1,8 @@
 """The peers' own environment, and what starts each of them in it."""
 
-import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
-from faults.report import REPOSITORY
+from benchmarks.environments import python_with
 
 _LOCK = Path(__file__).with_name("requirements.txt")
 
@@ -28,16 +25,7 @@ def python() -> str:
     Raises:
         subprocess.CalledProcessError: it cannot be made.
     """
-    name = "peers-" + hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]
-    folder = REPOSITORY / "build" / "environments" / name
-    interpreter, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists():
-        print(f"Installing the peers' environment in {folder.relative_to(REPOSITORY)} …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
-        subprocess.run([interpreter, *install, "-r", _LOCK], check=True)
-        ready.touch()
-    return str(interpreter)
+    return str(python_with("peers", _LOCK))
 
 
 def command(name: str, port: int | str) -> tuple[str, ...]:
