@@ -32,6 +32,7 @@ from chassis.project import project
 from chassis.saturation import sample
 from chassis.schema import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
+from chassis.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from chassis.auth import Authentication
@@ -70,7 +71,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     across = [cors(settings.cors_origins)] if settings.cors_origins else []
     api = web.Application(
         middlewares=[
-            observe,
+            observe(Telemetry()),
             *traced,
             *across,
             problems,
