@@ -69,7 +69,8 @@ class Contract:
         given: the other parameters and their types.
         idempotent: the parameter for the database of a POST or PATCH, which an idempotency key keeps from a second run.
         result: an adapter for what the handler returns; None where it returns nothing.
-        model: the class of what it returns.
+        versioned: whether what it returns has an entity tag.
+        paged: whether that is a page of a list.
         form: a digest of how that is written.
 
     Raises:
@@ -111,9 +112,8 @@ class Contract:
         returns = hints["return"]
         self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
         origin = get_origin(returns) or returns
-        self.model: type = origin if isinstance(origin, type) else object
-        self.versioned = issubclass(self.model, Versioned)
-        self.paged = issubclass(self.model, Page)
+        model: type = origin if isinstance(origin, type) else object
+        self.versioned, self.paged = issubclass(model, Versioned), issubclass(model, Page)
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.form = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
 

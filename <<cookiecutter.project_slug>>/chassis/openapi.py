@@ -12,11 +12,9 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from chassis import errors
-from chassis.conditional import Versioned
 from chassis.contract import Contract, Route, contract_of
 from chassis.database import Database
 from chassis.idempotency import HEADER, KEY
-from chassis.pagination import Page
 from chassis.problems import DETAILS, KINDS, MEDIA_TYPE, Kind, kind_of
 from chassis.project import Project
 
@@ -181,7 +179,7 @@ def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]
     if contract.idempotent:
         rule = {"type": "string", "pattern": f"^{KEY}$"}
         found.append((HEADER, rule, "names this request: sent again with the same key, it is not carried out again"))
-    if issubclass(contract.model, Versioned) and route.method == "GET":
+    if contract.versioned and route.method == "GET":
         found.append(("If-None-Match", _ETAGS, "that the client has; the answer has no body if one of them is current"))
     return [{"name": name, "in": "header", "schema": rule, "description": text} for name, rule, text in found]
 
@@ -193,9 +191,9 @@ def _success(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[
         success["content"] = {"application/json": {"schema": schemas[id(contract.result)]}}
     if route.location:
         success["headers"]["Location"] = _header("Where it is.")
-    if issubclass(contract.model, Page):
+    if contract.paged:
         success["headers"]["Link"] = _header('The next page, as rel="next".')
-    if issubclass(contract.model, Versioned):
+    if contract.versioned:
         success["headers"]["ETag"] = _header("The version of the representation.")
         if route.method == "GET":
             responses["304"] = {
@@ -244,7 +242,7 @@ def _possible_problems(route: Route, contract: Contract, authentication: bool) -
         found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
     if contract.if_match:
         found += [errors.PreconditionRequiredError]
-    if contract.if_match or (issubclass(contract.model, Versioned) and route.method == "GET"):
+    if contract.if_match or (contract.versioned and route.method == "GET"):
         found += [errors.PreconditionFailedError]
     if contract.body:
         found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]

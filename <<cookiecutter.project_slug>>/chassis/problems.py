@@ -1,6 +1,8 @@
 """Every error as application/problem+json (RFC 9457), made in this one place."""
 
+import math
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,9 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = 1
+_OVERLOAD_SECONDS = 1
+
+_overload_told_at = -math.inf
 
 
 @dataclass(frozen=True, order=True)
@@ -148,6 +153,16 @@ def _broken_constraint(error: asyncpg.IntegrityConstraintViolationError) -> erro
     return errors.Mistake("pointer", f"#/{field}" if field else "#", rule)
 
 
+def _overload_is_news() -> bool:
+    """Whether the last second has not told it: refusing must take less than answering, and there may be thousands."""
+    global _overload_told_at
+    now = time.monotonic()
+    if now - _overload_told_at < _OVERLOAD_SECONDS:
+        return False
+    _overload_told_at = now
+    return True
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what the handlers raise into responses."""
@@ -156,10 +171,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:
         kind = kind_of(type(error))
         bind_contextvars(problem=kind.name)  # for the line of the request
-        if isinstance(error, errors.OverloadedError):
-            pass  # the line says it all, and to refuse a request must take less than to answer it
-        elif kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
+        if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            if not isinstance(error, errors.OverloadedError) or _overload_is_news():
+                log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
         elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.exception("unforeseen_error")
         elif isinstance(error, errors.UnauthorizedError) and error.reason:

@@ -53,15 +53,19 @@ async def test_requests_of_one_moment_are_told_apart(database_url: str) -> None:
         assert told == {name: routes[path] for name, path in asked.items()}
 
 
-async def test_a_request_that_is_refused_for_the_load_is_one_line_that_says_so(database_url: str) -> None:
+async def test_requests_that_are_refused_for_the_load_are_one_warning_and_a_line_each(database_url: str) -> None:
     settings = {"MAX_IN_FLIGHT": "1"}
     async with service_process(database_url, environment=settings) as service, aiohttp.ClientSession() as client:
-        answers = await asyncio.gather(*(client.get(f"{service.api}/wait/300") for _ in range(3)))
-        assert sorted(answer.status for answer in answers) == [200, 503, 503]
         before = len(service.lines)
+        answers = await asyncio.gather(*(client.get(f"{service.api}/wait/300") for _ in range(4)))
+        assert sorted(answer.status for answer in answers) == [200, 503, 503, 503]
         for _ in answers:
             await service.until_logged("request")
-        assert [line.get("problem") for line in service.lines[before:]] == ["overloaded", "overloaded", None]
+        told = [(line["level"], line["event"], line.get("problem")) for line in service.lines[before:]]
+        refused = ("info", "request", "overloaded")
+        assert sorted(told, key=str) == sorted(
+            [("warning", "unavailable", "overloaded"), refused, refused, refused, ("info", "request", None)], key=str
+        )
 
 
 async def test_the_database_is_named_without_its_password(database_url: str) -> None:
