@@ -25,13 +25,14 @@ class Row(BaseModel):
         Raises:
             pydantic.ValidationError: a column is missing, or holds what its field does not allow.
         """
-        return cls.__pydantic_validator__.validate_python(dict(row))  # type: ignore[no-any-return]
+        return cls.__pydantic_validator__.validate_python(dict(row.items()))  # type: ignore[no-any-return]
 
     @classmethod
     def from_rows(cls, rows: Iterable[Record]) -> list[Self]:
         """Of several rows."""
         validate = cls.__pydantic_validator__.validate_python
-        return [validate(dict(row)) for row in rows]
+        # dict(row) looks each column up by its name: twice the time.
+        return [validate(dict(row.items())) for row in rows]
 
 
 class Query(BaseModel):
