@@ -28,7 +28,7 @@ async def main() -> None:
     tools.versions()  # builds them, if need be
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
     summary.show(results)
-    report.write(results, OUTPUT / "docs" if options.quick else REPOSITORY / "docs")
+    report.write(results, OUTPUT / "docs" if options.quick else report.DOCS)
 
 
 async def _here(options: Options) -> Results:

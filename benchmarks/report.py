@@ -1,15 +1,16 @@
-"""docs/benchmarks.md and its pictures from a results file: `python -m benchmarks.report build/bench/results.json`.
+"""docs/benchmarks.md, its pictures and the README's figures: `python -m benchmarks.report build/bench/results.json`.
 
-Every figure on the page comes from the results; a section whose experiment is not in them says so.
+Every figure comes from the results; a section whose experiment is not in them says so.
 """
 
 import sys
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
+from math import isinf
 from pathlib import Path
 
-from benchmarks import sizing
+from benchmarks import readme, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.markdown import (
@@ -41,6 +42,7 @@ from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample
 from benchmarks.statistics import METHOD, estimate, percent
 
 ROOT = Path(__file__).parents[1]
+DOCS, README = ROOT / "docs", ROOT / "README.md"
 CHARTS = ROOT / "build" / "bench" / "charts.html"
 FINE_TO_MS = 50
 """Histograms keep steps of `STEP_MS` up to here, and of 1 ms beyond, so that the file stays small."""
@@ -67,6 +69,8 @@ _ANSWERS = ("answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed")
 def write(results: Results, folder: Path) -> None:
     """Writes benchmarks.md, its pictures and the results into a folder, and the interactive charts to build/bench.
 
+    Where the folder is `DOCS`, the README tells the figures, too.
+
     Raises:
         SystemExit: no Chrome or Chromium is there to draw the pictures.
     """
@@ -77,6 +81,8 @@ def write(results: Results, folder: Path) -> None:
     pictures = charts.stills(kept, folder / "benchmarks")
     (folder / "benchmarks.md").write_text(page(kept, pictures), encoding="utf-8")
     kept.save(folder / "benchmarks" / "results.json")
+    if folder == DOCS:
+        README.write_text(readme.renewed(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
 
 
 def coarser(results: Results) -> Results:
@@ -120,7 +126,7 @@ def _goals(results: Results) -> list[str]:
         (
             each.what,
             "–" if each.at_most is None else f"{'<' if each.below else '≤'} {figure_cell(each.at_most)} {each.unit}",
-            "–" if each.found is None else f"{figure_cell(each.found)} {each.unit}",
+            "–" if each.found is None else "never" if isinf(each.found) else f"{figure_cell(each.found)} {each.unit}",
             each.verdict,
             each.why or "–",
         )
@@ -434,7 +440,7 @@ def main() -> None:
     if not file.exists():
         sys.exit(f"{file} is not there: `make bench` makes it")
     results = Results.load(file)
-    folder = ROOT / "build" / "bench" if results.quick else ROOT / "docs"
+    folder = ROOT / "build" / "bench" if results.quick else DOCS
     write(results, folder)
     print(f"wrote {folder / 'benchmarks.md'}, its pictures, and {CHARTS}")
 

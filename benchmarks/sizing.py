@@ -31,8 +31,8 @@ MAX_CONNECTIONS = 100
 """`database.reserveConnections` and `database.maxConnections` of the chart."""
 
 RULES = f"""\
-- CPU per request: the service's as it is by default, one process; the greater of what the comparison and what the
-  open loop at {percent(CPU_SHARE)} of the peak measured, as fewer reads leave together where fewer wait.
+- CPU per request: the service's as it is by default, one process; the greatest of what the comparison and the
+  open loop measured, at whatever rate, as fewer reads leave together where fewer wait.
 - Pods: a process uses at most {CPU_SHARE} core at the planned rate, as one core is all that it can use; two at least.
 - CPU request: what a pod uses at the planned rate is {percent(CPU_SHARE)} of it, the autoscaler's target;
   {LEAST_MILLICORES}m at least, in steps of {MILLICORES_STEP}m.
@@ -89,11 +89,7 @@ def costs(results: Results) -> Costs | None:
     found = {each: one for each in OPERATIONS if (one := measurement(results, "comparison", SERVICE, each))}
     if not found:
         return None
-    loads = {each: [one] for each, one in found.items()}
-    for each in found:
-        planned = at_planned_load(results, each)
-        if planned:
-            loads[each].append(planned)
+    loads = {each: [one, *_at_fixed_rates(results, each)] for each, one in found.items()}
     return Costs(
         {each: max(one.cpu_us.middle for one in of) for each, of in loads.items()},
         {each: max(one.database_cpu_us.middle for one in of) for each, of in loads.items()},
@@ -102,9 +98,17 @@ def costs(results: Results) -> Costs | None:
 
 
 def at_planned_load(results: Results, operation: Operation) -> Measurement | None:
-    """The open loop on the service at the share of its peak that is planned for; `bare` is the same program."""
-    found = measured(results, "open-loop", (SERVICE, "bare"), operation, CPU_SHARE)
-    return next(iter(found.values()), None)
+    """The open loop on the service at the share of its peak that is planned for."""
+    return next(iter(_at_fixed_rates(results, operation, CPU_SHARE)), None)
+
+
+def _at_fixed_rates(results: Results, operation: Operation, *shares: float) -> list[Measurement]:
+    """The open loop at some shares of the peak, or at all that were measured; `bare` is the service's program."""
+    return [
+        one
+        for share in shares or peak_shares(results)
+        for one in measured(results, "open-loop", (SERVICE, "bare"), operation, share).values()
+    ]
 
 
 def plan(costs: Costs, rates: Rates) -> Plan:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import profiles, report, sizing
+from benchmarks import profiles, readme, report, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, VARIANTS, measurement
@@ -386,8 +386,10 @@ KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"
 
 
 @pytest.mark.skipif(not KEPT.exists(), reason="no results are kept yet")
-def test_no_figure_of_the_page_is_typed_by_hand() -> None:
+def test_no_figure_of_the_page_or_the_readme_is_typed_by_hand() -> None:
     pictures = [each.stem for each in KEPT.parent.glob("*.svg")]
     page = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert page == report.page(Results.load(KEPT), pictures)
+    readme_text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert readme_text == readme.renewed(readme_text, Results.load(KEPT))
     assert KEPT.stat().st_size < 2_000_000

@@ -1,0 +1,51 @@
+"""The README's section on speed, written from the results."""
+
+from benchmarks.claims import findings
+from benchmarks.markdown import estimate_cell, table
+from benchmarks.measurement import NAMES, PEERS, measurement, operations
+from benchmarks.results import Results
+
+BEGIN = "<!-- benchmarks.report writes from here -->"
+END = "<!-- to here -->"
+
+
+def renewed(readme: str, results: Results) -> str:
+    """The README with its section on speed written anew.
+
+    Raises:
+        ValueError: the two comments that enclose the section are not in it.
+    """
+    before, begun, rest = readme.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (begun and ended):
+        raise ValueError(f"The README needs the lines {BEGIN} and {END}, for the section on speed between them.")
+    return "\n".join([before + BEGIN, "", *_section(results), END + after])
+
+
+def _section(results: Results) -> list[str]:
+    asked = operations(results, "comparison")
+    rows = []
+    for subject in ("service", *PEERS):
+        found = [measurement(results, "comparison", subject, each) for each in asked]
+        rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
+    by_verdict: dict[str, list[str]] = {}
+    for each in findings(results, "article"):
+        by_verdict.setdefault(each.verdict, []).append(each.claim)
+    return [
+        (
+            "CPU per request, side by side in one run: the service with all that it has by default (access log, "
+            "metrics, request id, validation, deadline, in-flight bound, ETag), the peers with none of it."
+        ),
+        "",
+        *table(("CPU per request, µs", *(NAMES[each] for each in asked)), rows),
+        "![CPU per request](docs/benchmarks/cpu.svg)",
+        "",
+        "The article's experiment, repeated:",
+        "",
+        *(f"- **{verdict}**: {'; '.join(claims)}." for verdict, claims in by_verdict.items()),
+        "",
+        "![requests per second, bare and with Gunicorn](docs/benchmarks/throughput.svg)",
+        "",
+        "[docs/benchmarks.md](docs/benchmarks.md) has every figure, how it was measured, and the goals it misses.",
+        "",
+    ]
