@@ -257,6 +257,14 @@ def test_a_tail_of_too_few_requests_meets_no_goal() -> None:
     assert goal(few, "GET: p99.9") == "not measured"
 
 
+def test_sizes_are_for_the_dearest_rate_that_was_measured() -> None:
+    half = sample("bare", "get", "open-loop", peak_share=0.5, cpu_us=350)
+    found = sizing.costs(replace(whole(), samples=[*whole().samples, half, half, half]))
+    assert found
+    assert found.cpu_us["get"] > 2 * CPU_US["service"]
+    assert found.cpu_us["page"] == pytest.approx(150)
+
+
 COSTS = sizing.Costs({"get": 100, "post": 200}, {"get": 20, "post": 60}, 65)
 
 
