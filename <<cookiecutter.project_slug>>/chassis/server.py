@@ -20,6 +20,9 @@ from chassis.runner import Runner
 
 log = structlog.get_logger()
 
+_BACKLOG = 1024
+"""New connections that wait to be taken up; the system drops one more, and its client asks again a second later."""
+
 
 class Stop:
     """The wish to end: `requested` starts the drain, `hurry` leaves it out, or cuts it short."""
@@ -71,7 +74,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()  # "all addresses" means those of IPv4, too
     try:
-        return socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
     except (OSError, TypeError) as error:  # TypeError: no name of a host at all
         errno = getattr(error, "errno", None) or 0
         reason = os.strerror(errno) if errno > 0 else error  # the text of the former names the address once more
@@ -96,7 +99,7 @@ async def serve(
         for runner, sockets in ((internal_runner, internal), (api_runner, api)):
             await runner.setup()
             for each in sockets:
-                await web.SockSite(runner, each).start()
+                await web.SockSite(runner, each, backlog=_BACKLOG).start()  # which listens anew
         _settle_memory()
         log.info("listening", api=_addresses(api), internal=_addresses(internal))
         await stop.requested.wait()

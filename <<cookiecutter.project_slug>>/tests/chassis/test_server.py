@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from tests.chassis.processes import EXAMPLE, free_port, service_process, until_in_flight
+from tests.chassis.processes import EXAMPLE, PATIENCE_SECONDS, free_port, service_process, until_in_flight
 from tests.databases import drop_database, make_database, new_name, with_database
 
 SERVICE = [sys.executable, "-m", "app"]
@@ -34,6 +34,20 @@ async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(
         assert await service.until_ended() == 0
         assert service.lines[-1]["event"] == "stopped"
         assert not [line for line in service.lines if line["level"] != "info" and line["event"] != "api_open"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow fewer connections to wait")
+async def test_a_burst_of_new_clients_finds_room_to_wait_while_the_service_is_busy(database_url: str) -> None:
+    async with service_process(database_url) as service:
+        os.kill(service.process.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                burst = [asyncio.open_connection("127.0.0.1", service.port) for _ in range(500)]
+                clients = await asyncio.gather(*burst)
+        finally:
+            os.kill(service.process.pid, signal.SIGCONT)
+        for _, writer in clients:
+            writer.close()
 
 
 async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
