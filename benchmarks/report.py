@@ -304,7 +304,28 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
             rows,
         ),
         *_failures(results, "open-loop"),
+        *_broken_off(results),
         *images(pictures, ["quantiles-open-loop"]),
+    ]
+
+
+def _broken_off(results: Results) -> list[str]:
+    """Which loads at a fixed rate hold fewer requests than were planned."""
+    loads = [each for each in results.samples if each.experiment == "open-loop" and each.peak_share]
+    longest: dict[tuple[str, Operation, float | None], float] = {}
+    for each in loads:
+        kind = each.subject, each.operation, each.peak_share
+        longest[kind] = max(each.seconds, longest.get(kind, 0))
+    short = [each for each in loads if each.seconds < 0.95 * longest[each.subject, each.operation, each.peak_share]]
+    if not short:
+        return []
+    shares = ", ".join(percent(share) for share in sorted({each.peak_share or 0 for each in short}))
+    return [
+        (
+            f"**{len(short)} of the {len(loads)} loads broke off before their time**, at {shares} of the peak: vegeta "
+            "began fewer requests than it was to. What it had begun is counted; their rates of answers say little."
+        ),
+        "",
     ]
 
 

@@ -390,6 +390,12 @@ def test_charts_stand_what_little_there_is() -> None:
     assert "5 × 503" in report.page(results([lost, alone]), [])
 
 
+def test_loads_that_broke_off_are_told() -> None:
+    loads = [sample("bare", "get", "open-loop", peak_share=0.9, seconds=seconds) for seconds in (5, 5, 2)]
+    assert "1 of the 3 loads broke off" in report.page(results(loads), [])
+    assert "broke off" not in report.page(results(loads[:2]), [])
+
+
 KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"
 
 
