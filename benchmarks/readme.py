@@ -34,7 +34,8 @@ def _section(results: Results) -> list[str]:
     return [
         (
             "CPU per request, side by side in one run: the service with all that it has by default (access log, "
-            "metrics, request id, validation, deadline, in-flight bound, ETag), the peers with none of it."
+            "metrics, request id, validation, deadline, in-flight bound, ETag), the peers without log, metrics, "
+            "request id, limits and deadlines."
         ),
         "",
         *table(("CPU per request, µs", *(NAMES[each] for each in asked)), rows),
