@@ -78,11 +78,10 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             limits(in_flight, settings.request_timeout_seconds),
         ],
     )
-    authentication = _authentication(settings)
+    authentication = _authentication(settings, in_flight)
     given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, given, in_flight, bodies, authentication), {})
-        for route in routes
+        web.RouteDef(route.method, route.path, endpoint(route, given, bodies, authentication), {}) for route in routes
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
 
@@ -109,12 +108,12 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     return Application(api, create_internal_api(health), health, settings)
 
 
-def _authentication(settings: Settings) -> "Authentication | None":
+def _authentication(settings: Settings, in_flight: InFlight) -> "Authentication | None":
     if not settings.oidc_issuer:
         return None
     from chassis.auth import Authentication  # here, because it is large
 
-    return Authentication(settings)
+    return Authentication(settings, in_flight)
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

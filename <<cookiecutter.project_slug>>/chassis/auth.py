@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from chassis.caller import Caller
 from chassis.errors import ForbiddenError, UnauthorizedError
 from chassis.jwks import KeySet
+from chassis.limits import InFlight
 from chassis.settings import Settings
 
 _BEARER = re.compile(r"bearer +([\w.~+/-]+=*)", re.ASCII | re.IGNORECASE)
@@ -34,10 +35,10 @@ _REASONS: dict[type[Exception], str] = {
 class Authentication:
     """Checks the tokens that requests bring."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, in_flight: InFlight) -> None:
         self._issuer = settings.oidc_issuer
         self._audience = settings.oidc_audience
-        self.keys = KeySet(settings.oidc_jwks_url)
+        self.keys = KeySet(settings.oidc_jwks_url, in_flight)
         # A client sends its token many times. A key that was read anew is another key, so nothing outlives the keys.
         self._decoded = lru_cache(_KNOWN_TOKENS)(self._decode)
 
@@ -52,6 +53,7 @@ class Authentication:
             UnauthorizedError: it has no valid token.
             ForbiddenError: its token does not allow this.
             DependencyUnavailableError: the token's key is not known yet, and the issuer does not answer.
+            OverloadedError: it has come to be known, and every place in flight is taken.
         """
         claims = await self._claims(request)
         # `scope` is the standard's name (RFC 9068); some issuers call it `scp`, and some of those make it a list.

@@ -36,7 +36,7 @@ class Bodies:
             MalformedBodyError: it ends early, or is not encoded as its headers say.
             RequestTimeoutError: it does not come.
             web.HTTPRequestEntityTooLarge: it is larger than a body may be.
-            OverloadedError: too many large ones are on their way, or all places are taken when it is there.
+            OverloadedError: too many large ones are on their way, or no place becomes free when it is there.
         """
         unpack = _UNPACKED_BY.get(request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower())
         if unpack is None:
@@ -49,7 +49,7 @@ class Bodies:
                 if len(body) > self._most_bytes:
                     raise web.HTTPRequestEntityTooLarge(self._most_bytes, len(body))
             else:
-                with self._in_flight.waiting():
+                async with self._in_flight.waiting():
                     body = await self._read(request)
             return unpack(body, self._most_bytes)
         except (web.RequestPayloadError, ConnectionError, EOFError, zlib.error) as error:

@@ -22,7 +22,6 @@ from chassis.errors import (
     UnsupportedMediaTypeError,
 )
 from chassis.idempotency import idempotency_key, once
-from chassis.limits import InFlight
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # what it needs is large, and is loaded only where tokens are asked for
@@ -35,7 +34,6 @@ _MOST_MISTAKES = 100  # listing more would keep the event loop busy for the sake
 def endpoint(
     route: Route,
     resources: Mapping[type, Any],
-    in_flight: InFlight,
     bodies: Bodies,
     authentication: "Authentication | None" = None,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -44,7 +42,6 @@ def endpoint(
     Args:
         route: the operation.
         resources: what the service gives its handlers, by type; looked up a request, as some are made at the start.
-        in_flight: what the request has a place in.
         bodies: receives the request's.
         authentication: checks who sends a request; None where anybody may.
 
@@ -60,8 +57,7 @@ def endpoint(
     async def handle(request: web.Request) -> web.Response:
         caller = _NOBODY
         if authentication:
-            with in_flight.waiting():  # for the issuer's keys, now and then
-                caller = await authentication.caller(request, route.scopes)
+            caller = await authentication.caller(request, route.scopes)
         body = await _json_content(request, bodies) if contract.body else b""
         values = _checked(request, contract, body)
         for name, hint in contract.given.items():

@@ -128,7 +128,7 @@ class DependencyUnavailableError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """As many requests as the service takes at a time are already in flight."""
+    """The service is answering as many requests as it takes at a time, and the turn of this one did not come soon."""
 
     def __init__(self) -> None:
         super().__init__("The service is at its limit of concurrent requests. Try again later.")

@@ -10,6 +10,7 @@ from jwt import PyJWK, PyJWKSet
 
 from chassis.client import reason_of
 from chassis.errors import DependencyUnavailableError
+from chassis.limits import InFlight
 
 log = structlog.get_logger()
 
@@ -23,12 +24,17 @@ class KeySet:
     """An issuer's keys, read in the background and whenever a token names a new one.
 
     While the issuer cannot be reached, the keys that are known stay good.
+
+    Args:
+        url: where the issuer has them.
+        in_flight: where a request has no place while it waits for the issuer.
     """
 
     _client: ClientSession
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, in_flight: InFlight) -> None:
         self._url = url
+        self._in_flight = in_flight
         self._keys: dict[str | None, PyJWK] = {}
         self._answered = False
         self._reading = asyncio.Lock()
@@ -39,9 +45,10 @@ class KeySet:
 
         Raises:
             DependencyUnavailableError: the key is not known here, and the issuer does not answer.
+            OverloadedError: it is known since, and every place in flight is taken.
         """
         if key_id not in self._keys:
-            async with self._reading:
+            async with self._in_flight.waiting(), self._reading:
                 # Made-up ids must not become a load on the issuer, however many requests bring them.
                 if key_id not in self._keys and time.monotonic() >= self._next_search:
                     self._next_search = time.monotonic() + _PAUSE_SECONDS

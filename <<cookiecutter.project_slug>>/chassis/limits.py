@@ -1,61 +1,73 @@
 """Bounds that keep an overloaded service answering: requests in flight, and a deadline for each."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from chassis.deadline import Deadline
-from chassis.errors import DeadlineExceededError, OverloadedError
+from chassis.errors import DeadlineExceededError
+from chassis.turns import Turns
+
+_LONGEST_WAIT_SECONDS = 0.15
 
 
 class InFlight:
-    """The places for requests that are being answered: a `with` block takes one.
+    """The places for requests that are being answered: an `async with` block takes one, and gives it back.
+
+    It waits a little where there is none: what a thousand connections send at once is soon answered. Refusing all that
+    finds no place left room for 5 % of the answers that the service could give, as a refusal takes as long as one.
 
     Args:
-        most: how many there are; one more is an `OverloadedError`.
+        most: how many there are.
+
+    Raises:
+        OverloadedError: there was none in time.
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._taken = most, 0
+        self._places = Turns(most, _LONGEST_WAIT_SECONDS)
+        self._lost = 0
 
-    def __enter__(self) -> None:
-        if self._taken >= self._most:
-            raise OverloadedError
-        self._taken += 1
+    async def __aenter__(self) -> None:
+        await self._places.take()
 
-    def __exit__(self, *_: object) -> None:
-        self._taken -= 1
+    async def __aexit__(self, *_: object) -> None:
+        if self._lost:
+            self._lost -= 1
+        else:
+            self._places.give_back()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
         """Gives the place back for the block, which waits for somebody else: the slow must not take them all.
 
         Raises:
-            OverloadedError: all places are taken when the wait is over.
+            OverloadedError: when the wait is over, there is no place in time.
         """
-        self._taken -= 1
+        self._places.give_back()
         try:
             yield
-        finally:
-            self._taken += 1  # in any case: the end of the request gives it back
-        if self._taken > self._most:
-            raise OverloadedError
+            await self._places.take()
+        except BaseException:
+            self._lost += 1  # a place that the end of the request has not to give back
+            raise
 
 
 def limits(in_flight: InFlight, timeout_seconds: float) -> Middleware:
-    """A middleware that refuses requests above the bound at once and gives up those that take too long.
+    """A middleware that lets so many requests in at a time, and gives up those that take too long.
 
     Raises:
-        OverloadedError: every place is taken.
+        OverloadedError: every place is taken, and none became free in time.
         DeadlineExceededError: the request took longer than `timeout_seconds`.
     """
     deadline = Deadline(timeout_seconds, DeadlineExceededError)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        with in_flight, deadline:
-            return await handler(request)
+        with deadline:
+            async with in_flight:
+                return await handler(request)
 
     return middleware

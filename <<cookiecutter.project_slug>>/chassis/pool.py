@@ -11,11 +11,11 @@ import asyncpg
 import structlog
 
 from chassis.database import Connection, Database
-from chassis.deadline import Deadline
-from chassis.errors import DatabaseUnavailableError, OverloadedError
+from chassis.errors import DatabaseUnavailableError
 from chassis.hosts import CANNOT_CONNECT, Hosts
 from chassis.loader import Loader
 from chassis.settings import Settings
+from chassis.turns import Turns
 
 if TYPE_CHECKING:  # generic in its stubs only
     from asyncpg.pool import PoolConnectionProxy
@@ -57,24 +57,20 @@ class Pool(Database):
 
     Attributes:
         max_size: connections that it may have.
-        waiting: requests that wait for one.
         servers_lost: how often a server went away so far.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
-        # Not for long: a queue that is longer than its time-out answers everybody too late.
-        self._wait = Deadline(settings.database_acquire_timeout_seconds, OverloadedError)
         self._connect_timeout = settings.database_connect_timeout_seconds
         self._schema_is_current = False
         self.max_size = settings.database_pool_size
-        self.waiting = 0
         # The last used first, so that what a lull leaves over is known.
         self._sound: list[PoolConnectionProxy[asyncpg.Record]] = []
         self.servers_lost = 0
         self._spare = 0  # of them nobody has needed since the last look
         self._loader = Loader(self.connection) if settings.database_coalesce_reads else None
-        self._turns = asyncio.Semaphore(self.max_size)  # first come, first served, which asyncpg's own queue is not
+        self._turns = Turns(self.max_size, settings.database_acquire_timeout_seconds)  # asyncpg's own queue is not fair
         timeouts = {
             "lock_timeout": settings.database_lock_timeout_seconds,
             "statement_timeout": settings.database_statement_timeout_seconds,
@@ -124,6 +120,11 @@ class Pool(Database):
         """Connections that nobody uses."""
         return self._pool.get_idle_size() + len(self._sound)
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a connection."""
+        return self._turns.waiting
+
     def mark_schema_current(self) -> None:
         """The schema is known not to be behind: from now on, what is missing in it is a mistake of the code's."""
         self._schema_is_current = True
@@ -139,19 +140,11 @@ class Pool(Database):
             OverloadedError: all are in use, and none became free in time.
             DatabaseUnavailableError: there is none, and none can be made.
         """
-        if self._turns.locked():
-            self.waiting += 1
-            try:
-                with self._wait:
-                    await self._turns.acquire()
-            finally:
-                self.waiting -= 1
-        else:
-            await self._turns.acquire()
+        await self._turns.take()
         try:
             return await self._take()
         except BaseException:
-            self._turns.release()
+            self._turns.give_back()
             raise
 
     async def take_back(
@@ -195,7 +188,7 @@ class Pool(Database):
                 raise
             raise DatabaseUnavailableError from error
         finally:
-            self._turns.release()
+            self._turns.give_back()
 
     async def load(self, query: str, key: object) -> asyncpg.Record | None:
         """As of any database; those that come while all connections are in use leave together."""

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     termination_grace_period_seconds: Seconds | None = Field(
         default=None, description="how long after SIGTERM the process is killed, where that is known"
     )
-    max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one gets a 503")
+    max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one waits for its turn")
     require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
     idempotency_keep_seconds: int = Field(
         default=86400, ge=1, le=31_536_000, description="how long a POST's answer is kept by its key"

@@ -81,7 +81,9 @@ async def test_bodies_that_do_not_come_are_ended_and_take_no_place(start: Start)
             assert await last_answer(reader) == (408, "request-timeout")
 
 
-async def test_a_body_that_comes_when_all_places_are_taken_is_refused(start: Start) -> None:
+async def test_a_body_that_comes_when_all_places_are_taken_is_refused_and_leaves_as_many_as_there_were(
+    start: Start,
+) -> None:
     service = await start(max_in_flight=1, request_timeout_seconds=BOUND_SECONDS)
     async with connection(service) as (reader, writer), connection(service) as (blocking, other):
         writer.write(POST + b"Content-Length: 13\r\n\r\n{")
@@ -92,6 +94,8 @@ async def test_a_body_that_comes_when_all_places_are_taken_is_refused(start: Sta
         status, _, body = await answer(reader)
         assert (status, json.loads(body)["type"]) == (503, "urn:problem-type:overloaded")
         assert (await answer(blocking))[0] == 200
+    statuses = [(await each).status for each in [asyncio.create_task(service.api.get("/wait/1000")) for _ in range(2)]]
+    assert sorted(statuses) == [200, 503]
 
 
 async def until_active(service: Running, count: int) -> None:

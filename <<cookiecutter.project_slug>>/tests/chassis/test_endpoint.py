@@ -119,4 +119,4 @@ async def _unknown(thing: object) -> None: ...
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, InFlight(1), Bodies(1, InFlight(1)))
+        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, Bodies(1, InFlight(1)))
