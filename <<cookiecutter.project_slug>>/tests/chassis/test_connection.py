@@ -88,13 +88,13 @@ async def test_a_body_that_comes_when_all_places_are_taken_is_refused_and_leaves
     async with connection(service) as (reader, writer), connection(service) as (blocking, other):
         writer.write(POST + b"Content-Length: 13\r\n\r\n{")
         await until_active(service, 1)
-        other.write(b"GET /wait/1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        other.write(b"GET /wait/2000 HTTP/1.1\r\nHost: a\r\n\r\n")
         await until_active(service, 2)
         writer.write(BODY[1:])
         status, _, body = await answer(reader)
         assert (status, json.loads(body)["type"]) == (503, "urn:problem-type:overloaded")
         assert (await answer(blocking))[0] == 200
-    statuses = [(await each).status for each in [asyncio.create_task(service.api.get("/wait/1000")) for _ in range(2)]]
+    statuses = [(await each).status for each in [asyncio.create_task(service.api.get("/wait/2000")) for _ in range(2)]]
     assert sorted(statuses) == [200, 503]
 
 

@@ -27,7 +27,7 @@ async def test_what_arrives_together_is_answered_in_turn(start: Start) -> None:
 
 async def test_who_finds_no_place_in_time_is_refused_and_has_to_connect_anew(start: Start) -> None:
     service = await start(max_in_flight=2)
-    responses = await asyncio.gather(*(service.api.get("/wait/1000") for _ in range(5)))
+    responses = await asyncio.gather(*(service.api.get("/wait/2000") for _ in range(5)))
     assert sorted(response.status for response in responses) == [200, 200, 503, 503, 503]
     for response in responses:
         assert response.headers.get("Connection") == ("close" if response.status == 503 else None)
@@ -38,7 +38,7 @@ async def test_who_finds_no_place_in_time_is_refused_and_has_to_connect_anew(sta
 
 async def test_the_internal_port_is_never_counted(start: Start) -> None:
     service = await start(max_in_flight=1)
-    slow = asyncio.create_task(service.api.get("/wait/1500"))
+    slow = asyncio.create_task(service.api.get("/wait/2000"))
     while (await service.api.get("/wait/0")).status != 503:
         await asyncio.sleep(0)
     for path in ("/livez", "/readyz", "/metrics"):

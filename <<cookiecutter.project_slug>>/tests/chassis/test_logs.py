@@ -57,7 +57,7 @@ async def test_requests_that_are_refused_for_the_load_are_one_warning_and_a_line
     settings = {"MAX_IN_FLIGHT": "1"}
     async with service_process(database_url, environment=settings) as service, aiohttp.ClientSession() as client:
         before = len(service.lines)
-        answers = await asyncio.gather(*(client.get(f"{service.api}/wait/1000") for _ in range(4)))
+        answers = await asyncio.gather(*(client.get(f"{service.api}/wait/2000") for _ in range(4)))
         assert sorted(answer.status for answer in answers) == [200, 503, 503, 503]
         for _ in answers:
             await service.until_logged("request")

@@ -56,7 +56,7 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
     assert documented == {(kind.status.value, kind.name) for kind in KINDS.values()}
 
     service = await start(
-        request_timeout_seconds=0.5,
+        request_timeout_seconds=1,
         header_timeout_seconds=0.5,
         max_in_flight=2,
         require_if_match=True,
