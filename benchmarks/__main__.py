@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from benchmarks.bench import opened
 from benchmarks.keeping import Keep, continued
 from benchmarks.limits import are_possible
 from benchmarks.options import Options, Part
-from benchmarks.results import Results
+from benchmarks.results import Experiment, Results, Taken
 from benchmarks.scale import ARTICLE, in_words, scaled
 from faults.report import REPOSITORY
 
@@ -37,8 +37,8 @@ async def _here(options: Options) -> Results:
     async with opened(service, python) as bench:
         settings = ", ".join(f"{name} {value}" for name, value in postgres.OPTIONS.items())
         about = machine.machine(bench.cores, bench.disk) | {"database_settings": settings}
-        fresh = _results(options, python, len(bench.cores.server), about, enforced=are_possible())
-        results = continued(fresh, FILE, options.only)
+        fresh = _results(options, options.only, python, len(bench.cores.server), about, enforced=are_possible())
+        results = continued(fresh, FILE)
         with Keep(results, FILE, sum(_PARTS[part].seconds(options) for part in options.only)) as keep:
             _introduce(results, keep)
             for part in options.only:
@@ -52,18 +52,26 @@ async def _on_a_cluster(options: Options) -> Results:
     cores = await cluster.server_cores()
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
-    results = continued(_results(options, python, cores, about, enforced=True), FILE, ["cluster"])
+    results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
     with Keep(results, FILE, cluster.seconds(options)) as keep:
         _introduce(results, keep)
         await cluster.run(options, service, cores, OUTPUT / "logs", keep)
     return results
 
 
-def _results(options: Options, python: Path, cores: int, about: Mapping[str, str], *, enforced: bool) -> Results:
+def _results(
+    options: Options,
+    experiments: Collection[Experiment],
+    python: Path,
+    cores: int,
+    about: Mapping[str, str],
+    *,
+    enforced: bool,
+) -> Results:
+    taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), machine.commit())
     here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
     return Results(
-        taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        commit=machine.commit(),
+        taken=dict.fromkeys(experiments, taken),
         quick=options.quick,
         machine=about,
         versions=machine.versions(python) | tools.versions(),
@@ -73,8 +81,10 @@ def _results(options: Options, python: Path, cores: int, about: Mapping[str, str
 
 
 def _introduce(results: Results, keep: Keep) -> None:
-    for name, value in {**results.machine, "commit": results.commit, **results.versions}.items():
+    for name, value in {**results.machine, **results.versions}.items():
         keep.say(f"{name}: {value}")
+    for experiment, taken in results.taken.items():
+        keep.say(f"{experiment}: commit {taken.commit}, begun at {taken.at}")
     keep.say(f"Scale: {results.scale}")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from benchmarks.results import Experiment, Results, Sample, Start
+from benchmarks.results import Results, Sample, Start
 
 _TICK_SECONDS = 1.0  # seldom, as the harness shares its cores with the load
 _TRUSTED_SECONDS = 20  # after which the pace so far says more than the plan
@@ -98,20 +98,25 @@ class Keep:
         return f"{minutes}:{seconds:02}"
 
 
-def continued(fresh: Results, file: Path, anew: Collection[Experiment]) -> Results:
-    """New results, with earlier ones of the same commit and scale but for the experiments that are run anew.
+def continued(fresh: Results, file: Path) -> Results:
+    """New results, with the earlier ones of the experiments that they are not of.
 
-    Those of another commit are put aside, beside the file.
+    Those of another scale, processor or version of a program are put aside, beside the file.
     """
     if not file.exists():
         return fresh
     earlier = Results.load(file)
-    if (earlier.commit, earlier.quick, earlier.limits) != (fresh.commit, fresh.quick, fresh.limits):
-        file.rename(file.with_name(f"{file.stem}-{earlier.commit}-{file.stat().st_mtime:.0f}{file.suffix}"))
+    if _comparable(earlier) != _comparable(fresh):
+        file.rename(file.with_name(f"{file.stem}-{file.stat().st_mtime:.0f}{file.suffix}"))
         return fresh
     return replace(
         fresh,
+        taken={**earlier.taken, **fresh.taken},
         machine={**earlier.machine, **fresh.machine},
-        samples=[each for each in earlier.samples if each.experiment not in anew],
-        starts=[] if "comparison" in anew else earlier.starts,
+        samples=[each for each in earlier.samples if each.experiment not in fresh.taken],
+        starts=[] if "comparison" in fresh.taken else earlier.starts,
     )
+
+
+def _comparable(results: Results) -> tuple[object, ...]:
+    return results.quick, results.limits, results.versions, results.machine.get("processor")

@@ -98,7 +98,7 @@ async def _round(
         keep.say(f"{what}: {options.rounds * rate * load:,.0f} samples in {options.rounds} rounds")
     async with keep.step(f"{what}, round {number} of {options.rounds}", _step_seconds(options, rate)):
         keep.add(await bench.sample(
-            "open-loop", running, operation, number, 0,
+            "open-loop", running, operation, number, vegeta.OPEN_CONNECTIONS,
             partial(vegeta.open_loop, requests(operation, running.urls), rate, load, settle, bench.scratch),
             settle_seconds=settle, rate=rate, peak_share=share,
         ))  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isinf
 from pathlib import Path
 
-from benchmarks import readme, sizing
+from benchmarks import readme, sizing, vegeta
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.markdown import (
@@ -149,10 +149,12 @@ def _measured(results: Results) -> list[str]:
     runs = [
         (
             experiment,
+            results.taken[experiment].commit,
+            results.taken[experiment].at,
             f"{max(each.round for each in of)}",
             percent(estimate(range(max(each.round for each in of))).coverage, 1),
             span_cell(each.seconds for each in of),
-            span_cell(each.connections for each in of) if any(each.connections for each in of) else "as it takes",
+            span_cell(each.connections for each in of),
             f"{sum(each.requests for each in of):,}",
         )
         for experiment in ("article", "open-loop", "comparison", "cluster")
@@ -172,12 +174,24 @@ def _measured(results: Results) -> list[str]:
         "## How it was measured",
         "",
         (
-            f"Taken at {results.taken_at}, commit {results.commit}. {METHOD} Rounds are interleaved: within one, the "
+            f"{METHOD} Rounds are interleaved: within one, the "
             "subjects take turns. CPU is that of all of a subject's processes, user and system; memory is their "
             f"proportional set size (PSS). The histograms have steps of {STEP_MS} ms, of 1 ms beyond {FINE_TO_MS} ms."
         ),
         "",
-        *table(("experiment", "rounds", "an interval covers", "seconds a load", "connections", "requests"), runs),
+        *table(
+            (
+                "experiment",
+                "commit",
+                "begun at",
+                "rounds",
+                "an interval covers",
+                "seconds a load",
+                "connections",
+                "requests",
+            ),
+            runs,
+        ),
         f"The article's pods and limits are scaled: {results.scale.removesuffix('.')}.",
         "",
         *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
@@ -289,7 +303,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
             "A closed loop waits with the next request until the last was answered, so overload hides in its "
             "figures. Here vegeta begins requests at a fixed rate, a share of the peak that each subject reached "
             "itself in a closed loop without limits (the rows `peak`), and the time counts from when a request was "
-            "due."
+            f"due. It has {vegeta.OPEN_CONNECTIONS:,} connections at most; what finds them all busy waits for one."
         ),
         "",
         *table(

@@ -85,12 +85,24 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Results:
-    """A whole run.
+class Taken:
+    """When an experiment began, and on what.
 
     Attributes:
-        taken_at: when it began, RFC 3339.
+        at: RFC 3339.
         commit: of the template; with `-dirty` where the work tree differed from it.
+    """
+
+    at: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured on one machine with the same versions of all programs, be it in one run or part by part.
+
+    Attributes:
+        taken: by experiment.
         quick: scaled down, so not to be quoted.
         machine: what it ran on, by name: processor, cores, memory, kernel, python, server_cores, load_cores, …
         versions: of the programs and libraries, by name.
@@ -98,8 +110,7 @@ class Results:
         limits: CPU cores and MiB that each of the article's deployments may take, all its pods together.
     """
 
-    taken_at: str
-    commit: str
+    taken: Mapping[Experiment, Taken]
     quick: bool
     machine: Mapping[str, str]
     versions: Mapping[str, str]
@@ -126,6 +137,7 @@ class Results:
     def load(cls, file: Path) -> Self:
         """Reads what `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
+        told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
         told["starts"] = [Start(**each) for each in told["starts"]]
         told["samples"] = [Sample(**each | {"histogram": _steps(each["histogram"])}) for each in told["samples"]]
         told["limits"] = {name: (cpu, memory) for name, (cpu, memory) in told["limits"].items()}

@@ -9,9 +9,14 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import mkstemp
+from typing import Final
 
 from benchmarks.load import Outcome, Recording, Request
 from benchmarks.tools import tool
+
+OPEN_CONNECTIONS: Final = 1_000
+"""That an open loop has at most. Without a bound, all that finds none idle connects anew, and where they came to ten
+thousand, vegeta searched for free ports instead of sending."""
 
 _TIMEOUT_SECONDS = 20  # as hey has it
 _NANOSECONDS = 1_000_000_000
@@ -27,14 +32,15 @@ async def closed(requests: Sequence[Request], connections: int, seconds: float, 
 async def open_loop(
     requests: Sequence[Request], rate: int, seconds: float, settle_seconds: float, scratch: Path
 ) -> Recording:
-    """Begins requests at a rate, whatever becomes of them.
+    """Begins requests at a rate, whatever becomes of them, on `OPEN_CONNECTIONS` at most.
 
     Args:
         rate: requests a second.
         seconds: for which the load is recorded.
         settle_seconds: of load before that, which do not count.
     """
-    results = await _attack(requests, settle_seconds + seconds, scratch, (f"-rate={rate}/1s",))
+    options = (f"-rate={rate}/1s", f"-max-connections={OPEN_CONNECTIONS}")
+    results = await _attack(requests, settle_seconds + seconds, scratch, options)
     return lambda: parse(_rows(results), rate, settle_seconds)
 
 

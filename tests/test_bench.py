@@ -20,7 +20,7 @@ from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
 from benchmarks.processes import cpu_seconds, pss_mib
-from benchmarks.results import Results, Sample, Start, quantile
+from benchmarks.results import Results, Sample, Start, Taken, quantile
 from benchmarks.scale import ARTICLE, URLS, connections, in_words, scaled
 from tests.baking import REPOSITORY
 
@@ -94,7 +94,12 @@ def test_a_failure_misses_every_service_level() -> None:
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     results = Results(
-        "2026-01-01T00:00:00+00:00", "abc", False, {"cores": "2"}, {"hey": "v1"}, "1", {"bare": (7.0, 5120.0)}
+        {"article": Taken("2026-01-01T00:00:00+00:00", "abc")},
+        False,
+        {"cores": "2"},
+        {"hey": "v1"},
+        "1",
+        {"bare": (7.0, 5120.0)},
     )
     results.samples.extend([SAMPLE, replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)])
     results.starts.append(Start("bare", 0.5, 45.0))
@@ -104,25 +109,29 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read.of("open-loop", "bare", "get", 0.7) == results.samples[1:]
 
 
-def _results(commit: str, samples: list[Sample]) -> Results:
-    return Results("2026-01-01T00:00:00+00:00", commit, False, {}, {}, "1", {}, [Start("bare", 0.5, 45.0)], samples)
+def _results(samples: list[Sample], commit: str = "abc", python: str = "3.14.8") -> Results:
+    taken = {each.experiment: Taken("2026-01-01T00:00:00+00:00", commit) for each in samples}
+    return Results(taken, False, {}, {"python": python}, "1", {}, [Start("bare", 0.5, 45.0)], samples)
 
 
-def test_a_part_that_is_run_alone_joins_the_others_of_the_same_commit(tmp_path: Path) -> None:
+OPEN_LOOP = replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)
+
+
+def test_an_experiment_that_is_run_alone_joins_the_others_which_keep_their_commit(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    open_loop = replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)
-    _results("abc", [SAMPLE, open_loop]).save(file)
-    fresh = replace(_results("abc", []), starts=[])
-    assert continued(fresh, file, ["open-loop"]).samples == [SAMPLE]
-    assert len(continued(fresh, file, ["open-loop"]).starts) == 1
-    assert continued(fresh, file, ["comparison"]).starts == []
+    _results([SAMPLE, OPEN_LOOP]).save(file)
+    joined = continued(replace(_results([OPEN_LOOP], "def"), samples=[], starts=[]), file)
+    assert {name: taken.commit for name, taken in joined.taken.items()} == {"article": "abc", "open-loop": "def"}
+    assert (joined.samples, len(joined.starts)) == ([SAMPLE], 1)
+    comparison = replace(SAMPLE, experiment="comparison")
+    assert continued(replace(_results([comparison], "def"), starts=[]), file).starts == []
 
 
-def test_results_of_another_commit_are_put_aside(tmp_path: Path) -> None:
+def test_results_with_other_versions_are_put_aside(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    _results("abc", [SAMPLE]).save(file)
-    fresh = _results("def", [])
-    assert continued(fresh, file, ["open-loop"]) == fresh
+    _results([SAMPLE]).save(file)
+    fresh = _results([OPEN_LOOP], python="3.15.0")
+    assert continued(fresh, file) == fresh
     (aside,) = tmp_path.iterdir()
     assert aside != file
     assert Results.load(aside).samples == [SAMPLE]

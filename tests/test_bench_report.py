@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from benchmarks import profiles, readme, report, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, VARIANTS, measurement
-from benchmarks.results import Experiment, Operation, Results, Sample, Start, quantile
+from benchmarks.results import Experiment, Operation, Results, Sample, Start, Taken, quantile
 from benchmarks.statistics import estimate, told_quantile
 from tests.baking import REPOSITORY
 
@@ -64,7 +65,8 @@ def sample(
 def results(samples: Iterable[Sample] = (), starts: Iterable[Start] = (), *, quick: bool = False) -> Results:
     limits = dict.fromkeys(DEPLOYMENTS, (0.7, 512.0)) | {"gunicorn-11": (5.0, 3072.0)}
     machine, versions = {"processor": "an abacus"}, {"python": "3.11"}
-    return Results("2026-01-01T00:00:00Z", "abc", quick, machine, versions, "one pod", limits, [*starts], [*samples])
+    taken = {each: Taken("2026-01-01T00:00:00Z", "abc") for each in get_args(Experiment)}
+    return Results(taken, quick, machine, versions, "one pod", limits, [*starts], [*samples])
 
 
 def matrix(**changed: dict[str, object]) -> Results:
