@@ -19,7 +19,7 @@ class InFlight:
     """The places for requests that are being answered: an `async with` block takes one, and gives it back.
 
     It waits a little where there is none: what a thousand connections send at once is soon answered. Refusing all that
-    finds no place left room for 5 % of the answers that the service could give, as a refusal takes as long as one.
+    finds no place left room for 7 % of the answers that the service could give, as a refusal takes as long as one.
 
     Args:
         most: how many there are.

@@ -11,8 +11,7 @@ class Turns:
 
     Args:
         at_a_time: how many.
-        longest_wait_seconds: for a turn. What arrives together is answered one after the other within it; a longer
-            queue would answer everybody later, and nobody more.
+        longest_wait_seconds: for a turn. What arrives together is answered one after the other within it.
 
     Attributes:
         waiting: those whose turn is to come.
