@@ -3,12 +3,14 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     FilePath,
     SecretStr,
@@ -17,7 +19,6 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _postgresql_url(value: SecretStr) -> SecretStr:
@@ -60,13 +61,13 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0.01, le=3600)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the chassis reads. `app.settings.Settings` adds the service's own.
 
     The variable is the field's name in upper case; NAME_FILE names a file that holds its value. Durations: seconds.
     """
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] = Field(
         examples=["postgresql://user:password@host:5432/name"]
@@ -80,17 +81,15 @@ class Settings(BaseSettings):
     database_connect_timeout_seconds: Seconds = Field(default=1, description="longest time to make a connection")
     database_lock_timeout_seconds: Seconds = Field(default=2, description="longest wait of a statement for a lock")
     database_statement_timeout_seconds: Seconds = Field(
-        default=4, validate_default=True, description="longest time that PostgreSQL works on a statement"
+        default=4, description="longest time that PostgreSQL works on a statement"
     )
-    database_command_timeout_seconds: Seconds = Field(
-        default=5, validate_default=True, description="longest wait for PostgreSQL's answer"
-    )
+    database_command_timeout_seconds: Seconds = Field(default=5, description="longest wait for PostgreSQL's answer")
     database_coalesce_reads: bool = Field(
         default=True, description="whether reads by id that wait for a connection leave as one statement"
     )
     host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
     port: Port = 8080
-    internal_port: Port = Field(default=8081, validate_default=True)
+    internal_port: Port = 8081
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(
@@ -98,7 +97,7 @@ class Settings(BaseSettings):
     )
     header_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's head to arrive")
     body_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's body to arrive")
-    request_timeout_seconds: Seconds = Field(default=10, validate_default=True, description="deadline of a request")
+    request_timeout_seconds: Seconds = Field(default=10, description="deadline of a request")
     termination_grace_period_seconds: Seconds | None = Field(
         default=None, description="how long after SIGTERM the process is killed, where that is known"
     )
@@ -113,8 +112,8 @@ class Settings(BaseSettings):
     oidc_issuer: str = Field(
         default="", examples=["https://id.example.com/realms/main"], description="whose tokens let in; empty: no token"
     )
-    oidc_audience: str = Field(default="", validate_default=True, description="what a token's `aud` has to hold")
-    oidc_jwks_url: str = Field(default="", validate_default=True, description="where the issuer publishes its keys")
+    oidc_audience: str = Field(default="", description="what a token's `aud` has to hold")
+    oidc_jwks_url: str = Field(default="", description="where the issuer publishes its keys")
     client_timeout_seconds: Seconds = Field(default=5, description="longest time for a call to another service")
     otel_sdk_disabled: bool = False
     otel_traces_exporter: Literal["", "otlp", "console", "none"] = ""
@@ -122,7 +121,7 @@ class Settings(BaseSettings):
     otel_exporter_otlp_traces_endpoint: str = Field(default="", examples=["http://collector:4318/v1/traces"])
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
     otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
         default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"
     )
     max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
@@ -175,9 +174,9 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
     Raises:
         SettingsError: one or more are wrong; values are left out of the message, as they may be secrets.
     """
-    from_files, mistakes = _read_files(settings_class)
+    values, mistakes = _read_environment(settings_class)
     try:
-        settings = settings_class(**from_files)
+        settings = settings_class.model_validate(values)
     except ValidationError as error:
         found = [(str(mistake["loc"][0]), mistake["msg"], mistake["type"]) for mistake in error.errors()]
         unreadable = {mistake.partition("_FILE:")[0].strip().lower() for mistake in mistakes}
@@ -188,20 +187,23 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
     raise SettingsError("\n".join([f"The service cannot start: {count} wrong in the environment.", *mistakes]))
 
 
-def _read_files(settings_class: type[Settings]) -> tuple[dict[str, Any], list[str]]:
-    """The settings whose value is in a file, as mounted Secrets are: NAME_FILE names it in the place of NAME."""
-    values, mistakes = dict[str, Any](), list[str]()
-    for name in settings_class.model_fields:
-        variable = f"{name.upper()}_FILE"
-        if variable in os.environ and name.startswith(("pgssl", "otel_")):
-            mistakes.append(f"  {variable}: is not known to the library that reads {name.upper()}; set that instead")
+def _read_environment(settings_class: type[Settings]) -> tuple[dict[str, str], list[str]]:
+    """The settings that are set, each in NAME, or in the file that NAME_FILE names, as mounted Secrets are."""
+    values, mistakes = dict[str, str](), list[str]()
+    for field in settings_class.model_fields:
+        name = field.upper()
+        variable = f"{name}_FILE"
+        if name in os.environ:
+            values[field] = os.environ[name]
+        if variable in os.environ and field.startswith(("pgssl", "otel_")):
+            mistakes.append(f"  {variable}: is not known to the library that reads {name}; set that instead")
         elif file := os.environ.get(variable):
+            if field in values:
+                mistakes.append(f"  {variable}: should not be set beside {name}")
             try:
-                values[name] = Path(file).read_text(encoding="utf-8").strip()
+                values[field] = Path(file).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeError) as error:
                 mistakes.append(f"  {variable}: cannot be read: {getattr(error, 'strerror', error)}")
-            if name.upper() in os.environ:
-                mistakes.append(f"  {variable}: should not be set beside {name.upper()}")
     return values, mistakes
 
 

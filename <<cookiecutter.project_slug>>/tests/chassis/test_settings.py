@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import Json
 
 from chassis.settings import Settings, SettingsError, load_settings
 
@@ -44,6 +45,18 @@ def test_a_service_may_require_settings_of_its_own(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError) as caught:
         load_settings(Own)
     assert str(caught.value).splitlines()[1:] == ["  CURRENCY: is required"]
+
+
+def test_a_service_may_have_a_list_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Settings):
+        countries: Json[list[str]]
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("COUNTRIES", '["DE", "AT"]')
+    assert load_settings(Own).countries == ["DE", "AT"]
+    monkeypatch.setenv("COUNTRIES", "DE, AT")
+    with pytest.raises(SettingsError, match="COUNTRIES: invalid JSON"):
+        load_settings(Own)
 
 
 def test_a_value_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
