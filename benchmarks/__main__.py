@@ -56,7 +56,7 @@ async def _on_a_cluster(options: Options) -> Results:
     with Keep(results, FILE, cluster.seconds(options)) as keep:
         _introduce(results, keep)
         await cluster.run(options, service, cores, OUTPUT / "logs", keep)
-    return results
+        return keep.results
 
 
 def _results(

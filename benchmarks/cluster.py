@@ -123,6 +123,7 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
                 release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
                 running.append(Deployed(name, connections(cores), bench, release, database))
                 await running[-1].reset()
+        keep.describe(cluster_image=await _image(running[0]))
         for each in running:
             for operation in OPERATIONS:
                 async with keep.step(f"{each.name}, {operation.upper()}, warm-up", warm_up):
@@ -146,6 +147,16 @@ def values(name: str, here: Deployment) -> dict[str, Any]:
         "limits": {"cpu": f"{limit.cpu * 1000:.0f}m", "memory": f"{limit.memory_mib:.0f}Mi"},
     }
     return merge(profile, {"replicas": here.pods, "resources": resources})
+
+
+async def _image(deployed: Deployed) -> str:
+    """What the image runs, which is not what runs elsewhere."""
+    [pod, *_] = await deployed.release.ready_pods()
+    program = (
+        "import platform; print(platform.python_implementation(), platform.python_version(), *platform.libc_ver())"
+    )
+    told = await deployed.bench.kubectl("exec", str(pod["metadata"]["name"]), "--", "python", "-c", program)
+    return told.strip()
 
 
 async def _sample(deployed: Deployed, operation: Operation, number: int, seconds: float) -> Sample:

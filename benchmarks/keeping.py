@@ -59,6 +59,10 @@ class Keep:
         """Writes what there is, so that an interrupted run loses a round at most."""
         self.results.save(self._file)
 
+    def describe(self, **what: str) -> None:
+        """Adds to what the results tell of the machine."""
+        self.results = replace(self.results, machine={**self.results.machine, **what})
+
     def say(self, text: str) -> None:
         """Writes a line above the bar."""
         self._console.print(text, highlight=False, soft_wrap=True)

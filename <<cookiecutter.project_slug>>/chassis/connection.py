@@ -13,6 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
+from chassis.metrics import OPEN_CONNECTIONS
 from chassis.observe import REQUEST_ID_HEADER, request_id_of
 from chassis.problems import problem_response
 from chassis.writing import is_ordinary, write_ordinary
@@ -60,6 +61,7 @@ class Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)
+        OPEN_CONNECTIONS.inc()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +88,7 @@ class Connection(RequestHandler):
             self._head_since = self._loop.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        OPEN_CONNECTIONS.dec()
         self._give_up_body(ConnectionResetError("the client has gone"))  # or its rest would be waited for
         super().connection_lost(exc)
 

@@ -26,6 +26,11 @@ REQUEST_DURATION = Histogram(
     buckets=_BUCKETS,
 )
 ACTIVE_REQUESTS = Gauge("http_server_active_requests", "Requests being answered now.", multiprocess_mode="livesum")
+OPEN_CONNECTIONS = Gauge(
+    "http_server_open_connections",
+    "Clients' connections to both ports, idle ones included.",
+    multiprocess_mode="livesum",
+)
 READY = Gauge("service_ready", "Processes that are started and not draining.", multiprocess_mode="livesum")
 CONNECTIONS = Gauge(
     "db_client_connection_count", "Connections of the pool, by state.", ["state"], multiprocess_mode="livesum"

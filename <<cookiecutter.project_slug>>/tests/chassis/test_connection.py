@@ -100,12 +100,31 @@ async def test_a_body_that_comes_when_all_places_are_taken_is_refused_and_leaves
 
 async def until_active(service: Running, count: int) -> None:
     """Returns when so many requests are being answered."""
+    await until(service, "http_server_active_requests", count)
+
+
+async def until(service: Running, gauge: str, value: float) -> None:
+    """Returns when a gauge has a value."""
     async with asyncio.timeout(BOUND_SECONDS):
-        while (
-            f"http_server_active_requests {count}.0"
-            not in (await (await service.internal.get("/metrics")).text()).splitlines()
-        ):
+        while await gauge_of(service, gauge) != value:
             await asyncio.sleep(0.01)
+
+
+async def gauge_of(service: Running, gauge: str) -> float:
+    """What a gauge without labels says."""
+    lines = (await (await service.internal.get("/metrics")).text()).splitlines()
+    [value] = [line.split()[1] for line in lines if line.startswith(f"{gauge} ")]
+    return float(value)
+
+
+async def test_connections_are_counted_with_those_that_ask_nothing(start: Start) -> None:
+    service = await start()
+    before = await gauge_of(service, "http_server_open_connections")
+    async with connection(service), connection(service), connection(service) as (reader, writer):
+        writer.write(GET)
+        await answer(reader)
+        await until(service, "http_server_open_connections", before + 3)
+    await until(service, "http_server_open_connections", before)
 
 
 async def test_large_bodies_on_their_way_share_a_bounded_room_and_small_ones_need_none(start: Start) -> None:
