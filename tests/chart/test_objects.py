@@ -64,7 +64,7 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
     (tmp_path / "charts" / "items").symlink_to(chart.folder)
     (tmp_path / "Chart.yaml").write_text(
         "apiVersion: v2\nname: parent\nversion: 1.0.0\n"
-        "dependencies:\n  - {name: aiohttp-service, version: 0.1.0-dev1, alias: items, condition: items.enabled}\n"
+        "dependencies:\n  - {name: aiohttp-service, version: '>=0-0', alias: items, condition: items.enabled}\n"
     )
     parent = Chart(chart.helm, tmp_path)
     values = {"global": {"region": "eu"}, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
