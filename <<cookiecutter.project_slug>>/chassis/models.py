@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Annotated, Self
 
 from asyncpg import Record
@@ -61,3 +62,37 @@ WHOLE_NUMBER = BeforeValidator(_whole_number)
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 """A primary key of PostgreSQL's type bigint."""
+
+WholeNumber = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1), WHOLE_NUMBER]
+"""A whole number that every JSON client reads exactly."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A number, as exact as PostgreSQL's double precision. Not for money: count its smallest unit in a `WholeNumber`."""
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(rf"{_DATE.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]+)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
+
+
+def _date(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value if _DATE.fullmatch(value) else "")
+    except ValueError:
+        raise ValueError("Should be a date such as 2026-12-31") from None
+
+
+def _timestamp(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value if _TIME.fullmatch(value) else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("Should be a time with its offset from UTC, such as 2026-12-31T23:59:59Z") from None
+
+
+Date = Annotated[date, BeforeValidator(_date)]
+"""A date as RFC 3339 writes it; left alone, pydantic takes a string of digits for seconds since 1970."""
+
+Timestamp = Annotated[datetime, BeforeValidator(_timestamp)]
+"""A time as RFC 3339 writes it, kept in UTC."""

@@ -1,1 +1,1 @@
-"""Items: the example resource. Copy the folder to begin your own."""
+"""Items: the example resource."""

@@ -12,7 +12,7 @@ def main() -> None:
     """Names the new revision by the number that follows the newest one's."""
     name = " ".join(sys.argv[1:]).strip()
     if not name:
-        sys.exit('Say what the migration does: make migration NAME="add items.colour"')
+        sys.exit('Say what the migration does: make migration NAME="add invoices.colour"')
     head = read_revisions(SERVICE.versions).head
     command.revision(alembic_config(SERVICE), message=name, rev_id=f"{int(head or 0) + 1:04}")
 

@@ -1,0 +1,137 @@
+"""`make resource`: checks what was asked for, and then writes all of it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mako.template import Template  # type: ignore[import-untyped]
+
+from chassis.development.resource import routes
+from chassis.development.resource.fields import TYPES, Field
+from chassis.development.resource.names import Names, rule_for_field, rule_for_resource
+from chassis.project import ROOT
+from chassis.schema import SERVICE, read_revisions
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_USAGE = 'make resource NAME=invoice FIELDS="number:str total_cents:int due:date paid:bool"'
+_LONGEST_LINE = 100
+
+
+def main() -> None:
+    """Writes a resource, or says every reason why not and writes nothing."""
+    name, asked = sys.argv[1], sys.argv[2].split()
+    names = Names(name)
+    mistakes = [*_mistakes_in(name, asked), *(_in_the_way(names) if rule_for_resource(name) is None else [])]
+    if mistakes:
+        sys.exit("\n".join(["Nothing was written. Please change:", *mistakes, f"For example: {_USAGE}"]))
+    fields = [Field(field, TYPES[kind]) for field, _, kind in (each.partition(":") for each in asked)]
+    try:
+        changed = routes.with_routes_of(names, routes.FILE.read_text(encoding="utf-8"))
+    except (routes.RoutesError, SyntaxError) as error:
+        sys.exit(f"Nothing was written. {error}")
+    texts = _texts(names, fields)
+    for file, text in texts.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    routes.FILE.write_text(changed, encoding="utf-8")
+    format_files([*texts, routes.FILE])
+    for file in [*texts, routes.FILE]:
+        print(f"wrote {file.relative_to(ROOT)}")
+
+
+def format_files(files: Iterable[Path]) -> None:
+    """Formats files as `make format` does."""
+    for command in (["format"], ["check", "--fix", "--exit-zero"], ["format"]):  # lines that are long are broken before
+        subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *files], cwd=ROOT, check=True)
+
+
+def _mistakes_in(name: str, asked: Iterable[str]) -> list[str]:
+    found = []
+    if rule := rule_for_resource(name):
+        found.append(f"  NAME={name}: {rule}")
+    seen = set[str]()
+    for each in asked:
+        field, _, kind = each.partition(":")
+        rule = rule_for_field(field)
+        if rule is None and kind not in TYPES:
+            rule = f"needs a type after a colon, one of {', '.join(TYPES)}"
+        if rule is None and field in seen:
+            rule = "is there twice"
+        if rule:
+            found.append(f"  {each}: {rule}")
+        seen.add(field)
+    if not seen:
+        found.append("  FIELDS: should name at least one field, each as name:type")
+    return found
+
+
+def _in_the_way(names: Names) -> list[str]:
+    """What is called so already."""
+    files = [
+        ROOT / "app" / names.many,
+        ROOT / "app" / f"{names.many}.py",
+        ROOT / "tests" / "app" / f"test_{names.many}.py",
+    ]
+    made = [each for each in SERVICE.versions.glob("*.py") if f"CREATE TABLE {names.many} " in each.read_text("utf-8")]
+    return [
+        *(f"  NAME={names.one}: {file.relative_to(ROOT)} is there already" for file in files if file.exists()),
+        *(f"  NAME={names.one}: {file.relative_to(ROOT)} makes a table of this name already" for file in made),
+    ]
+
+
+def _texts(names: Names, fields: list[Field]) -> Mapping[Path, str]:
+    """The text of each file."""
+    head = read_revisions(SERVICE.versions).head
+    revision = f"{int(head or 0) + 1:04}"
+    given: dict[str, Any] = {
+        "names": names,
+        "fields": fields,
+        "imports": _imports(fields),
+        "revision": revision,
+        "down_revision": head,
+        "text": _literal,
+    }
+    folder = ROOT / "app" / names.many
+    return {
+        file: Template(filename=str(_TEMPLATES / f"{template}.py.mako")).render(**given)  # noqa: S702  (not for a browser)
+        for template, file in {
+            "init": folder / "__init__.py",
+            "models": folder / "models.py",
+            "handlers": folder / "handlers.py",
+            "queries": folder / "queries.py",
+            "migration": SERVICE.versions / f"{revision}_create_{names.many}.py",
+            "tests": ROOT / "tests" / "app" / f"test_{names.many}.py",
+        }.items()
+    }
+
+
+def _imports(fields: Iterable[Field]) -> str:
+    """Those of models.py, for ruff to sort."""
+    wanted: dict[str, set[str]] = {
+        "datetime": {"datetime"},
+        "chassis.conditional": {"Versioned"},
+        "chassis.models": {"Body", "Id"},
+        "chassis.pagination": {"PageQuery"},
+    }
+    for field in fields:
+        for module, imported in field.type.imports.items():
+            wanted.setdefault(module, set()).update(imported)
+    return "\n".join(f"from {module} import {', '.join(sorted(imported))}" for module, imported in wanted.items())
+
+
+def _literal(sql: str, formatted: str = "") -> str:
+    """SQL as Python writes it, in several lines where it is long; `formatted` is an f-string's end of it."""
+    lines = [""]
+    for piece in re.split("(?<=,) | (?=VALUES|WHERE|RETURNING)", f"{sql} {formatted}".rstrip()):
+        if len(lines[-1]) + len(piece) > _LONGEST_LINE:
+            lines.append("")
+        lines[-1] += f"{piece} "
+    lines[-1] = lines[-1].rstrip()
+    return "\n".join(f'{"f" if "{" in line else ""}"{line}"' for line in lines)
+
+
+if __name__ == "__main__":
+    main()

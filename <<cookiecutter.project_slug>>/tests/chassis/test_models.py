@@ -1,0 +1,61 @@
+"""Values of the contract are taken as RFC 3339 and JSON write them, and in no other way."""
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from chassis.models import Body, Date, Number, Timestamp, WholeNumber
+
+
+class Values(Body):
+    """One of each."""
+
+    due: Date = date(2026, 1, 1)
+    at: Timestamp = datetime(2026, 1, 1, tzinfo=UTC)
+    count: WholeNumber = 0
+    ratio: Number = 0
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "taken"),
+    [
+        ("due", "2028-02-29", date(2028, 2, 29)),
+        ("at", "2026-12-31T23:59:59Z", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("at", "2026-12-31T23:59:59.25-01:30", datetime(2027, 1, 1, 1, 29, 59, 250_000, tzinfo=UTC)),
+        ("count", -(2**53) + 1, -(2**53) + 1),
+        ("count", 5.0, 5),
+        ("ratio", 5, 5.0),
+    ],
+)
+def test_a_value_is_taken_for_what_it_says(field: str, given: object, taken: object) -> None:
+    assert getattr(Values.model_validate_json(json.dumps({field: given})), field) == taken
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "rule"),
+    [
+        ("due", "31.12.2026", "Should be a date such as 2026-12-31"),
+        ("due", "2026-02-29", "Should be a date such as 2026-12-31"),
+        ("due", "20261231", "Should be a date such as 2026-12-31"),
+        ("due", "1767225600", "Should be a date such as 2026-12-31"),
+        ("due", 1767225600, "valid date"),
+        ("at", "2026-12-31T23:59:59", "Should be a time with its offset from UTC"),
+        ("at", "2026-12-31 23:59:59Z", "Should be a time with its offset from UTC"),
+        ("at", "1767225600", "Should be a time with its offset from UTC"),
+        ("at", "0001-01-01T00:00:00+01:00", "Should be a time with its offset from UTC"),
+        ("count", 2**53, "less than or equal to"),
+        ("count", "5", "Input should be a valid integer"),
+        ("ratio", "1.5", "valid number"),
+    ],
+)
+def test_a_value_that_is_written_otherwise_is_refused(field: str, given: object, rule: str) -> None:
+    with pytest.raises(ValidationError, match=rule):
+        Values.model_validate_json(json.dumps({field: given}))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
+def test_a_number_is_finite(number: str) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        Values.model_validate_json(f'{{"ratio": {number}}}')
