@@ -68,7 +68,7 @@ format: $(VENV)/.ready-dev ## format the code and mend what can be mended
 	@$(RUN) -m ruff format .
 
 .PHONY: lock
-lock: $(VENV)/.ready-dev ## refresh all locks, of the template and of the services (needs uv)
+lock: $(VENV)/.ready-dev ## refresh all locks, of the template and of the services
 	@$(RUN) tools/lock.py
 
 .PHONY: clean

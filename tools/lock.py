@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from jinja2 import Environment
+from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[1]
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
@@ -15,7 +16,7 @@ def lock(project: Path, target: Path, *arguments: str) -> None:
     """Writes one lock of the project in a folder."""
     print(f"Locking {target.relative_to(ROOT)} …", flush=True)
     options = ["--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
-    command = ["uv", "pip", "compile", *options, *arguments, "--output-file", str(target)]
+    command = [find_uv_bin(), "pip", "compile", *options, *arguments, "--output-file", str(target)]
     subprocess.run(command, cwd=project, check=True)
 
 

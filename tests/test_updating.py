@@ -1,0 +1,152 @@
+"""A service of an earlier release, changed as its team would, takes the present template and stays green."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cruft
+import pytest
+from uv import find_uv_bin
+
+from tests.baking import bake, contents, copy_what_git_would_commit, own_settings
+from tests.releases import releases, write_release
+from tests.services import run
+
+ANSWERS = {"project_name": "Book Service", "ci": "gitlab", "python_version": "3.13"}
+MADE = {"openapi.json", "requirements.txt", "requirements-dev.txt", "requirements-migrations.txt"}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", *arguments],
+        cwd=folder, check=True, stdout=subprocess.PIPE, text=True,
+    ).stdout  # fmt: skip
+
+
+def commit(folder: Path) -> str:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "x")
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+@pytest.fixture(scope="module", params=releases().items(), ids=lambda release: release[0])
+def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A repository of the template with two commits, a release and the present, and the first one's name."""
+    template = tmp_path_factory.mktemp("template")
+    git(template, "init", "--quiet", "--initial-branch=main")
+    write_release(request.param[1], template)
+    released = commit(template)
+    for each in template.iterdir():
+        if each.name != ".git":
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    copy_what_git_would_commit(template)
+    commit(template)
+    with own_settings():
+        yield template, released
+
+
+def replace(file: Path, pattern: str, text: str) -> None:
+    """Changes a file in one place."""
+    changed, count = re.subn(pattern, text, file.read_text(encoding="utf-8"))
+    assert count == 1, f"{pattern} is {count} times in {file}"
+    file.write_text(changed, encoding="utf-8")
+
+
+def rename_the_example(service: Path) -> None:
+    """By hand, as it can be done in every release: what was about items is about books, a word as long."""
+    files = [*service.glob("app/**/*.py"), *service.glob("tests/app/*.py"), *service.glob("migrations/versions/*.py")]
+    for file in [*files, service / "deploy" / "values.yaml"]:
+        text = file.read_text(encoding="utf-8")
+        for old, new in (("an item", "a book"), ("item", "book"), ("Item", "Book")):
+            text = text.replace(old, new)
+        # What is the chassis': a page's and a mapping's items.
+        text = re.sub(
+            r'\["books"\]|"books": \[\]|\.books\(\)|fields\.books',
+            lambda m: m[0].replace("book", "item"),
+            text,
+        )
+        file.write_text(text, encoding="utf-8")
+        if "item" in file.name:
+            file.rename(file.with_name(file.name.replace("item", "book")))
+    (service / "app" / "items").rename(service / "app" / "books")
+
+
+def change_as_a_team_does(service: Path) -> None:
+    """Own resource, example gone, a route, a dependency, a setting, the image and the values of an environment."""
+    rename_the_example(service)
+    (service / "app" / "settings.py").open("a", encoding="utf-8").write('\n    currency: str = "EUR"\n')
+    (service / "app" / "currency.py").write_text(
+        '"""What it is paid in."""\n\nfrom app.settings import Settings\nfrom chassis.models import Row\n\n\n'
+        'class Currency(Row):\n    """By its code in ISO 4217."""\n\n    code: str\n\n\n'
+        "async def read_currency(settings: Settings) -> Currency:\n"
+        '    """Read the currency"""\n    return Currency(code=settings.currency)\n',
+        encoding="utf-8",
+    )
+    routes = service / "app" / "routes.py"
+    replace(routes, r"(?m)^\]$", '    Route("GET", "/v1/currency", read_currency),\n]')
+    replace(routes, r"(?m)^from chassis.contract", "from app.currency import read_currency\nfrom chassis.contract")
+    replace(service / "pyproject.toml", r'(?m)^version = "0.1.0"$', 'version = "3.2.1"')
+    replace(service / "pyproject.toml", r"(?m)^(    \"aiohttp>=.*\n)", r'\1    "babel>=2.17",\n')
+    replace(service / "Dockerfile", r"(?m)^EXPOSE .*\n", r"\g<0>ENV TZ=Europe/Oslo\n")
+    replace(service / "deploy" / "production.yaml", r"(?m)^config:\n", r"\g<0>  logLevel: WARNING\n")
+
+
+def unmerged(service: Path) -> list[str]:
+    """Files that an update could not merge."""
+    rejected = [str(path.relative_to(service)) for path in service.rglob("*.rej")]
+    return [*git(service, "diff", "--name-only", "--diff-filter=U").split(), *rejected]
+
+
+def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], tmp_path: Path, tools: Path) -> None:
+    template, released = history
+    service = cruft.create(str(template), tmp_path, checkout=released, no_input=True, extra_context=dict(ANSWERS))
+    git(service, "init", "--quiet", "--initial-branch=main")
+    change_as_a_team_does(service)
+    commit(service)
+    before = contents(service)
+
+    assert cruft.update(service, checkout="main", skip_apply_ask=True)
+    assert unmerged(service) == []
+    after = contents(service)
+    for name, content in before.items():
+        if name.startswith(("app/", "tests/app/", "migrations/versions/")):
+            assert after[name] == content, f"{name} is the team's"
+    commit(service)
+
+    path = f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"
+    run(service, tools, "make", "lock", PATH=path)
+    run(service, tools, "make", "openapi")
+    said = run(service, tools, "make", "check")
+    assert " passed" in said
+    assert "TZ=Europe/Oslo" in (service / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_a_service_that_was_baked_without_cruft_joins(
+    history: tuple[Path, str], tmp_path: Path, new_service: Callable[..., Path]
+) -> None:
+    template, released = history
+    git(template, "checkout", "--quiet", released)
+    service = bake(template, tmp_path, ANSWERS)
+    git(template, "checkout", "--quiet", "main")
+    git(service, "init", "--quiet", "--initial-branch=main")
+    commit(service)
+
+    assert cruft.link(str(template), service, checkout=released, extra_context=dict(ANSWERS))
+    commit(service)
+    assert cruft.update(service, checkout="main", skip_apply_ask=True)
+    assert unmerged(service) == []
+    skipped = ("app/", "tests/app/", "migrations/versions/")
+    shared = {
+        name: content
+        for name, content in contents(service).items()
+        if not name.startswith((".git/", *skipped)) and name not in {*MADE, ".cruft.json"}
+    }
+    baked = {
+        name: content
+        for name, content in contents(new_service(**ANSWERS)).items()
+        if not name.startswith(skipped) and name not in MADE
+    }
+    assert shared == baked
