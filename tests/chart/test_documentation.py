@@ -105,6 +105,20 @@ def test_an_alert_says_where_it_is_and_what_to_do(chart: Chart) -> None:
         assert len(rule["annotations"]["description"]) > 50
 
 
+def test_an_alert_links_to_its_paragraph_of_the_runbook(chart: Chart) -> None:
+    text = (REPOSITORY / "docs" / "operating.md").read_text(encoding="utf-8")
+    told = re.findall(r"(?m)^### (\w+)$", text)
+    alerts = rules(chart.render(IMAGE, MODES["external"], EVERYTHING))
+    assert [rule["alert"] for rule in alerts] == told
+    for rule in alerts:
+        page, _, heading = rule["annotations"]["runbook_url"].partition("#")
+        assert (page.endswith("/docs/operating.md"), heading) == (True, rule["alert"].lower())
+    own = chart.render(
+        IMAGE, MODES["external"], EVERYTHING, {"prometheusRule": {"runbookUrl": "https://wiki.example.com/a"}}
+    )
+    assert rules(own)[0]["annotations"]["runbook_url"] == "https://wiki.example.com/a#serviceerrors"
+
+
 def test_every_variable_that_the_chart_sets_is_one_that_the_service_reads(chart: Chart) -> None:
     source = (REPOSITORY / SERVICE / "chassis" / "settings.py").read_text(encoding="utf-8")
     read = {name.upper() for name in re.findall(r"^    ([a-z_]+): ", source, re.MULTILINE)}
