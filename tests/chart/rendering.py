@@ -45,6 +45,7 @@ EVERYTHING: dict[str, Any] = {
     "service": {"annotations": {"a": "b"}},
     "serviceAccount": {"annotations": {"a": "b"}},
     "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
+    "commonLabels": {"team": "platform", "cost-centre": "42"},
     "podLabels": {"team": "example"},
     "podAnnotations": {"a": "b"},
     "nodeSelector": {"kubernetes.io/os": "linux"},

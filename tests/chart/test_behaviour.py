@@ -199,3 +199,14 @@ def test_a_setting_that_is_empty_is_left_to_the_service(chart: Chart) -> None:
     environment = environment_of(chart.render(IMAGE, EXTERNAL, origins))
     assert environment["CORS_ORIGINS"] == "https://a.example,https://b.example"
     assert environment["REQUIRE_IF_MATCH"] == "true"
+
+
+def test_labels_of_a_team_are_on_every_object_and_on_the_pods(chart: Chart) -> None:
+    objects = chart.render(IMAGE, MODES["external"], EVERYTHING)
+    own = [each for each in objects if each["kind"] not in {"Namespace", "LimitRange"}]
+    assert len(own) >= 12
+    assert [each["kind"] for each in own if each["metadata"]["labels"].get("cost-centre") != "42"] == []
+    labels = one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert (labels["cost-centre"], labels["team"]) == ("42", "example")  # a pod's own label wins
+    selector = one(objects, "Deployment")["spec"]["selector"]["matchLabels"]
+    assert "cost-centre" not in selector
