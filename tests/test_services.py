@@ -1,5 +1,7 @@
 """A service is born green: for every answer, its own checks pass, in a Git repository and out of one."""
 
+import random
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +39,20 @@ def test_its_hooks_pass_on_its_first_commit(
         service, tools, str(environment_for(service) / "bin" / "pre-commit"), "run", "--all-files", "--color=never"
     )
     assert "Failed" not in said
-    assert said.count("Passed") >= 3
+    assert said.count("Passed") == 6, said
+
+
+def test_a_secret_is_found_and_not_shown(new_service: Callable[..., Path], tools: Path) -> None:
+    service = new_service()
+    run(service, tools, "git", "init", "--quiet")
+    run(service, tools, "git", "add", "--all")
+    run(service, tools, "make", "secrets")
+    token = "ghp_" + "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=36))
+    (service / "app" / "token.py").write_text(f'TOKEN = "{token}"\n', encoding="utf-8")
+    run(service, tools, "git", "add", "--all")
+    with pytest.raises(AssertionError, match=r"app/token\.py") as found:
+        run(service, tools, "make", "secrets")
+    assert token not in str(found.value)
 
 
 def test_its_tests_pass_on_an_older_postgresql_that_they_are_given(

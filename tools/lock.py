@@ -9,6 +9,8 @@ from jinja2 import Environment
 from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[1]
+# What is younger than a week may still be taken back, or turn out to be somebody else's.
+_UPGRADE = ("--upgrade", "--exclude-newer", "7 days")
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 
 
@@ -23,7 +25,7 @@ def lock(project: Path, target: Path, *arguments: str) -> None:
 def lock_both(project: Path, folder: Path, suffix: str = "") -> Path:
     """Writes what a project needs to run, and that together with what its developers need; returns the latter."""
     runtime, development = folder / f"requirements{suffix}.txt", folder / f"requirements{suffix}-dev.txt"
-    lock(project, runtime, "pyproject.toml", "--upgrade")
+    lock(project, runtime, "pyproject.toml", *_UPGRADE)
     lock(project, development, "pyproject.toml", "--group", "dev", "--constraint", str(runtime))
     return development
 
@@ -31,7 +33,7 @@ def lock_both(project: Path, folder: Path, suffix: str = "") -> Path:
 def main() -> None:
     """Refreshes all locks."""
     development = lock_both(ROOT, ROOT)
-    lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", "--upgrade")  # it pins what others want newer
+    lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # it pins what others want newer
     lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
@@ -46,7 +48,7 @@ def main() -> None:
             lock(project, target, "--group", "migrations", "--constraint", str(development))
     # What the service uses, too, is compared with it at the same version.
     peers = ROOT / "benchmarks" / "peers" / "requirements.txt"
-    lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), "--upgrade")
+    lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), *_UPGRADE)
 
 
 if __name__ == "__main__":
