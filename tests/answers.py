@@ -1,6 +1,8 @@
 """The answers that tests bake with."""
 
 import json
+import os
+from itertools import combinations, product
 from typing import Any
 
 from tests.baking import REPOSITORY
@@ -19,14 +21,29 @@ ODD_TEXTS = {
 
 
 def matrix() -> list[dict[str, str]]:
-    """Every choice at least once, all defaults first, in as few services as the longest list of choices has entries."""
+    """All defaults first, and then every choice at least once, in as few services as the longest list of choices has
+    entries; with ALL_PAIRS set, every pair of choices at least once.
+    """
+    longest = max(map(len, CHOICES.values()))
+    rows = [{name: choices[row % len(choices)] for name, choices in CHOICES.items()} for row in range(1, longest)]
+    if os.environ.get("ALL_PAIRS"):
+        rows = _pairs()
     return [
-        {
-            "project_slug": f"service-{row}",
-            **(ODD_TEXTS if row == 1 else {}),
-            **{name: choices[row % len(choices)] for name, choices in CHOICES.items()},
-        }
-        if row
-        else {}
-        for row in range(max(map(len, CHOICES.values())))
+        {},
+        *(
+            {"project_slug": f"service-{number}", **(ODD_TEXTS if number == 1 else {}), **row}
+            for number, row in enumerate(rows, 1)
+        ),
     ]
+
+
+def _pairs() -> list[dict[str, str]]:
+    """Combinations in which each choice meets each choice of another question; each takes the most that is missing."""
+    every = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+    missing = {pair for row in every for pair in combinations(row.items(), 2)}
+    rows = []
+    while missing:
+        best = max(every, key=lambda row: len(missing.intersection(combinations(row.items(), 2))))
+        missing -= {*combinations(best.items(), 2)}
+        rows.append(best)
+    return rows
