@@ -58,7 +58,11 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
     ),
     "cluster": (
         "The same on a cluster",
-        "Through the chart, the Ingress and the profiles `article-*`, {connections} connections.",
+        (
+            "Through the chart, the Ingress and the profiles `article-*`, {connections} connections. The load, the "
+            "Ingress controller and PostgreSQL run on the cluster's nodes, too: where the CPU is far from its limit, "
+            "the nodes were the limit, and what a claim says of the pods is not tried."
+        ),
     ),
 }
 DATABASE_CORES = 4
