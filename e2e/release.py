@@ -1,6 +1,7 @@
 """A release of the chart, and the Helm that looks after it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,16 +136,19 @@ class Release:
         return self.chart or self.bench.service / "chart"
 
     def _values(self, over: Values | None = None) -> Values:
+        file = self.bench.service / "deploy" / "values.yaml"
+        own: Values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if self.chart:  # an earlier one, which came with earlier values
+            own = _known(own, json.loads((self.chart / "values.schema.json").read_text(encoding="utf-8")))
         ingress = {"ingress": {"enabled": True, "host": self.bench.host}}
-        under = merge(merge(_SMALL, image("1")), merge(ingress, self.values))
+        under = merge(merge(own, merge(_SMALL, image("1"))), merge(ingress, self.values))
         return merge(under, over or {})
 
     async def _run(self, command: str, *arguments: str | Path, given: Values | None = None) -> str:
-        file = self.bench.service / "deploy" / "values.yaml"
-        files: list[str | Path] = [] if given is None else ["--values", file, "--values", "-"]
+        values = [] if given is None else ["--values", "-"]
         text = None if given is None else json.dumps(given)
         helm = self.bench.tools / self.helm
-        return await run(helm, "--namespace", self.bench.namespace, command, *arguments, *files, given=text)
+        return await run(helm, "--namespace", self.bench.namespace, command, *arguments, *values, given=text)
 
 
 async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
@@ -163,3 +167,13 @@ async def deploy(bench: Bench, values: Values | None = None, chart: Path | None 
 def _is_ready(pod: Object) -> bool:
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _known(values: Values, schema: Mapping[str, Any]) -> Values:
+    """The values that a chart's schema knows."""
+    rules = schema.get("properties", {})
+    return {
+        name: _known(value, rules[name]) if isinstance(value, dict) and "properties" in rules[name] else value
+        for name, value in values.items()
+        if name in rules
+    }
