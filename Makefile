@@ -64,7 +64,7 @@ lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own c
 
 .PHONY: secrets
 secrets: $(VENV)/.ready-dev ## look for secrets in what Git tracks; a line that is none ends in "kingfisher:ignore"
-	@git ls-files -z | xargs -0 $(VENV)/bin/kingfisher scan --git-history none --no-validate --no-update-check --redact --quiet
+	@git grep --null --files-with-matches -e '' | xargs -0 $(VENV)/bin/kingfisher scan --git-history none --no-validate --no-update-check --redact --quiet --
 
 .PHONY: format
 format: $(VENV)/.ready-dev ## format the code and mend what can be mended

@@ -1,5 +1,6 @@
 """`make resource` and `make remove-example`: a service of one's own is as green as the one that was baked."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,18 @@ import pytest
 from tests.baking import contents
 from tests.services import python_for, run
 
-EVERY_TYPE = "number:str total_cents:int ratio:float paid:bool due:date sent_at:datetime customer:uuid"
+EVERY_TYPE = (
+    "number:str preferred_delivery_slot_id:str total_cents:int ratio:float paid:bool due:date sent_at:datetime "
+    "customer:uuid"
+)
 
 
-def refusal(service: Path, *arguments: str) -> list[str]:
+def refusal(service: Path, name: str, fields: str, plural: str = "") -> list[str]:
     """What is said of a resource that is not written."""
     before = contents(service)
-    command = [str(python_for(service)), "-B", "-m", "chassis.development.resource", *arguments]
-    done = subprocess.run(command, cwd=service, capture_output=True, text=True, check=False)
+    command = [str(python_for(service)), "-B", "-m", "chassis.development.resource"]
+    environment = os.environ | {"NAME": name, "FIELDS": fields, "PLURAL": plural, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=service, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert contents(service) == before
     return done.stderr.splitlines()
@@ -26,9 +31,11 @@ def test_a_service_with_a_resource_of_its_own_and_without_the_example_is_green(
     new_service: Callable[..., Path], tools: Path
 ) -> None:
     service = new_service()
-    run(service, tools, "make", "resource", "NAME=unpaid_invoice", f"FIELDS={EVERY_TYPE}")
-    run(service, tools, "make", "resource", "NAME=box", "FIELDS=label:str")
-    assert "/v1/unpaid-invoices/{unpaid_invoice_id}" in (service / "openapi.json").read_text(encoding="utf-8")
+    run(service, tools, "make", "resource", "NAME=unpaid_order_invoice", f"FIELDS={EVERY_TYPE}")
+    run(service, tools, "make", "resource", "NAME=box", "FIELDS=label:str, width:int")
+    run(service, tools, "make", "resource", "NAME=domain", "PLURAL=domains", "FIELDS=host_name:str")
+    path = "/v1/unpaid-order-invoices/{unpaid_order_invoice_id}"
+    assert path in (service / "openapi.json").read_text(encoding="utf-8")
     run(service, tools, "make", "remove-example")
     for file in ("openapi.json", "README.md", "app/routes.py", "deploy/values.yaml"):
         assert "v1/items" not in (service / file).read_text(encoding="utf-8")
@@ -51,10 +58,14 @@ def test_the_example_stays_while_there_is_nothing_else(service: Path) -> None:
         ("unpaid-invoice", "NAME=unpaid-invoice: should be snake_case"),
         ("2nd_invoice", "NAME=2nd_invoice: should be snake_case"),
         ("", "NAME=: should be snake_case"),
-        ("i" * 41, f"NAME={'i' * 41}: should be snake_case: lower-case words, a letter first, at most 40 characters"),
+        ("i" * 21, f"NAME={'i' * 21}: should be snake_case: lower-case words, a letter first, at most 20 characters"),
         ("invoices", "NAME=invoices: should be one thing, not several"),
         ("class", "NAME=class: is a reserved word of Python"),
-        ("page", "NAME=page: is a name that the files of every resource use"),
+        ("page", "NAME=page: is a name that Python or the files of every resource use"),
+        ("type", "NAME=type: is a name that Python or the files of every resource use"),
+        ("reference", "NAME=reference: would have a table that is called references, a reserved word of SQL"),
+        ("idempotency_key", "NAME=idempotency_key: chassis/migrations/versions/0001_create_idempotency_keys.py makes"),
+        ("$(touch x)", "NAME=$(touch x): should be snake_case"),
         ("item", "NAME=item: app/items is there already"),
         ("route", "NAME=route: app/routes.py is there already"),
     ],
@@ -73,6 +84,8 @@ def test_fields_that_cannot_be_used_are_all_refused_with_their_rules(service: Pa
         "totalCents:int": "should be snake_case",
         "id:int": "is there already",
         "order:int": "is a reserved word of SQL",
+        "lateral:int": "is a reserved word of SQL",
+        "xmin:float": "is a column that PostgreSQL gives every table",
         "lambda:int": "is a reserved word of Python",
         "date:date": "is the name of a type",
         "model_name:str": "is a name that pydantic's models use",
@@ -87,8 +100,38 @@ def test_fields_that_cannot_be_used_are_all_refused_with_their_rules(service: Pa
     assert told == ["  FIELDS: should name at least one field, each as name:type"]
 
 
+def test_what_is_in_the_way_of_the_example_s_removal_is_told_and_nothing_is_removed(
+    new_service: Callable[..., Path], tools: Path
+) -> None:
+    service = new_service()
+    run(service, tools, "make", "resource", "NAME=box", "FIELDS=label:str")
+    routes = service / "app" / "routes.py"
+    text = routes.read_text(encoding="utf-8")
+    routes.write_text(f"{text}\nMORE = items.read_item\n", encoding="utf-8")
+    before = contents(service)
+    with pytest.raises(AssertionError, match="says more of items than routes"):
+        run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
+    assert contents(service) == before
+    routes.write_text(text, encoding="utf-8")
+    run(service, tools, "make", "remove-example")
+    run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # the team's own
+    before = contents(service)
+    with pytest.raises(AssertionError, match="The example is gone already"):
+        run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
+    assert contents(service) == before
+
+
+def test_a_service_that_does_not_start_is_left_alone(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    (service / "app" / "settings.py").write_text("import nope\n", encoding="utf-8")
+    told = refusal(service, "invoice", "number:str")
+    assert "does not start" in told[0]
+    assert "No module named 'nope'" in told[-1]
+
+
 def test_a_contents_page_without_its_list_is_left_alone(new_service: Callable[..., Path]) -> None:
     service = new_service()
     routes = service / "app" / "routes.py"
     routes.write_text(routes.read_text(encoding="utf-8").replace("ROUTES: list", "ALL: list"), encoding="utf-8")
+    (service / "app" / "__main__.py").write_text("", encoding="utf-8")  # which would not start otherwise
     assert "no list that is called ROUTES" in refusal(service, "invoice", "number:str")[0]

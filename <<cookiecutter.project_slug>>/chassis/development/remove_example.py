@@ -19,13 +19,11 @@ _README = ROOT / "README.md"
 
 def main() -> None:
     """Removes them from app, migrations, tests, the chart's values and the README; says where else they are named."""
-    if not _FOLDER.is_dir():
-        sys.exit("There is no app/items: the example is gone already.")
-    if not [file for file in SERVICE.versions.glob("*.py") if file != _MIGRATION]:
-        sys.exit('The example is all that this service does. Begin with your own: make resource NAME=… FIELDS="…"')
+    if not (_FOLDER.is_dir() and _MIGRATION.is_file()):
+        sys.exit(f"The example is gone already: it is {_FOLDER.relative_to(ROOT)} with {_MIGRATION.relative_to(ROOT)}.")
     try:
         changed = routes.without_routes_of(_ITEMS, routes.FILE.read_text("utf-8"))
-    except (routes.RoutesError, SyntaxError) as error:
+    except routes.RoutesError as error:
         sys.exit(f"Nothing was removed. {error}")
     routes.FILE.write_text(changed, "utf-8")
     shutil.rmtree(_FOLDER)

@@ -1,5 +1,6 @@
 """`make resource`: checks what was asked for, and then writes all of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from chassis.development.resource import routes
 from chassis.development.resource.fields import TYPES, Field
 from chassis.development.resource.names import Names, rule_for_field, rule_for_resource
 from chassis.project import ROOT
-from chassis.schema import SERVICE, read_revisions
+from chassis.schema import HISTORIES, SERVICE, read_revisions
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _USAGE = 'make resource NAME=invoice FIELDS="number:str total_cents:int due:date paid:bool"'
@@ -22,15 +23,20 @@ _LONGEST_LINE = 100
 
 def main() -> None:
     """Writes a resource, or says every reason why not and writes nothing."""
-    name, asked = sys.argv[1], sys.argv[2].split()
-    names = Names(name)
-    mistakes = [*_mistakes_in(name, asked), *(_in_the_way(names) if rule_for_resource(name) is None else [])]
+    names = Names(os.environ.get("NAME", ""), os.environ.get("PLURAL", ""))
+    asked = os.environ.get("FIELDS", "").replace(",", " ").split()
+    mistakes = [*_mistakes_in(names, asked), *(_in_the_way(names) if rule_for_resource(names) is None else [])]
     if mistakes:
         sys.exit("\n".join(["Nothing was written. Please change:", *mistakes, f"For example: {_USAGE}"]))
+    started = subprocess.run(
+        [sys.executable, "-m", "app", "openapi"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if started.returncode:
+        sys.exit(f"Nothing was written, as the service itself does not start:\n{started.stderr.strip()}")
     fields = [Field(field, TYPES[kind]) for field, _, kind in (each.partition(":") for each in asked)]
     try:
         changed = routes.with_routes_of(names, routes.FILE.read_text(encoding="utf-8"))
-    except (routes.RoutesError, SyntaxError) as error:
+    except routes.RoutesError as error:
         sys.exit(f"Nothing was written. {error}")
     texts = _texts(names, fields)
     for file, text in texts.items():
@@ -48,10 +54,10 @@ def format_files(files: Iterable[Path]) -> None:
         subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *files], cwd=ROOT, check=True)
 
 
-def _mistakes_in(name: str, asked: Iterable[str]) -> list[str]:
+def _mistakes_in(names: Names, asked: Iterable[str]) -> list[str]:
     found = []
-    if rule := rule_for_resource(name):
-        found.append(f"  NAME={name}: {rule}")
+    if rule := rule_for_resource(names):
+        found.append(f"  NAME={names.one}: {rule}")
     seen = set[str]()
     for each in asked:
         field, _, kind = each.partition(":")
@@ -75,7 +81,8 @@ def _in_the_way(names: Names) -> list[str]:
         ROOT / "app" / f"{names.many}.py",
         ROOT / "tests" / "app" / f"test_{names.many}.py",
     ]
-    made = [each for each in SERVICE.versions.glob("*.py") if f"CREATE TABLE {names.many} " in each.read_text("utf-8")]
+    revisions = [file for history in HISTORIES for file in history.versions.glob("*.py")]
+    made = [file for file in revisions if f"CREATE TABLE {names.many} " in file.read_text("utf-8")]
     return [
         *(f"  NAME={names.one}: {file.relative_to(ROOT)} is there already" for file in files if file.exists()),
         *(f"  NAME={names.one}: {file.relative_to(ROOT)} makes a table of this name already" for file in made),

@@ -26,7 +26,7 @@ async def insert_${names.one}(database: Database, fields: ${names.model}Fields) 
 
 async def select_${names.many}(database: Database, query: ${names.model}Query) -> list[${names.model}]:
     """One ${names.words} more than the page holds tells that there is a next page."""
-    after = query.position(int) or (0,)
+    after = query.position(int) or (0,)  # ids begin at 1
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM ${names.many} WHERE id > $1 ORDER BY id LIMIT $2", *after, query.limit + 1
     )

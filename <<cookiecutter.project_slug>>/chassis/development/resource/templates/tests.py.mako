@@ -40,7 +40,8 @@ OF_OTHER_RELEASES: set[str] = set()
 async def test_the_model_has_the_columns_of_the_table(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     columns = await connection.fetch(
-        "SELECT column_name, is_nullable FROM information_schema.columns WHERE table_name = '${names.many}'"
+        "SELECT column_name, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_name = '${names.many}'"
     )
     await connection.close()
     nullable = {row["column_name"]: row["is_nullable"] == "YES" for row in columns}
