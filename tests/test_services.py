@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.answers import matrix
-from tests.services import environment_for, run
+from tests.services import python_for, run
 
 
 def ids(answers: dict[str, str]) -> str:
@@ -36,9 +36,7 @@ def test_its_hooks_pass_on_its_first_commit(
     service = new_service(**answers)
     run(service, tools, "git", "init", "--quiet")
     run(service, tools, "git", "add", "--all")
-    said = run(
-        service, tools, str(environment_for(service) / "bin" / "pre-commit"), "run", "--all-files", "--color=never"
-    )
+    said = run(service, tools, str(python_for(service).parent / "pre-commit"), "run", "--all-files", "--color=never")
     assert "Failed" not in said
     assert said.count("Passed") == 6, said
 
@@ -76,7 +74,7 @@ def test_its_tests_pass_on_an_older_postgresql_that_they_are_given(
         "    assert asyncio.run(names(url)) == before == ['postgres', 'template0', 'template1']\n"
         "sys.exit(done.returncode)\n"
     )
-    python = str(environment_for(service) / "bin" / "python")
+    python = str(python_for(service))
     said = run(service, tools, python, "-c", program, POSTGRES_VERSION="16")
     assert "version 16." in said
     assert " passed" in said
