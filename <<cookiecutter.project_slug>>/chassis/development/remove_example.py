@@ -18,7 +18,7 @@ _README = ROOT / "README.md"
 
 
 def main() -> None:
-    """Removes them from app, migrations, tests, the chart's values and the README; says where else they are named."""
+    """Removes them from app, migrations, tests, the chart's values and the README; or nothing, and says why."""
     if not (_FOLDER.is_dir() and _MIGRATION.is_file()):
         sys.exit(f"The example is gone already: it is {_FOLDER.relative_to(ROOT)} with {_MIGRATION.relative_to(ROOT)}.")
     try:
