@@ -408,4 +408,4 @@ def test_no_figure_of_the_page_or_the_readme_is_typed_by_hand() -> None:
     assert page == report.page(Results.load(KEPT), pictures)
     readme_text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert readme_text == readme.renewed(readme_text, Results.load(KEPT))
-    assert KEPT.stat().st_size < 2_500_000
+    assert KEPT.stat().st_size < 2_100_000

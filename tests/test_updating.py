@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,24 +11,12 @@ import pytest
 from uv import find_uv_bin
 
 from tests.baking import bake, contents, copy_what_git_would_commit, own_settings
+from tests.git import commit, git, repository
 from tests.releases import releases, write_release
 from tests.services import run
 
 ANSWERS = {"project_name": "Book Service", "ci": "gitlab", "python_version": "3.13"}
 MADE = {"openapi.json", "requirements.txt", "requirements-dev.txt", "requirements-migrations.txt"}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", *arguments],
-        cwd=folder, check=True, stdout=subprocess.PIPE, text=True,
-    ).stdout  # fmt: skip
-
-
-def commit(folder: Path) -> str:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "x")
-    return git(folder, "rev-parse", "HEAD").strip()
 
 
 @pytest.fixture(scope="module", params=releases().items(), ids=lambda release: release[0])
@@ -103,9 +90,8 @@ def unmerged(service: Path) -> list[str]:
 def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], tmp_path: Path, tools: Path) -> None:
     template, released = history
     service = cruft.create(str(template), tmp_path, checkout=released, no_input=True, extra_context=dict(ANSWERS))
-    git(service, "init", "--quiet", "--initial-branch=main")
     change_as_a_team_does(service)
-    commit(service)
+    repository(service)
     before = contents(service)
 
     assert cruft.update(service, checkout="main", skip_apply_ask=True)
@@ -131,8 +117,7 @@ def test_a_service_that_was_baked_without_cruft_joins(
     git(template, "checkout", "--quiet", released)
     service = bake(template, tmp_path, ANSWERS)
     git(template, "checkout", "--quiet", "main")
-    git(service, "init", "--quiet", "--initial-branch=main")
-    commit(service)
+    repository(service)
 
     assert cruft.link(str(template), service, checkout=released, extra_context=dict(ANSWERS))
     commit(service)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import cruft
@@ -10,24 +9,9 @@ import pytest
 
 from tests.answers import ODD_TEXTS
 from tests.baking import SERVICE, own_settings
+from tests.git import commit, git, repository
 
 ANSWERS = {**ODD_TEXTS, "project_slug": "items-service", "gunicorn": "yes", "ci": "gitlab", "license": "Apache-2.0"}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    finished = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return finished.stdout
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "x")
-
-
-def repository(folder: Path) -> Path:
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    commit(folder)
-    return folder
 
 
 def append(path: Path, text: str) -> None:

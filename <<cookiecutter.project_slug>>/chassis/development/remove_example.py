@@ -4,8 +4,8 @@ import re
 import shutil
 import sys
 
+from chassis.development.formatting import format_files
 from chassis.development.resource import routes
-from chassis.development.resource.__main__ import format_files
 from chassis.development.resource.names import Names
 from chassis.project import ROOT
 from chassis.schema import SERVICE

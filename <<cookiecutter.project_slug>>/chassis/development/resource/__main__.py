@@ -10,6 +10,7 @@ from typing import Any
 
 from mako.template import Template  # type: ignore[import-untyped]
 
+from chassis.development.formatting import format_files
 from chassis.development.resource import routes
 from chassis.development.resource.fields import TYPES, Field
 from chassis.development.resource.names import Names, rule_for_field, rule_for_resource
@@ -46,12 +47,6 @@ def main() -> None:
     format_files([*texts, routes.FILE])
     for file in [*texts, routes.FILE]:
         print(f"wrote {file.relative_to(ROOT)}")
-
-
-def format_files(files: Iterable[Path]) -> None:
-    """Formats files as `make format` does."""
-    for command in (["format"], ["check", "--fix", "--exit-zero"], ["format"]):  # lines that are long are broken before
-        subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *files], cwd=ROOT, check=True)
 
 
 def _mistakes_in(names: Names, asked: Iterable[str]) -> list[str]:
