@@ -66,6 +66,12 @@ lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own c
 secrets: $(VENV)/.ready-dev ## look for secrets in what Git tracks; a line that is none ends in "kingfisher:ignore"
 	@git grep --null --files-with-matches -e '' | xargs -0 $(VENV)/bin/kingfisher scan --git-history none --no-validate --no-update-check --redact --quiet --
 
+.PHONY: audit
+audit: $(VENV)/.ready-dev ## look for known vulnerabilities in the locks of what runs: cookiecutter's, services' and their developers'; fails where it cannot ask
+	@cd '<<cookiecutter.project_slug>>' && for lock in ../requirements-dev.txt requirements-gunicorn-dev.txt; do \
+		echo "audit: $$lock"; \
+		$(abspath $(RUN)) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock"; done
+
 .PHONY: format
 format: $(VENV)/.ready-dev ## format the code and mend what can be mended
 	@$(RUN) -m ruff check --fix --exit-zero --quiet .

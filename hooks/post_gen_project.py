@@ -13,7 +13,11 @@ GUNICORN_LOCKS = {
     "requirements-gunicorn.txt": "requirements.txt",
     "requirements-gunicorn-dev.txt": "requirements-dev.txt",
 }
-PIPELINES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("ci", "delivery", "dependencies", "deploy")]
+PIPELINES = {
+    "github": [*WORKFLOWS, ".github/dependabot.yml", ".github/zizmor.yml"],
+    "gitlab": [".gitlab-ci.yml", "renovate.json"],
+}
 LICENSES = {license_id: f"LICENSE.{license_id}" for license_id in ("MIT", "Apache-2.0", "LicenseRef-Proprietary")}
 # Copied along when the template is a folder that somebody worked in.
 CACHES = {"__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -23,7 +27,7 @@ def choose(answers: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
     """What to remove, and what to rename."""
     renamed = {LICENSES[answers["license"]]: "LICENSE"}
     removed = [path for license_id, path in LICENSES.items() if license_id != answers["license"]]
-    removed += [path for pipeline, path in PIPELINES.items() if pipeline != answers["ci"]]
+    removed += [path for pipeline, paths in PIPELINES.items() if pipeline != answers["ci"] for path in paths]
     if answers["gunicorn"] == "yes":
         renamed |= GUNICORN_LOCKS
     else:

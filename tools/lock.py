@@ -34,6 +34,7 @@ def main() -> None:
     """Refreshes all locks."""
     development = lock_both(ROOT, ROOT)
     lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # it pins what others want newer
+    lock(ROOT, ROOT / "requirements-oldest.txt", "--group", "oldest", *_UPGRADE)
     lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
@@ -44,8 +45,9 @@ def main() -> None:
             project = Path(folder)
             (project / "pyproject.toml").write_text(template.render(cookiecutter=answers), encoding="utf-8")
             development = lock_both(project, SERVICE, suffix)
-            target = SERVICE / "requirements-migrations.txt"  # the same for both
-            lock(project, target, "--group", "migrations", "--constraint", str(development))
+            for group in ("migrations", "test"):  # the same for both
+                target = SERVICE / f"requirements-{group}.txt"
+                lock(project, target, "--group", group, "--constraint", str(development))
     # What the service uses, too, is compared with it at the same version.
     peers = ROOT / "benchmarks" / "peers" / "requirements.txt"
     lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), *_UPGRADE)

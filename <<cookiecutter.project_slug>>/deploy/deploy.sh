@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs or upgrades this service with Helm, which takes back what fails. `make deploy` calls it.
-# From there come NAME, IMAGE, TAG and HELM, and from whoever calls make ENV, PROFILE and NAMESPACE.
+# From there come NAME, IMAGE, TAG and HELM, and from whoever calls make ENV, PROFILE and NAMESPACE; from a pipeline SIGNER and
+# SIGNER_ISSUER, who has to have signed the image: the identity and the issuer in the signature's certificate.
 set -euo pipefail
-: "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}"
+: "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}" "${SIGNER:=}" "${SIGNER_ISSUER:=}"
 
 refuse() { echo "deploy: $1" >&2; exit 2; }
 names() { (cd "$1" && ls ./*.yaml) | sed 's|^\./||; s/[.]yaml$//; /^values$/d' | xargs; }
@@ -18,6 +19,14 @@ case $ENV:$TAG in
     refuse "TAG=$TAG stands for no commit, so nobody could go back to it: commit, or name a TAG that was pushed." ;;
 esac
 
+# By the digest that was signed, whatever the tag names a moment later.
+digest=
+if [ -n "$SIGNER" ]; then
+  signed=$(cosign verify --output json --certificate-identity "$SIGNER" --certificate-oidc-issuer "$SIGNER_ISSUER" "$IMAGE:$TAG") ||
+    refuse "$IMAGE:$TAG is not signed by $SIGNER."
+  digest=$(sed -n 's/.*"docker-manifest-digest":"\(sha256:[0-9a-f]*\)".*/\1/p' <(echo "$signed"))
+fi
+
 # The cluster that is shown is given to Helm, so it is the one that is meant.
 context=${HELM_KUBECONTEXT:-$(kubectl config current-context 2>/dev/null || true)}
 namespace=${NAMESPACE:-$("$HELM" env HELM_NAMESPACE)}
@@ -32,7 +41,7 @@ if ! (
   set -x
   "$HELM" upgrade --install "$NAME" chart \
     --values deploy/values.yaml --values "deploy/$ENV.yaml" ${PROFILE:+--values "chart/profiles/$PROFILE.yaml"} \
-    --set-string "image.tag=$TAG" \
+    --set-string "image.tag=$TAG" ${digest:+--set-string "image.digest=$digest"} \
     --namespace "$namespace" ${NAMESPACE:+--create-namespace} ${context:+--kube-context "$context"} \
     "$take_back" --timeout 5m
 ); then

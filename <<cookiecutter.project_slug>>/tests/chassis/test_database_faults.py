@@ -287,6 +287,7 @@ def _postmaster(server: str) -> int:
     return int(Path(folder, "data", "postmaster.pid").read_text(encoding="utf-8").split()[0])
 
 
+@pytest.mark.development
 async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: str) -> None:
     service = await _own(start, server)
     leaving = await start(database_url=service.application.settings.database_url, **TIMEOUTS)

@@ -20,6 +20,7 @@ from chassis.project import ROOT
 from tests.chassis.processes import PATIENCE_SECONDS, free_port
 from tests.databases import drop_database, make_database
 
+pytestmark = pytest.mark.development
 RUN = [sys.executable, "-m", "chassis.development.run"]
 HOLD = (
     "import sys, time\nfrom chassis.development.postgres import embedded_postgres\n"

@@ -8,9 +8,12 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
+import pytest
+
 from chassis.project import ROOT
 from tests.chassis.processes import service_process
 
+pytestmark = pytest.mark.development
 # `make fuzz` asks for more: this many for each operation and phase, always the same ones.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
 

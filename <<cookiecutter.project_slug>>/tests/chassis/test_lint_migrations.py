@@ -8,6 +8,7 @@ from chassis.development import lint_migrations
 from chassis.schema import HISTORIES
 from tests.chassis.histories import write_history
 
+pytestmark = pytest.mark.development
 ADD_REQUIRED = "ALTER TABLE items ADD COLUMN colour text NOT NULL"
 
 

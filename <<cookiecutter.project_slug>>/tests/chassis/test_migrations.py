@@ -7,7 +7,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from chassis.errors import MigrationError
 from chassis.migrate import migrate
 from chassis.migrations.render import render
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, SERVICE, History, Revisions, read_revisions
+from chassis.schema import HISTORIES, RENDERED, SERVICE, History, Revisions, read_revisions
 from tests.chassis.histories import write_history
 from tests.chassis.processes import PATIENCE_SECONDS, service_process
 from tests.databases import drop_database, make_database
@@ -56,6 +56,17 @@ async def empty_url(server_url: str) -> AsyncIterator[str]:
     url = await make_database(server_url)
     yield url
     await drop_database(server_url, url)
+
+
+@pytest.fixture
+def use_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has migrations run revisions that do this, in the place of the service's, rendered now as in development."""
+
+    def use(*upgrades: str) -> None:
+        monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, *upgrades)])
+        monkeypatch.setattr("chassis.migrate.RENDERED", tmp_path / "none")
+
+    return use
 
 
 @asynccontextmanager
@@ -100,18 +111,16 @@ ALTER = 'op.execute("ALTER TABLE t ADD b text")'
 INDEX = 'with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX CONCURRENTLY t_a ON t (a)")'
 
 
-async def test_of_ten_at_once_one_runs_and_all_succeed(
-    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_ten_at_once_one_runs_and_all_succeed(empty_url: str, use_history: Callable[..., None]) -> None:
     """The one creates an index, which waits for the transactions of all others: those of the nine, if they had one.
 
     It waits for the writer's, longer than a migration may wait for a lock, until the nine have come.
     """
     timeout = 0.1
     settings = Settings(database_url=SecretStr(empty_url), migration_lock_timeout_seconds=timeout)
-    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE)])
+    use_history(CREATE)
     await migrate(settings)
-    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE, INDEX, ALTER)])
+    use_history(CREATE, INDEX, ALTER)
     with capture_logs() as logs:
         async with (
             asyncio.timeout(PATIENCE_SECONDS),
@@ -130,13 +139,13 @@ async def test_of_ten_at_once_one_runs_and_all_succeed(
 
 
 async def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_requests_through(
-    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, use_history: Callable[..., None]
 ) -> None:
     timeout = 0.5
     settings = Settings(database_url=SecretStr(empty_url), migration_lock_timeout_seconds=timeout)
-    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE)])
+    use_history(CREATE)
     await migrate(settings)
-    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, CREATE, ALTER)])
+    use_history(CREATE, ALTER)
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
         _connection(empty_url) as old,
@@ -158,10 +167,10 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_requests_thro
 
 
 async def test_what_a_failed_revision_did_outside_of_its_transaction_is_told(
-    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, use_history: Callable[..., None]
 ) -> None:
     fail = 'op.execute("SELECT 1 / 0")'
-    monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, f"{CREATE}\n{INDEX}\n{fail}")])
+    use_history(f"{CREATE}\n{INDEX}\n{fail}")
     with pytest.raises(MigrationError, match="before that stays: division by zero"):
         await migrate(Settings(database_url=SecretStr(empty_url)))
     assert await _value(empty_url, "SELECT 't_a'::regclass::text") == "t_a"
@@ -207,7 +216,7 @@ async def test_a_revision_that_is_not_there_to_go_back_to_is_refused_with_those_
 async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path) -> None:
     """`make migration` writes an empty one; applied as it is, its SQL of tomorrow would never run."""
     copy = tmp_path / "service"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build", RENDERED.name))
     environment = os.environ | {"DATABASE_URL": empty_url}
     for command, status in (("chassis.development.migration", 0), ("app", 1)):
         arguments = ["add a column"] if status == 0 else ["migrate"]

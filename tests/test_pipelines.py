@@ -1,0 +1,170 @@
+"""The pipelines, of services and of the template: what can be known of them without running them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import TOOLS
+
+# What a change has to pass and how it is delivered, whoever's pipeline it is.
+COMMANDS = {
+    "audit", "check", "deploy", "image-archive", "image-test", "licenses", "lock", "openapi", "publish",
+    "rolling-upgrade", "secrets", "test",
+}  # fmt: skip
+ACTION = re.compile(r"uses: (\S+)(.*)")
+
+
+@pytest.fixture(scope="session", params=["service", "template"])
+def repository(request: pytest.FixtureRequest, new_service: Callable[..., Path], template: Path) -> Path:
+    """A repository with workflows."""
+    return new_service(ci="github") if request.param == "service" else template
+
+
+@pytest.fixture(scope="session")
+def gitlab_service(new_service: Callable[..., Path]) -> Path:
+    """A service with a pipeline of GitLab's."""
+    return new_service(ci="gitlab")
+
+
+def workflows(repository: Path) -> dict[str, dict[str, Any]]:
+    return {
+        path.name: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        for path in (repository / ".github" / "workflows").glob("*.yml")
+    }
+
+
+def jobs(repository: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, workflow in workflows(repository).items():
+        yield from ((f"{name}: {job}", definition) for job, definition in workflow["jobs"].items())
+
+
+def passes(*command: str | Path, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def tool(name: str) -> Path:
+    """A program of this environment's."""
+    return Path(sys.executable).with_name(name)
+
+
+def test_actionlint_finds_nothing(repository: Path) -> None:
+    actionlint = shutil.which("actionlint", path=os.pathsep.join([str(TOOLS), os.environ["PATH"]]))
+    if not actionlint and not os.environ.get("REQUIRE_ACTIONLINT"):
+        pytest.skip("needs actionlint")
+    assert actionlint, "REQUIRE_ACTIONLINT is set, and there is no actionlint"
+    # By name, and from where they lie: then it reads the workflows that they call.
+    files = sorted((repository / ".github" / "workflows").glob("*.yml"))
+    passes(actionlint, "-shellcheck=", *files, cwd=repository)
+
+
+def test_zizmor_finds_nothing(repository: Path) -> None:
+    passes(tool("zizmor"), "--offline", "--no-progress", repository / ".github", cwd=repository)
+
+
+def test_actions_are_pinned_by_commit_with_their_version_beside(repository: Path) -> None:
+    for file in (repository / ".github" / "workflows").glob("*.yml"):
+        for action, comment in ACTION.findall(file.read_text(encoding="utf-8")):
+            if not action.startswith("./"):
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), f"{file.name}: {action}"
+                assert re.fullmatch(r" # v[0-9]+\.[0-9]+\.[0-9]+", comment), f"{file.name}: {action}"
+
+
+def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
+    """Nor does it build: what it publishes was built where nothing can be published."""
+    for workflow in workflows(repository).values():
+        assert "write" not in str(workflow["permissions"])
+    writing = {name: job for name, job in jobs(repository) if "write" in str(job.get("permissions"))}
+    assert writing
+    for name, job in writing.items():
+        for step in job["steps"]:
+            assert "setup-python" not in step.get("uses", ""), name
+            assert not re.search(r"\bpip |\bpipx |^ *make (?!publish)", step.get("run", ""), re.MULTILINE), name
+
+
+def test_every_job_ends(repository: Path) -> None:
+    for name, job in jobs(repository):
+        assert "timeout-minutes" in job or "uses" in job, name
+
+
+@pytest.mark.parametrize(
+    ("ci", "file", "schema"),
+    [
+        ("github", ".github/dependabot.yml", "dependabot"),
+        ("gitlab", ".gitlab-ci.yml", "gitlab-ci"),
+        ("gitlab", "renovate.json", "renovate"),
+        ("", "renovate.json", "renovate"),
+    ],
+)
+def test_what_has_a_schema_fits_it(
+    new_service: Callable[..., Path], template: Path, ci: str, file: str, schema: str
+) -> None:
+    folder = new_service(ci=ci) if ci else template
+    passes(tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", folder / file, cwd=folder)
+
+
+def test_what_is_new_waits_a_week(new_service: Callable[..., Path], template: Path) -> None:
+    """It may still be taken back, or turn out to be somebody else's."""
+    dependabot = yaml.safe_load((new_service(ci="github") / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
+    assert {update["cooldown"]["default-days"] for update in dependabot["updates"]} == {7}
+    for folder in (new_service(ci="gitlab"), template):
+        assert json.loads((folder / "renovate.json").read_text(encoding="utf-8"))["minimumReleaseAge"] == "7 days"
+
+
+def test_gitlab_s_jobs_are_there_for_what_they_name(gitlab_service: Path) -> None:
+    """What the schema cannot see: the stages, needs and templates that a job names, none without rules."""
+    pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    every = {
+        name: job for name, job in pipeline.items() if isinstance(job, dict) and name not in {"variables", "workflow"}
+    }
+    for name, job in every.items():
+        extends = job.get("extends", [])
+        for other in [*([extends] if isinstance(extends, str) else extends), *job.get("needs", [])]:
+            assert other in every, f"{name}: {other}"
+        assert name.startswith(".") or _own(every, job, "stage") in pipeline["stages"], name
+        assert name.startswith(".") or _own(every, job, "rules"), name
+        assert name.startswith(".") or _own(every, job, "script"), name
+
+
+def _own(every: dict[str, dict[str, Any]], job: dict[str, Any], key: str) -> Any:
+    """A key of a job, or of what it extends, the last one first."""
+    extends = job.get("extends", [])
+    bases = [extends] if isinstance(extends, str) else extends
+    return job.get(key) or next((found for base in reversed(bases) if (found := _own(every, every[base], key))), None)
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_both_do_the_same_by_commands_that_a_person_has_too(new_service: Callable[..., Path], ci: str) -> None:
+    service = new_service(ci=ci)
+    files = [service / ".gitlab-ci.yml"] if ci == "gitlab" else [*(service / ".github" / "workflows").glob("*.yml")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    said = " ".join(re.findall(r"(?:^|run: |script: |- |then ) *make ((?:[a-z-]+ ?)+)", text, re.MULTILINE)).split()
+    assert {*said} - {"chart"} == COMMANDS  # GitLab's image of Python has no Helm for `make check`
+    targets = re.findall(r"^([a-z-]+):.*##", (service / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*targets} > COMMANDS
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_nothing_is_deployed_by_the_first_push(new_service: Callable[..., Path], ci: str) -> None:
+    """Before somebody has said who approves, an environment that GitHub makes on its own has no protection."""
+    service = new_service(ci=ci)
+    if ci == "gitlab":
+        pipeline = yaml.safe_load((service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+        for name in ("development", "staging", "production"):
+            [rule] = _own(pipeline, pipeline[name], "rules")
+            assert '$DEPLOY == "true"' in rule["if"]
+            assert rule.get("when", "") == ("" if name == "development" else "manual")
+    else:
+        delivery = workflows(service)["delivery.yml"]["jobs"]
+        assert delivery["development"]["if"] == "vars.DEPLOY == 'true'"
+        assert delivery["staging"]["needs"] == "development"  # one that is skipped takes those along that need it
+        assert delivery["production"]["needs"] == "staging"

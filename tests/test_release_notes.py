@@ -1,0 +1,29 @@
+"""What is published as the notes of a release, or stops it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.baking import REPOSITORY
+from tests.releases import releases, write_release
+from tools.release_notes import notes
+
+
+def test_a_release_s_notes_are_its_section_of_the_changelog(tmp_path: Path) -> None:
+    for version, commit in releases().items():
+        folder = tmp_path / version
+        folder.mkdir()
+        write_release(commit, folder)
+        said = notes(version, folder)
+        assert said.startswith("- ")
+        assert "\n## " not in said
+        headings = re.findall(r"^## (.*)", (folder / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+        assert any(heading.startswith(f"{version} (") for heading in headings)
+
+
+def test_what_is_no_release_has_none_and_is_told_all_that_is_wrong() -> None:
+    with pytest.raises(
+        ValueError, match=r"_version is .*; pyproject.toml.* is .*; chart/Chart.yaml.* is .*; CHANGELOG"
+    ):
+        notes("99.0.0", REPOSITORY)

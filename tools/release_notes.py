@@ -1,0 +1,49 @@
+"""The notes of a release: `python tools/release_notes.py 0.2.0` prints what CHANGELOG.md says of it.
+
+Everything that names the version has to agree first, as a release cannot be taken back.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def notes(version: str, root: Path = ROOT) -> str:
+    """What the changelog says of the release, in Markdown.
+
+    Raises:
+        ValueError: it says nothing, or a file names another version; the message names all that is wrong.
+    """
+    chart = (root / "chart" / "Chart.yaml").read_text(encoding="utf-8")
+    named = {
+        "cookiecutter.json, _version": json.loads((root / "cookiecutter.json").read_text(encoding="utf-8"))["_version"],
+        "pyproject.toml, version": tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "version"
+        ],
+        "chart/Chart.yaml, version": "".join(re.findall(r"^version: *(\S+)", chart, re.MULTILINE)),
+    }
+    wrong = [f"{place} is {value}" for place, value in named.items() if value != version]
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {re.escape(version)} \(.*\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if not section:
+        wrong.append(f"CHANGELOG.md has no heading `## {version} (date)`")
+    if wrong or not section:
+        raise ValueError(f"This is not release {version}: {'; '.join(wrong)}.")
+    return section[1].strip()
+
+
+def main() -> None:
+    """Prints them."""
+    [_, version] = sys.argv
+    try:
+        print(notes(version))
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
