@@ -103,6 +103,58 @@ def test_what_it_gives_helm_is_the_environment_s_and_then_the_profile_s(
     assert environment_of(objects)["DATABASE_POOL_SIZE"] == "4"
 
 
+DIGEST = f"sha256:{'82299dd4' * 8}"
+# What cosign 3.1 says of an image that was signed, and what it does where nobody has signed.
+VERIFIED = (
+    f'[{{"critical":{{"identity":{{"docker-reference":"ghcr.io/a/b:1"}},"image":{{"docker-manifest-digest":"{DIGEST}"}},'
+    '"type":"https://sigstore.dev/cosign/sign/v1"},"optional":{}}]'
+)
+
+
+@pytest.fixture
+def cosign(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Puts a program in cosign's place, as a signature without a key needs Sigstore's services."""
+
+    def write(program: str) -> dict[str, str]:
+        folder = tmp_path / "cosign"
+        folder.mkdir()
+        (folder / "cosign").write_text(f'#!/bin/sh\necho cosign "$@" >&2\n{program}\n', encoding="utf-8")
+        (folder / "cosign").chmod(0o755)
+        return {"PATH": os.pathsep.join([str(folder), os.environ["PATH"]])}
+
+    return write
+
+
+def test_what_was_signed_is_deployed_by_its_digest(
+    deploy: Deploy, tools: Path, cosign: Callable[[str], dict[str, str]]
+) -> None:
+    environment = cosign(f"echo '{VERIFIED}'")
+    variables = ["SIGNER=https://example.com/delivery.yml@main", "SIGNER_ISSUER=https://example.com"]
+    said = deploy("ENV=staging", "TAG=1.0.0", f"HELM={tools / 'helm'}", *variables, **environment).stderr
+    assert (
+        "cosign verify --output json --certificate-identity https://example.com/delivery.yml@main"
+        " --certificate-oidc-issuer https://example.com ghcr.io/example-team/items-service:1.0.0\n"
+    ) in said
+    command = helm_command(said)
+    assert f"image.digest={DIGEST}" in command
+    assert "image.tag=1.0.0" in command
+    assert "image.digest" not in str(helm_command(deploy("ENV=staging", "TAG=1.0.0").stderr))
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [("exit 10", "1.0.0 is not signed by https://example.com/delivery.yml"), ("echo []", "cosign named no digest")],
+)
+def test_what_was_not_signed_is_not_deployed(
+    deploy: Deploy, tools: Path, cosign: Callable[[str], dict[str, str]], program: str, why: str
+) -> None:
+    signer = "SIGNER=https://example.com/delivery.yml"
+    done = deploy("ENV=staging", "TAG=1.0.0", f"HELM={tools / 'helm'}", signer, **cosign(program))
+    assert done.returncode != 0
+    assert why in done.stderr
+    assert "+ " not in done.stderr
+
+
 def test_a_namespace_of_one_s_own_is_made(deploy: Deploy) -> None:
     command = helm_command(deploy("ENV=staging", "TAG=1.0.0", "NAMESPACE=garden").stderr)
     assert command[command.index("--namespace") + 1] == "garden"

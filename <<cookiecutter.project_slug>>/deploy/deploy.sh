@@ -22,9 +22,11 @@ esac
 # By the digest that was signed, whatever the tag names a moment later.
 digest=
 if [ -n "$SIGNER" ]; then
+  command -v cosign >/dev/null || refuse "cosign is not installed: it looks whether $SIGNER has signed the image."
   signed=$(cosign verify --output json --certificate-identity "$SIGNER" --certificate-oidc-issuer "$SIGNER_ISSUER" "$IMAGE:$TAG") ||
     refuse "$IMAGE:$TAG is not signed by $SIGNER."
-  digest=$(sed -n 's/.*"docker-manifest-digest":"\(sha256:[0-9a-f]*\)".*/\1/p' <(echo "$signed"))
+  [[ $signed =~ sha256:[0-9a-f]{64} ]] || refuse "cosign named no digest: $signed"
+  digest=${BASH_REMATCH[0]}
 fi
 
 # The cluster that is shown is given to Helm, so it is the one that is meant.
