@@ -56,6 +56,10 @@ bench: build/environments/bench/.ready ## the benchmark of docs/benchmarks.md (h
 bench-guard: build/environments/bench/.ready ## whether a request has become dearer (2 minutes); RECORD=1 accepts what it costs now
 	@RECORD=$(RECORD) $(<D)/bin/python -m benchmarks.guard
 
+.PHONY: pictures
+pictures: build/environments/bench/.ready ## draw docs/pictures anew (5 minutes; needs chromium, and Debian's package prometheus)
+	@$(<D)/bin/python -m tools.pictures
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
 	@$(RUN) -m ruff format --check .
