@@ -52,7 +52,10 @@ def pip_for_alpine(command: str, python: str, machine: str, requirements: Path, 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize(("lock", "least"), [("requirements-gunicorn.txt", 20), ("requirements-migrations.txt", 4)])
+@pytest.mark.parametrize(
+    ("lock", "least"),
+    [("requirements-gunicorn.txt", 20), ("requirements-migrations.txt", 4), ("requirements-test.txt", 10)],
+)
 def test_every_pin_has_a_wheel_for_alpine(lock: str, least: int, python: str, machine: str, tmp_path: Path) -> None:
     pins = tmp_path / "requirements.txt"
     pins.write_text(pins_for(SERVICE / lock, python, machine), encoding="utf-8")
@@ -83,5 +86,7 @@ def test_both_locks_hold_the_same_versions_but_for_gunicorn() -> None:
     assert [pin.partition("==")[0] for pin in more] == ["gunicorn"]
     assert versions("requirements.txt") < versions("requirements-dev.txt")
     assert versions("requirements-gunicorn.txt") < versions("requirements-gunicorn-dev.txt")
-    assert versions("requirements-migrations.txt") < versions("requirements-dev.txt")
+    assert (
+        versions("requirements-migrations.txt") < versions("requirements-test.txt") < versions("requirements-dev.txt")
+    )
     assert "alembic" not in str(versions("requirements.txt"))

@@ -16,7 +16,8 @@ from tests.releases import releases, write_release
 from tests.services import run
 
 ANSWERS = {"project_name": "Book Service", "ci": "gitlab", "python_version": "3.13"}
-MADE = {"openapi.json", "requirements.txt", "requirements-dev.txt", "requirements-migrations.txt"}
+LOCKS = {f"requirements{suffix}.txt" for suffix in ("", "-dev", "-migrations", "-test")}
+MADE = {"openapi.json", *LOCKS}
 
 
 @pytest.fixture(scope="module", params=releases().items(), ids=lambda release: release[0])
