@@ -71,10 +71,10 @@ secrets: $(VENV)/.ready-dev ## look for secrets in what Git tracks; a line that 
 	@git grep --null --files-with-matches -e '' | xargs -0 $(VENV)/bin/kingfisher scan --git-history none --no-validate --no-update-check --redact --quiet --
 
 .PHONY: audit
-audit: $(VENV)/.ready-dev ## look for known vulnerabilities in the locks of what runs: cookiecutter's, services' and their developers'; fails where it cannot ask
-	@cd '<<cookiecutter.project_slug>>' && for lock in ../requirements-dev.txt requirements-gunicorn-dev.txt; do \
+audit: $(VENV)/.ready-dev ## look for known vulnerabilities in all locks; fails where it cannot ask
+	@git ls-files '*requirements*.txt' | while read -r lock; do \
 		echo "audit: $$lock"; \
-		$(abspath $(RUN)) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock"; done
+		$(RUN) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock"; done
 
 .PHONY: format
 format: $(VENV)/.ready-dev ## format the code and mend what can be mended

@@ -91,6 +91,15 @@ def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
             assert not re.search(r"\bpip |\bpipx |^ *make (?!publish)", step.get("run", ""), re.MULTILINE), name
 
 
+def test_a_called_workflow_gets_the_rights_that_its_jobs_ask_for(repository: Path) -> None:
+    """GitHub starts none of a workflow where one does not."""
+    every = workflows(repository)
+    for name, job in jobs(repository):
+        if "uses" in job:
+            for called in every[Path(job["uses"]).name]["jobs"].values():
+                assert called.get("permissions", {}).items() <= job["permissions"].items(), name
+
+
 def test_every_job_ends(repository: Path) -> None:
     for name, job in jobs(repository):
         assert "timeout-minutes" in job or "uses" in job, name
@@ -140,6 +149,19 @@ def _own(every: dict[str, dict[str, Any]], job: dict[str, Any], key: str) -> Any
     extends = job.get("extends", [])
     bases = [extends] if isinstance(extends, str) else extends
     return job.get(key) or next((found for base in reversed(bases) if (found := _own(every, every[base], key))), None)
+
+
+def test_gitlab_s_tokens_are_not_where_packages_code_runs(gitlab_service: Path) -> None:
+    pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    trusted = {name: job for name, job in pipeline.items() if "id_tokens" in job or "LOCK_TOKEN" in str(job)}
+    assert [*trusted] == ["publish", "merge-request"]
+    for job in trusted.values():
+        assert not re.search(r"make (?!publish)|pip ", str(job["script"]))
+
+
+def test_gitlab_s_docker_is_found_by_the_name_that_its_client_asks_for(gitlab_service: Path) -> None:
+    pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    assert pipeline[".docker"]["services"][0]["alias"] == "docker"
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pushes the images of all architectures as they were built and tested, build/image-*/image.tar, under one tag, and signs that.
-# `make publish` calls it, in a pipeline, with IMAGE and TAG.
+# `make publish` calls it, in a pipeline, with IMAGE and TAG. What is signed is told by digests from here, not by the registry's tags.
 set -euo pipefail
 shopt -s nullglob
 
@@ -15,14 +15,16 @@ done
 
 images=()
 for archive in "${archives[@]}"; do
-  image=$IMAGE:$TAG-$(basename "${archive%/image.tar}" | sed 's/^image-//')
-  echo "publish: $image"
+  folder=${archive%/image.tar}
+  echo "publish: $IMAGE:$TAG-${folder#build/image-}"
   # With its attestations, and no byte of it changed.
-  skopeo copy --quiet --all --preserve-digests --retry-times 3 "oci-archive:$archive" "docker://$image"
-  images+=("$image")
+  skopeo copy --quiet --all --preserve-digests --retry-times 3 --digestfile "$folder/digest" \
+    "oci-archive:$archive" "docker://$IMAGE:$TAG-${folder#build/image-}"
+  images+=("$IMAGE@$(cat "$folder/digest")")
 done
 
-docker buildx imagetools create --progress plain --tag "$IMAGE:$TAG" "${images[@]}"
-digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$IMAGE:$TAG")
+docker buildx imagetools create --progress plain --metadata-file build/index.json --tag "$IMAGE:$TAG" "${images[@]}"
+[[ $(cat build/index.json) =~ \"digest\":\ *\"(sha256:[0-9a-f]{64})\" ]] || refuse "buildx named no digest: $(cat build/index.json)"
+digest=${BASH_REMATCH[1]}
 echo "publish: $IMAGE:$TAG is $digest"
 cosign sign --yes "$IMAGE@$digest"
