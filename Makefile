@@ -74,7 +74,8 @@ secrets: $(VENV)/.ready-dev ## look for secrets in what Git tracks; a line that 
 audit: $(VENV)/.ready-dev ## look for known vulnerabilities in all locks; fails where it cannot ask
 	@git ls-files '*requirements*.txt' | while read -r lock; do \
 		echo "audit: $$lock"; \
-		$(RUN) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock"; done
+		$(RUN) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock" || { \
+			echo "audit: FAILED. A traceback says that osv.dev did not answer; a table says what it found: make lock." >&2; exit 1; }; done
 
 .PHONY: format
 format: $(VENV)/.ready-dev ## format the code and mend what can be mended

@@ -143,13 +143,16 @@ def test_what_was_signed_is_deployed_by_its_digest(
 
 @pytest.mark.parametrize(
     ("program", "why"),
-    [("exit 10", "1.0.0 is not signed by https://example.com/delivery.yml"), ("echo []", "cosign named no digest")],
+    [
+        ("exit 10", "could not confirm that https://example.com/delivery.yml signed"),
+        ("echo []", "cosign named no digest"),
+    ],
 )
 def test_what_was_not_signed_is_not_deployed(
     deploy: Deploy, tools: Path, cosign: Callable[[str], dict[str, str]], program: str, why: str
 ) -> None:
-    signer = "SIGNER=https://example.com/delivery.yml"
-    done = deploy("ENV=staging", "TAG=1.0.0", f"HELM={tools / 'helm'}", signer, **cosign(program))
+    variables = ["SIGNER=https://example.com/delivery.yml", "SIGNER_ISSUER=https://example.com"]
+    done = deploy("ENV=staging", "TAG=1.0.0", f"HELM={tools / 'helm'}", *variables, **cosign(program))
     assert done.returncode != 0
     assert why in done.stderr
     assert "+ " not in done.stderr
@@ -179,6 +182,7 @@ def test_the_cluster_that_helm_s_own_variable_names_is_shown_and_used(deploy: De
         (["ENV=staging", "HELM=no-helm"], "no-helm is not installed: Helm 3 or 4 is needed"),
         (["ENV=production", "TAG=1.0.0-3-gabcdef0-dirty"], "TAG=1.0.0-3-gabcdef0-dirty stands for no commit"),
         (["ENV=production", "TAG=development"], "TAG=development stands for no commit"),
+        (["ENV=staging", "SIGNER=https://example.com"], "SIGNER needs SIGNER_ISSUER"),
     ],
 )
 def test_a_mistake_is_told_before_helm_is_asked(deploy: Deploy, variables: list[str], said: str) -> None:

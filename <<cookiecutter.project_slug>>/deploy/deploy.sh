@@ -22,9 +22,10 @@ esac
 # By the digest that was signed, whatever the tag names a moment later.
 digest=
 if [ -n "$SIGNER" ]; then
+  [ -n "$SIGNER_ISSUER" ] || refuse "SIGNER needs SIGNER_ISSUER: who issued the identity that signed, https://gitlab.com for example."
   command -v cosign >/dev/null || refuse "cosign is not installed: it looks whether $SIGNER has signed the image."
   signed=$(cosign verify --output json --certificate-identity "$SIGNER" --certificate-oidc-issuer "$SIGNER_ISSUER" "$IMAGE:$TAG") ||
-    refuse "$IMAGE:$TAG is not signed by $SIGNER."
+    refuse "cosign could not confirm that $SIGNER signed $IMAGE:$TAG; above is why."
   [[ $signed =~ sha256:[0-9a-f]{64} ]] || refuse "cosign named no digest: $signed"
   digest=${BASH_REMATCH[0]}
 fi

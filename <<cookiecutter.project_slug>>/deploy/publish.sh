@@ -8,7 +8,7 @@ refuse() { echo "publish: $1" >&2; exit 2; }
 
 archives=(build/image-*/image.tar)
 [ "${#archives[@]}" != 0 ] ||
-  refuse "there is no build/image-*/image.tar: make image-archive writes build/image.tar, on a machine of each architecture."
+  refuse "there is no build/image-*/image.tar: make image-archive writes build/image.tar, on a machine of each architecture; put it into build/image-amd64, say."
 for tool in docker skopeo cosign; do
   command -v "$tool" >/dev/null || refuse "$tool is not installed."
 done

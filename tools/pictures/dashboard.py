@@ -13,6 +13,7 @@ from asyncio.subprocess import Process
 from base64 import b64encode
 from contextlib import AsyncExitStack
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -180,16 +181,18 @@ def _picture(panels: list[dict[str, Any]], url: str, begun: float, ended: float)
     for number, panel in enumerate(panels):
         row, column = number // across + 1, number % across + 1
         legend = f"legend{number + 1}" if number else "legend"
+        highest = 0.0  # the legend lies above it
         for target in panel["targets"]:
             for series in _series(url, target["expr"], begun, ended):
                 times = [datetime.fromtimestamp(time) for time, _ in series["values"]]
                 values = [float(value) for _, value in series["values"]]
+                highest = max(highest, *filter(isfinite, values))
                 name = _legend(target["legendFormat"], series["metric"])
                 figure.add_trace(go.Scatter(x=times, y=values, name=name, legend=legend, line_width=1.2), row, column)
         unit = _UNITS[panel["fieldConfig"]["defaults"]["unit"]]
         form = {"tickformat": unit} if unit.startswith(".") else {"ticksuffix": f" {unit}".rstrip()}
         figure.update_xaxes(row=row, col=column, range=[datetime.fromtimestamp(begun), datetime.fromtimestamp(ended)])
-        figure.update_yaxes(row=row, col=column, rangemode="tozero", **form)
+        figure.update_yaxes(row=row, col=column, range=[0, 1.5 * highest or 1], **form)
         x, y = figure.get_subplot(row, column).xaxis.domain[1], figure.get_subplot(row, column).yaxis.domain[1]
         figure.update_layout(
             {

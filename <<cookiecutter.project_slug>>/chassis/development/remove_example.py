@@ -37,6 +37,9 @@ def main() -> None:
     _README.write_text(re.sub(r"(?m)^curl .*/v1/items.*\n", "", _README.read_text("utf-8")), "utf-8")
     format_files([routes.FILE])
     print("The example is gone. A database that was migrated before still has it: begin with a new one.")
+    print(
+        "`helm test` sends its own two requests now; those of a resource go into `test.requests` in deploy/values.yaml."
+    )
 
 
 if __name__ == "__main__":
