@@ -26,7 +26,7 @@ WHERE = {
     "README.md": ["https://git.example.org/platform/service-template"],
     "Dockerfile": ["registry.example.com/mirror/python:", "PYTHON_VERSION=3.13"],
     "compose.yaml": ["registry.example.com/mirror/postgres:"],
-    ".gitlab-ci.yml": ["registry.example.com/mirror/python:3.13", "--password-stdin registry.example.com\n"],
+    ".gitlab-ci.yml": ["registry.example.com/mirror/python:3.13", "REGISTRY=registry.example.com\n"],
     "Makefile": ["registry.example.com/shop/items-service"],
     "deploy/values.yaml": ["registry.example.com/shop/items-service", '"cost-centre": "42"', "git.example.org"],
     "deploy/development.yaml": ["registry.example.com/mirror/postgres:"],
