@@ -88,7 +88,7 @@ def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
     for name, job in writing.items():
         for step in job["steps"]:
             assert "setup-python" not in step.get("uses", ""), name
-            assert not re.search(r"\bpip |\bpipx |^ *make (?!publish)", step.get("run", ""), re.MULTILINE), name
+            assert not re.search(r"\bpip |\bpipx |^ *make (?!publish$)", step.get("run", ""), re.MULTILINE), name
 
 
 def test_a_called_workflow_gets_the_rights_that_its_jobs_ask_for(repository: Path) -> None:
@@ -156,7 +156,7 @@ def test_gitlab_s_tokens_are_not_where_packages_code_runs(gitlab_service: Path) 
     trusted = {name: job for name, job in pipeline.items() if "id_tokens" in job or "LOCK_TOKEN" in str(job)}
     assert [*trusted] == ["publish", "merge-request"]
     for job in trusted.values():
-        assert not re.search(r"make (?!publish)|pip ", str(job["script"]))
+        assert re.findall(r"make ([\w -]+)|pip ", str(job["script"])) in ([], ["publish"])
 
 
 def test_gitlab_s_docker_is_found_by_the_name_that_its_client_asks_for(gitlab_service: Path) -> None:
