@@ -1,0 +1,84 @@
+"""The dashboard's panels, drawn where Grafana draws them, by the dashboard's own queries."""
+
+import json
+import urllib.parse
+import urllib.request
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from tools.pictures.files import PICTURES, ROOT
+
+_NAMES = {"NAMESPACE_NAME": "shop", "INTERNAL_NAME": "items-service-internal", "$__rate_interval": "15s"}
+_UNITS = {"reqps": "/s", "s": "s", "percentunit": ".0%", "short": ""}
+_COLUMNS = 24  # of Grafana's grid
+
+
+def _panels() -> list[dict[str, Any]]:
+    text = (ROOT / "chart" / "dashboards" / "service.json").read_text(encoding="utf-8")
+    for name, value in _NAMES.items():
+        text = text.replace(name, value)
+    return list(json.loads(text)["panels"])
+
+
+def _series(url: str, expression: str, begun: float, ended: float) -> list[dict[str, Any]]:
+    query = urllib.parse.urlencode({"query": expression, "start": begun, "end": ended, "step": 1})
+    with urllib.request.urlopen(f"{url}/api/v1/query_range?{query}", timeout=30) as response:
+        return list(json.load(response)["data"]["result"])
+
+
+def _legend(form: str, labels: dict[str, str]) -> str:
+    for name, value in labels.items():
+        form = form.replace(f"{{{{{name}}}}}", value)
+    return form
+
+
+def draw(url: str, begun: float, ended: float) -> None:
+    """Writes dashboard.svg, of what a Prometheus knows.
+
+    Args:
+        url: the Prometheus.
+        begun: the first time that is shown, in seconds of the epoch.
+        ended: the last one.
+
+    Panels lie in rows of equal height, as many beside each other as fit into the grid.
+    """
+    panels = _panels()
+    across = _COLUMNS // panels[0]["gridPos"]["w"]
+    rows = -(-len(panels) // across)
+    figure = make_subplots(rows, across, subplot_titles=[panel["title"] for panel in panels], vertical_spacing=0.045)
+    for number, panel in enumerate(panels):
+        row, column = number // across + 1, number % across + 1
+        legend = f"legend{number + 1}" if number else "legend"
+        highest = 0.0  # the legend lies above it
+        for target in panel["targets"]:
+            for series in _series(url, target["expr"], begun, ended):
+                times = [datetime.fromtimestamp(time) for time, _ in series["values"]]
+                values = [float(value) for _, value in series["values"]]
+                highest = max([highest, *filter(isfinite, values)])
+                name = _legend(target["legendFormat"], series["metric"])
+                figure.add_trace(go.Scatter(x=times, y=values, name=name, legend=legend, line_width=1.2), row, column)
+        unit = _UNITS[panel["fieldConfig"]["defaults"]["unit"]]
+        form = {"tickformat": unit} if unit.startswith(".") else {"ticksuffix": f" {unit}".rstrip()}
+        figure.update_xaxes(row=row, col=column, range=[datetime.fromtimestamp(begun), datetime.fromtimestamp(ended)])
+        figure.update_yaxes(row=row, col=column, range=[0, 1.5 * highest or 1], **form)
+        x, y = figure.get_subplot(row, column).xaxis.domain[1], figure.get_subplot(row, column).yaxis.domain[1]
+        figure.update_layout(
+            {
+                legend: {
+                    "x": x,
+                    "y": y,
+                    "xanchor": "right",
+                    "yanchor": "top",
+                    "font_size": 9,
+                    "bgcolor": "rgba(255,255,255,0.7)",
+                }
+            }
+        )
+    figure.update_annotations(font_size=12)
+    figure.update_layout(template="plotly_white", font_size=10, margin={"t": 30, "b": 20, "l": 50, "r": 10})
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    figure.write_image(PICTURES / "dashboard.svg", width=1000, height=230 * rows)
