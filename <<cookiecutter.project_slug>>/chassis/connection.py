@@ -4,11 +4,13 @@ aiohttp waits for the rest of a request, and for its answer to be read, for as l
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
-from aiohttp import StreamReader, hdrs, http_exceptions, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, http_exceptions, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
@@ -16,6 +18,7 @@ from chassis.errors import RequestTimeoutError
 from chassis.metrics import OPEN_CONNECTIONS
 from chassis.observe import REQUEST_ID_HEADER, request_id_of
 from chassis.problems import problem_response
+from chassis.telemetry import count_unreadable
 from chassis.writing import is_ordinary, write_ordinary
 
 log = structlog.get_logger()
@@ -39,11 +42,36 @@ class Patience:
     answer: float
 
 
+_VERSIONS = {HttpVersion10, HttpVersion11}
+# Errors of a request that cannot be read which have a problem of their own; every other one is a "bad-request".
+_KNOWN_ERRORS = (RequestTimeoutError, http_exceptions.LineTooLong, web.HTTPExpectationFailed)
+_CLIENT_ERRORS = (ValueError, http_exceptions.HttpProcessingError, web.HTTPException)
+
+RequestFactory = Callable[..., web.BaseRequest]
+
+
 def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
     """The response for an exception that reaches no middleware."""
     response = problem_response(error, request_id)
     response.headers[REQUEST_ID_HEADER] = request_id
     return response
+
+
+def checked(make_request: RequestFactory) -> RequestFactory:
+    """Wraps aiohttp's request factory: it refuses what the parser lets pass and aiohttp would answer wrongly.
+
+    aiohttp answers a request of HTTP/0.9 as one of HTTP/1.1, and repeats an unknown Expect in its answer, which fails
+    where the header holds bytes that are not UTF-8.
+    """
+
+    def make(message: RawRequestMessage, *arguments: Any) -> web.BaseRequest:
+        if message.version not in _VERSIONS:
+            raise http_exceptions.BadHttpMessage("Unknown version of HTTP")
+        if hdrs.EXPECT in message.headers and message.headers[hdrs.EXPECT].lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        return make_request(message, *arguments)
+
+    return make
 
 
 class Connection(RequestHandler):
@@ -98,6 +126,29 @@ class Connection(RequestHandler):
             self._body.set_exception(reason)
         self._body = None
         self._close = True
+
+    async def start(self) -> None:
+        """Answers the connection's requests, one after the other, and closes the connection, whatever ends this task.
+
+        aiohttp makes the request outside of its own error handling, and an error there, such as a ValueError for
+        `GET http://xn--/`, would end the task and leave the connection open.
+        """
+        try:
+            await super().start()
+        except Exception as error:
+            await self._answer_unreadable(error)
+        finally:
+            if self._wire is not None:
+                self._wire.close()
+
+    async def _answer_unreadable(self, error: Exception) -> None:
+        status = 400 if isinstance(error, _CLIENT_ERRORS) else 500
+        self._messages.clear()  # nothing that came after this request is answered
+        self._messages.append((_ErrInfo(status=status, exc=error, message=""), EMPTY_PAYLOAD))
+        try:
+            await super().start()
+        except Exception:
+            log.exception("unforeseen_error")
 
     @property
     def idle(self) -> bool:
@@ -162,8 +213,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         request_id = request_id_of(request.headers)
         if status < 500:
-            known = isinstance(exc, RequestTimeoutError | http_exceptions.LineTooLong)
-            error: Exception = exc if known and isinstance(exc, Exception) else web.HTTPBadRequest()
+            error: Exception = exc if isinstance(exc, _KNOWN_ERRORS) else web.HTTPBadRequest()
             # Without the message, which holds a piece of the request, be it a secret.
             log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
         else:
@@ -174,6 +224,7 @@ class Connection(RequestHandler):
         response = without_middlewares(error, request_id)
         response.headers[hdrs.SERVER] = SERVER
         response.force_close()
+        count_unreadable(response.status)
         return response
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:

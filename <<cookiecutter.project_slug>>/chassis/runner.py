@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from aiohttp import hdrs, web
 
-from chassis.connection import SERVER, Connection, Patience, without_middlewares
+from chassis.connection import SERVER, Connection, Patience, checked, without_middlewares
 from chassis.health import Health, State
 from chassis.observe import request_id_of
 
@@ -108,7 +108,7 @@ class Runner(web.AppRunner):
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             try:
                 response = await made.request_handler(request)
-            except web.HTTPException as error:  # an Expect that is refused before the middlewares
+            except web.HTTPException as error:  # the internal port has no middleware that answers it
                 response = without_middlewares(error, request_id_of(request.headers))
             response.headers[hdrs.SERVER] = SERVER
             # What follows a broken body is no request, and what follows the wish for another protocol may be none.
@@ -120,4 +120,4 @@ class Runner(web.AppRunner):
                 response.headers[hdrs.CONNECTION] = "close"
             return response
 
-        return _Server(self._patience, handle, request_factory=made.request_factory, **self._kwargs)
+        return _Server(self._patience, handle, request_factory=checked(made.request_factory), **self._kwargs)

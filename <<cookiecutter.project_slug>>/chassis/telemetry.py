@@ -9,17 +9,28 @@ from chassis.logs import log_request
 from chassis.metrics import ACTIVE_REQUESTS, request_duration
 
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads the answer; nginx's number for it
+_OTHER_METHOD = "_OTHER"
+_NO_ROUTE = "unmatched"
 
 
 def method_of(request: web.Request) -> str:
     """The request's method, of a bounded number of them."""
-    return request.method if request.method in hdrs.METH_ALL else "_OTHER"
+    return request.method if request.method in hdrs.METH_ALL else _OTHER_METHOD
 
 
 def route_of(request: web.Request) -> str:
     """The route that takes the request, as it is written in the routes; one word for all requests that none takes."""
     resource = request.match_info.route.resource
-    return resource.canonical if resource else "unmatched"
+    return resource.canonical if resource else _NO_ROUTE
+
+
+def count_unreadable(status: int) -> None:
+    """Counts a request that could not be read, so that it has neither a method nor a route.
+
+    Args:
+        status: what it was answered with.
+    """
+    request_duration(_OTHER_METHOD, _NO_ROUTE, f"{status // 100}xx").observe(0)
 
 
 class Telemetry:

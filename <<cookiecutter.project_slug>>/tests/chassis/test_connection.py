@@ -8,11 +8,14 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import product
 
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from tests.chassis.conftest import Running, Start
+from tests.chassis.issuer import issuer
 
 TIMEOUT_SECONDS = 0.3
 BOUND_SECONDS = 5  # the time-out, the look a few times a second, and slack for a slow machine
@@ -34,7 +37,7 @@ async def connection(service: Running) -> AsyncIterator[tuple[asyncio.StreamRead
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
     """Status, head and body of the next answer."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)  # 204 has none
     return int(head.split()[1]), head, await reader.readexactly(length)
 
 
@@ -221,7 +224,100 @@ async def test_a_request_in_pieces_is_a_request(service: Running) -> None:
             assert (status, json.loads(body)["text"]) == (200, "a")
 
 
+# Absolute targets whose hosts yarl cannot decode, and versions that are neither HTTP/1.0 nor HTTP/1.1.
+UNREADABLE = [
+    b"GET http://xn--/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http://xn--\xff/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http://xn--a.example/wait/0 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+    b"GET /wait/0\r\n\r\n",
+    b"GET /wait/0 HTTP/2.0\r\nHost: a\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", UNREADABLE)
+async def test_a_request_that_cannot_be_made_is_answered_logged_counted_and_the_connection_s_last(
+    service: Running, request_: bytes
+) -> None:
+    before = await gauge_of(service, "http_server_open_connections")
+    with capture_logs() as logs:
+        async with connection(service) as (reader, writer):
+            writer.write(GET)
+            assert (await answer(reader))[0] == 200
+            writer.write(request_ + GET)
+            assert await last_answer(reader) == (400, "bad-request")
+    assert [line["event"] for line in logs if line["event"] != "request"] == ["bad_request"]
+    await until(service, "http_server_open_connections", before)
+    metrics = await (await service.internal.get("/metrics")).text()
+    assert 'http_server_request_duration_seconds_count{method="_OTHER",route="unmatched",status="4xx"}' in metrics
+
+
+async def test_unreadable_requests_do_not_hold_the_end_up(start: Start) -> None:
+    service = await start(request_timeout_seconds=60, drain_seconds=0)
+    opened = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(20)]
+    for _, writer in opened:
+        writer.write(UNREADABLE[0])
+    service.stop.request()
+    async with asyncio.timeout(BOUND_SECONDS):
+        await service.served
+    for _, writer in opened:
+        writer.transport.abort()
+
+
+async def test_an_error_of_the_server_itself_ends_the_connection_and_is_logged(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the connection's task: here, what makes requests is broken."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    async with connection(service) as (reader, writer):
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        with capture_logs() as logs, monkeypatch.context() as patch:
+            patch.setattr(web.BaseRequest, "__init__", broken)
+            writer.write(GET)
+            async with asyncio.timeout(BOUND_SECONDS):
+                assert await reader.read() == b""
+    assert [line["event"] for line in logs] == ["unforeseen_error"]
+
+
+# Every header that the service reads.
+READ = [
+    *("Accept", "Access-Control-Request-Method", "Authorization", "Connection", "Content-Encoding", "Content-Type"),
+    *("Cookie", "Expect", "Host", "Idempotency-Key", "If-Match", "If-None-Match", "Origin", "traceparent"),
+    *("tracestate", "Upgrade", "X-Request-ID"),
+]
+
+
+VALUES = [b"\xff", b"\xc3\x28", b"caf\xe9", b"\xed\xa0\x80", b'"\xff"', b"Bearer \xff", b"text/\xff; charset=\xff"]
+LINES = [
+    b"POST /try-again",
+    b"POST /echo",
+    b"GET /counter/7",
+    b"OPTIONS /echo",
+    b"PUT /counter",
+    b"GET /caf\xe9?a=\xff",
+]
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+async def test_bytes_that_are_not_utf_8_are_no_error_of_the_service(start: Start, tokens: bool) -> None:
+    async with issuer() as guard:
+        service = await start(cors_origins=["*"], **(guard.settings if tokens else {}))
+        with capture_logs() as logs:
+            for line, header, value in product(LINES, READ, VALUES):
+                async with connection(service) as (reader, writer), asyncio.timeout(BOUND_SECONDS):
+                    host = b"" if header == "Host" else b"Host: a\r\n"
+                    writer.write(line + b" HTTP/1.1\r\n" + host + header.encode() + b": " + value + b"\r\n")
+                    writer.write(b"Content-Length: 0\r\n\r\n")
+                    status, _, _ = await answer(reader)
+                    assert status < 500, (line, header, value)
+    assert [line for line in logs if line["log_level"] == "error"] == []
+
+
 HOSTILE = [
+    *UNREADABLE,
     b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET,
     b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello" + GET,
     POST + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
