@@ -12,6 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -101,7 +102,19 @@ def mistakes(answers: dict[str, Any]) -> list[str]:
     ]
 
 
+def refuse_to_replace_a_service() -> None:
+    # cookiecutter -f replaces copied folders as a whole, so the files that a team added to them would be gone.
+    folder = Path.cwd()
+    if (folder / "app").exists():
+        sys.exit(
+            f"Nothing was generated: {folder} holds a service already, and the files that its team added would be lost.\n"
+            "To bring it up to this template, run `make update` in it (docs/updating.md). "
+            "To generate it anew, move the folder away first."
+        )
+
+
 def main() -> None:
+    refuse_to_replace_a_service()
     # Safe for every answer: JSON never holds three quotes in a row, and a raw string leaves its backslashes alone.
     found = mistakes(json.loads(r"""<< cookiecutter | tojson >>"""))
     if found:

@@ -12,7 +12,7 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 
 from tests.answers import QUESTIONS
-from tests.baking import REPOSITORY, bake
+from tests.baking import REPOSITORY, bake, contents
 
 REFUSED = {
     "project_name": [
@@ -157,3 +157,25 @@ def test_a_delimiter_that_is_typed_in_is_refused(template: Path, tmp_path: Path,
     assert asked.returncode == 1
     assert f"project_name: {name!r} cannot be used" in asked.stderr
     assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [["--overwrite-if-exists"], ["--overwrite-if-exists", "--skip-if-file-exists"]])
+def test_a_service_that_is_there_is_not_replaced(
+    template: Path, new_service: Callable[..., Path], tmp_path: Path, options: list[str]
+) -> None:
+    """cookiecutter would delete the files that a team has added to the folders that are copied as they are."""
+    service = new_service()
+    for own in ("app/invoices.py", "tests/app/test_invoices.py", "migrations/versions/0002_create_invoices.py"):
+        (service / own).write_text("# the team's own\n", encoding="utf-8")
+    before = contents(service)
+    again = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--no-input", *options, "--output-dir", service.parent, template],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode != 0
+    assert f"{service} holds a service already" in again.stderr
+    assert "make update" in again.stderr
+    assert contents(service) == before
