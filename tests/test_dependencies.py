@@ -1,7 +1,11 @@
-"""`make audit`, with a server in the place of osv.dev that answers as OSV's API does, and `make licenses`."""
+"""Locks that every tool reads, `make audit` with a server in the place of osv.dev that answers as OSV's API does, and
+`make licenses`.
+"""
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import run
+from tests.baking import REPOSITORY
+from tests.services import python_for, run
 
 ADVISORY = "GHSA-test-test-test"
 
@@ -102,3 +107,17 @@ def test_the_licenses_of_all_that_is_in_the_image_are_known(service: Path, tools
     assert "UNKNOWN" not in said
     for name, version in pins(service, "requirements.txt"):
         assert version in {listed.get(name), listed.get(name.replace("-", "_")), listed.get("PyJWT")}, name
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-gunicorn.txt"])
+def test_a_lock_is_all_that_pip_needs(lock: str, tmp_path: Path) -> None:
+    """As a reader of the README types it, and as scanners and editors do: without --no-deps."""
+    source = REPOSITORY / "<<cookiecutter.project_slug>>" / lock
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "-r", str(source)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_development_environment_lacks_nothing_that_a_package_asks_for(service: Path) -> None:
+    done = subprocess.run([python_for(service), "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 PYTHONS: list[str] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["python_version"]
 MOST_MEGABYTES = 60
+MOST_MEGABYTES_OF_SWAGGER_UI = 3
 
 
 def pins_for(lock: Path, python: str, machine: str) -> str:
@@ -67,15 +69,20 @@ def test_every_pin_has_a_wheel_for_alpine(lock: str, least: int, python: str, ma
 
 @pytest.mark.skipif(not shutil.which("strip"), reason="needs strip, of binutils")
 def test_the_environment_stays_small(tmp_path: Path) -> None:
-    [strip] = re.findall(r"-exec (strip .*) {} \+", (SERVICE / "Dockerfile").read_text(encoding="utf-8"))
+    dockerfile = (SERVICE / "Dockerfile").read_text(encoding="utf-8")
+    [strip] = re.findall(r"-exec (strip .*) {} \+", dockerfile)
+    [unwanted] = re.findall(r"^RUN find /venv (.* -delete)$", dockerfile, re.MULTILINE)
     pins, environment = tmp_path / "requirements.txt", tmp_path / "environment"
     pins.write_text(pins_for(SERVICE / "requirements-gunicorn.txt", PYTHONS[0], "x86_64"), encoding="utf-8")
     pip_for_alpine("install", PYTHONS[0], "x86_64", pins, f"--target={environment}", "--no-compile")
     subprocess.run([*strip.split(), *environment.rglob("*.so*")], check=True)
+    subprocess.run(["find", environment, *shlex.split(unwanted)], check=True)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(environment)], check=True)
     size = sum(file.stat().st_size for file in environment.rglob("*") if file.is_file()) / 1e6
     print(f"the image's environment: {size:.0f} MB with bytecode")
     assert size <= MOST_MEGABYTES
+    swagger_ui = sum(file.stat().st_size for file in (environment / "offapi").rglob("*")) / 1e6
+    assert 1 < swagger_ui <= MOST_MEGABYTES_OF_SWAGGER_UI
 
 
 def test_both_locks_hold_the_same_versions_but_for_gunicorn() -> None:

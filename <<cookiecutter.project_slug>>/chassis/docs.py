@@ -8,15 +8,15 @@ from pathlib import Path
 from aiohttp import web
 from pydantic_core import to_json
 
-# The package is a plug-in for another framework, of which only the files of Swagger UI are used.
-_SWAGGER_UI = Path(str(files("flask_openapi_swagger"))) / "templates" / "swagger"
+# Of the package only the files of Swagger UI are used; their names may change with its minor version.
+_SWAGGER_UI = Path(str(files("offapi")))
 
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>API documentation</title>
-<link rel="icon" href="docs/swagger.svg">
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
@@ -56,9 +56,9 @@ def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractR
     async def start(_: web.Request) -> web.Response:
         return web.Response(text=_START, content_type="text/javascript")
 
-    def asset(folder: str, name: str, content_type: str) -> web.RouteDef:
+    def asset(name: str, file: str, content_type: str) -> web.RouteDef:
         async def send(_: web.Request) -> web.Response:
-            return web.Response(body=_content(_SWAGGER_UI / folder / name), content_type=content_type, headers=_CACHED)
+            return web.Response(body=_content(_SWAGGER_UI / file), content_type=content_type, headers=_CACHED)
 
         return web.get(f"/docs/{name}", send)
 
@@ -66,9 +66,8 @@ def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractR
         web.get("/openapi.json", openapi),
         web.get("/docs", page),
         web.get("/docs/start.js", start),
-        asset("js", "swagger-ui-bundle.js", "text/javascript"),
-        asset("css", "swagger-ui.css", "text/css"),
-        asset("images", "swagger.svg", "image/svg+xml"),
+        asset("swagger-ui-bundle.js", "swagger_bundle.js", "text/javascript"),
+        asset("swagger-ui.css", "swagger_style.css", "text/css"),
     ]
 
 

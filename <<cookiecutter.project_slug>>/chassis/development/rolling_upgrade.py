@@ -4,6 +4,7 @@ That is what the old pods work with during an upgrade, and all of them after a r
 """
 
 import asyncio
+import hashlib
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from chassis.project import ROOT
 from chassis.settings import Settings
 
 _TEMPLATE = "newest"
+_LOCK = "requirements-dev.txt"
 
 
 def main() -> None:
@@ -58,8 +60,22 @@ async def _make_template(url: str) -> None:
     await migrate(Settings(database_url=SecretStr(url.replace("/postgres?", f"/{_TEMPLATE}?"))))
 
 
+def _python(code: Path) -> Path:
+    """The Python of an environment with the earlier code's own lock: it may import what this code no longer needs."""
+    lock = (code / _LOCK).read_bytes()
+    if lock == (ROOT / _LOCK).read_bytes():
+        return Path(sys.executable)
+    environment = ROOT / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
+    # Its own Makefile knows how. What this one was called with is not meant for it.
+    variables = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "VENV"}}
+    command = ["make", f"{environment}/.ready", f"VENV={environment}", f"PYTHON={sys.executable}"]
+    if subprocess.run(command, cwd=code, env=variables, check=False).returncode != 0:
+        sys.exit("The earlier code's environment cannot be made from its lock; pip says why above.")
+    return environment / "bin" / "python"
+
+
 def _test(code: Path, url: str) -> bool:
-    command = [sys.executable, "-m", "pytest", "--quiet", "--exitfirst", "tests/app"]
+    command = [str(_python(code)), "-m", "pytest", "--quiet", "--exitfirst", "tests/app"]
     environment = os.environ | {"DATABASE_URL": url, "DATABASE_TEMPLATE": _TEMPLATE}
     return subprocess.run(command, cwd=code, env=environment, check=False).returncode == 0
 
