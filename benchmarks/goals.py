@@ -100,12 +100,13 @@ def _tail(results: Results) -> Iterator[Goal]:
     for operation, bound in P999_MS.items():
         one = at_planned_load(results, operation)
         enough = one and one.requests >= SAMPLES_FOR_TAIL
+        reservation = results.taken["open-loop"].reservation if one else ""
         yield Goal(
             f"{operation.upper()}: p99.9 at 70 % of the peak",
             "ms",
             one.quantile(LEVEL_SHARE) if one and enough else None,
             bound,
-            why=f"{one.requests:,} requests" if one else "",
+            why="; ".join(filter(None, [f"{one.requests:,} requests" if one else "", reservation])),
         )
 
 

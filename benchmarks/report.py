@@ -310,6 +310,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
             f"due. It has {vegeta.OPEN_CONNECTIONS:,} connections at most; what finds them all busy waits for one."
         ),
         "",
+        *([f"**This was {reservation}.**", ""] if (reservation := results.taken["open-loop"].reservation) else []),
         *table(
             (
                 "",

@@ -91,10 +91,12 @@ class Taken:
     Attributes:
         at: RFC 3339.
         commit: of the template; with `-dirty` where the work tree differed from it.
+        reservation: what a reader has to know before relying on the figures, in words; mostly nothing.
     """
 
     at: str
     commit: str
+    reservation: str = ""
 
 
 @dataclass(frozen=True)
