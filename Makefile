@@ -34,6 +34,11 @@ demo: $(VENV)/.ready ## scaffold a service, run it, show a tour of its API and k
 test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every baked service runs its own
 	@$(RUN) -m pytest
 
+.PHONY: update
+update: $(VENV)/.ready ## merge what is new in the template into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
+	@cd "$(SERVICE)" && PYTHONSAFEPATH=1 PYTHONPATH='$(CURDIR)/<<cookiecutter.project_slug>>' $(abspath $(RUN)) -m chassis.development.update \
+		$(if $(REF),--ref "$(REF)") $(if $(TEMPLATE),--template "$(TEMPLATE)") $(if $(FROM),--from "$(FROM)") $(if $(ANSWERS),--answers '$(ANSWERS)')
+
 .PHONY: faults
 faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)

@@ -1,4 +1,4 @@
-"""Removes what was not chosen: the same answers always leave the same files."""
+"""Removes what was not chosen, and notes the answers: the same answers always leave the same files."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ def remove(path: Path) -> None:
         parent.rmdir()
 
 
+def note_origin(answers: dict[str, Any]) -> None:
+    # What `make update` begins from, in cruft's format. A release's tag is its version, and stands for the commit.
+    origin = {
+        "template": answers["_template_url"],
+        "commit": answers["_version"],
+        "checkout": None,
+        "context": {"cookiecutter": {name: value for name, value in answers.items() if not name.startswith("_")}},
+        "directory": None,
+    }
+    Path(".cruft.json").write_text(json.dumps(origin, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     if not Path("chart").is_dir():
         sys.exit(
@@ -50,13 +62,16 @@ def main() -> None:
             "Git with core.symlinks=false lose it.\nGenerate from Git on Linux, macOS or WSL 2, for example: "
             "cookiecutter gh:OWNER/REPOSITORY"
         )
-    removed, renamed = choose(json.loads(r"""<< cookiecutter | tojson >>"""))
+    answers = json.loads(r"""<< cookiecutter | tojson >>""")
+    removed, renamed = choose(answers)
     if missing := [path for path in [*removed, *renamed] if not Path(path).is_file()]:
         sys.exit(f"The template is incomplete, these files are missing: {', '.join(missing)}")
     for path in removed:
         remove(Path(path))
     for source, target in renamed.items():
         Path(source).replace(target)
+    if "_commit" not in answers:  # cruft sets it, and writes the file itself
+        note_origin(answers)
     for cache in [path for path in Path().rglob("*") if path.name in CACHES]:
         shutil.rmtree(cache, ignore_errors=True)  # one may lie inside another
 

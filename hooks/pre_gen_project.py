@@ -107,7 +107,7 @@ def refuse_to_replace_a_service() -> None:
     folder = Path.cwd()
     if (folder / "app").exists():
         sys.exit(
-            f"Nothing was generated: {folder} holds a service already, and the files that its team added would be lost.\n"
+            f"Nothing was generated: {folder} holds a service already; the files that its team added would be lost.\n"
             "To bring it up to this template, run `make update` in it (docs/updating.md). "
             "To generate it anew, move the folder away first."
         )

@@ -22,6 +22,13 @@ def test_a_release_s_notes_are_its_section_of_the_changelog(tmp_path: Path) -> N
         assert any(heading.startswith(f"{version} (") for heading in headings)
 
 
+def test_the_readme_makes_a_service_of_the_newest_release() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## (\d\S+) \(", changelog, re.MULTILINE)[0]
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"--checkout (\S+)", readme)) == {newest}
+
+
 def test_what_is_no_release_has_none_and_is_told_all_that_is_wrong() -> None:
     with pytest.raises(
         ValueError, match=r"_version is .*; pyproject.toml.* is .*; chart/Chart.yaml.* is .*; CHANGELOG"

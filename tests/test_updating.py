@@ -1,8 +1,11 @@
 """A service of an earlier release, changed as its team would, takes the present template and stays green."""
 
+import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from uv import find_uv_bin
 
 from tests.answers import QUESTIONS
-from tests.baking import bake, contents, copy_what_git_would_commit, own_settings
+from tests.baking import REPOSITORY, bake, contents, copy_what_git_would_commit, own_settings
 from tests.git import commit, git, repository
 from tests.releases import releases, write_release
 from tests.services import run
@@ -87,10 +90,12 @@ def change_as_a_team_does(service: Path) -> None:
     replace(service / "deploy" / "production.yaml", r"(?m)^config:\n", r"\g<0>  logLevel: WARNING\n")
 
 
-def unmerged(service: Path) -> list[str]:
-    """Files that an update could not merge."""
-    rejected = [str(path.relative_to(service)) for path in service.rglob("*.rej")]
-    return [*git(service, "diff", "--name-only", "--diff-filter=U").split(), *rejected]
+def update(service: Path, *options: str) -> str:
+    """Updates a service from the template, as one of 0.1.0 or 0.2.0 is, which has no `make update` of its own."""
+    command = ["make", "update", f"SERVICE={service}", "REF=main", f"VENV={sys.prefix}", *options]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], tmp_path: Path, tools: Path) -> None:
@@ -99,9 +104,9 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
     change_as_a_team_does(service)
     repository(service)
     before = contents(service)
+    running = git(service, "rev-parse", "HEAD").strip()
 
-    assert cruft.update(service, checkout="main", skip_apply_ask=True)
-    assert unmerged(service) == []
+    update(service)
     after = contents(service)
     for name, content in before.items():
         if name.startswith(("app/", "tests/app/", "migrations/versions/")):
@@ -113,6 +118,8 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
     run(service, tools, "make", "openapi")
     said = run(service, tools, "make", "check")
     assert " passed" in said
+    said = run(service, tools, "make", "rolling-upgrade", f"FROM={running}")
+    assert f"The code of {running} works on the present schema." in said
     assert "TZ=Europe/Oslo" in (service / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -125,10 +132,7 @@ def test_a_service_that_was_baked_without_cruft_joins(
     git(template, "checkout", "--quiet", "main")
     repository(service)
 
-    assert cruft.link(str(template), service, checkout=released, extra_context=dict(ANSWERS))
-    commit(service)
-    assert cruft.update(service, checkout="main", skip_apply_ask=True)
-    assert unmerged(service) == []
+    update(service, f"TEMPLATE={template}", f"FROM={released}", f"ANSWERS={json.dumps(ANSWERS)}")
     skipped = ("app/", "tests/app/", "migrations/versions/")
     shared = {
         name: content
@@ -138,6 +142,6 @@ def test_a_service_that_was_baked_without_cruft_joins(
     baked = {
         name: content
         for name, content in contents(new_service(**ANSWERS)).items()
-        if not name.startswith(skipped) and name not in MADE
+        if not name.startswith(skipped) and name not in {*MADE, ".cruft.json"}
     }
     assert shared == baked

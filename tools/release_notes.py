@@ -26,6 +26,8 @@ def notes(version: str, root: Path = ROOT) -> str:
         ],
         "chart/Chart.yaml, version": "".join(re.findall(r"^version: *(\S+)", chart, re.MULTILINE)),
     }
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    named |= {f"README.md, --checkout {each}": each for each in re.findall(r"--checkout (\S+)", readme)}
     wrong = [f"{place} is {value}" for place, value in named.items() if value != version]
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(rf"^## {re.escape(version)} \(.*\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)

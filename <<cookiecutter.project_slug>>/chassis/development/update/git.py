@@ -1,0 +1,26 @@
+"""Runs Git."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from chassis.development.update.errors import UpdateError
+
+
+def git(folder: Path, *arguments: str, **variables: str) -> str:
+    """Runs Git in a folder, with more environment variables, and returns what it prints.
+
+    Raises:
+        UpdateError: Git fails; it has printed why.
+    """
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=os.environ | variables, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise UpdateError(f"`git {' '.join(arguments)}` failed in {folder}; Git says why above.")
+    return done.stdout
+
+
+def describe(repository: Path, commit: str) -> str:
+    """A commit's name for people: its tag, or the tag before it, or its shortened name."""
+    return git(repository, "describe", "--tags", "--always", commit).strip()

@@ -1,0 +1,270 @@
+"""`make update`, as its users type it: what the template and the team have changed is merged, and nothing is lost."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.baking import SERVICE, bake
+from tests.git import commit, git, repository
+from tests.services import environment_for, python_for
+
+LINES = "".join(f"line {number}\n" for number in range(1, 21))
+
+
+class Template:
+    """A repository of the template, with releases of its own."""
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        self.folder = shutil.copytree(source, folder, symlinks=True)
+        # Files that only these tests know: what they hold does not change with the template.
+        self.write("shared.txt", LINES)
+        self.write("going.txt", LINES)
+        self.write("chassis/moving.py", LINES)
+        repository(self.folder)
+        self.release("9.0.0")
+
+    def write(self, name: str, text: str) -> None:
+        file = self.folder / SERVICE / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def release(self, version: str) -> None:
+        """Commits what was changed and tags it; the version is one that a service is made from."""
+        file = self.folder / "cookiecutter.json"
+        questions = json.loads(file.read_text(encoding="utf-8"))
+        questions |= {"_version": version, "_template_url": self.folder.as_uri()}
+        file.write_text(json.dumps(questions), encoding="utf-8")
+        commit(self.folder)
+        git(self.folder, "tag", version)
+
+
+@pytest.fixture(autouse=True)
+def no_git_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's name, no signatures, no merge tool: an update needs none of it."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+
+
+@pytest.fixture
+def upstream(template: Path, tmp_path: Path) -> Template:
+    """The template in a repository, with one release."""
+    return Template(template, tmp_path / "template")
+
+
+@pytest.fixture
+def service(upstream: Template, tmp_path: Path) -> Path:
+    """A service of the first release, in a repository of its own."""
+    made = repository(bake(upstream.folder, tmp_path / "made", {}))
+    python_for(made)
+    return made
+
+
+def update(service: Path, *options: str) -> tuple[bool, str]:
+    """Types `make update`; returns whether it ended well, and what it printed."""
+    environment = os.environ | {"VENV": str(environment_for(service)), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        ["make", "update", *options], cwd=service, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def read(service: Path, name: str) -> str:
+    return (service / name).read_text(encoding="utf-8")
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def conflicts(service: Path) -> list[str]:
+    return git(service, "diff", "--name-only", "--diff-filter=U").split()
+
+
+def test_it_takes_the_newest_release_and_not_what_comes_after_it(upstream: Template, service: Path) -> None:
+    for version in ("9.9.0", "9.10.0"):
+        upstream.write("shared.txt", LINES + version + "\n")
+        upstream.release(version)
+    upstream.write("shared.txt", LINES + "not released\n")
+    commit(upstream.folder)
+
+    fine, said = update(service)
+    assert fine, said
+    assert "from 9.0.0 to 9.10.0" in said
+    assert read(service, "shared.txt") == LINES + "9.10.0\n"
+    commit(service)
+    fine, said = update(service)
+    assert (fine, "nothing to do, this service is at 9.10.0" in said) == (True, True), said
+    assert git(service, "status", "--porcelain") == ""
+
+    fine, said = update(service, "REF=main")
+    assert fine, said
+    assert read(service, "shared.txt") == LINES + "not released\n"
+    commit(service)
+    fine, said = update(service)
+    assert (fine, "nothing to do" in said) == (True, True), "the newest release is older than what it has"
+
+
+@pytest.mark.parametrize("how", ["the same", "a fresh", "a shallow"])
+def test_two_updates_in_a_row_merge_what_both_sides_have_changed(
+    upstream: Template, service: Path, tmp_path: Path, how: str
+) -> None:
+    """From the second update on, the template's own version of a file is in no commit of the service."""
+    replace(service / "shared.txt", "line 10\n", "the team's line\n")
+    (service / "app" / "own.py").write_text("own = True\n", encoding="utf-8")
+    commit(service)
+    for number, version in enumerate(("9.1.0", "9.2.0", "9.3.0"), 1):
+        if how != "the same":
+            depth = ["--depth=1"] if how == "a shallow" else []
+            clone = tmp_path / f"clone-{number}"
+            git(tmp_path, "clone", "--quiet", *depth, service.as_uri(), str(clone))
+            service = clone
+        replace(upstream.folder / SERVICE / "shared.txt", f"line {number}\n", f"{version}\n")
+        replace(upstream.folder / SERVICE / "shared.txt", f"line {20 - number}\n", f"{version}\n")
+        upstream.write("app/items/models.py", f"version = '{version}'\n")
+        upstream.release(version)
+        fine, said = update(service)
+        assert fine, said
+        assert conflicts(service) == []
+        assert not list(service.rglob("*.rej"))
+        commit(service)
+    expected = LINES.replace("line 10\n", "the team's line\n")
+    for number, version in enumerate(("9.1.0", "9.2.0", "9.3.0"), 1):
+        expected = expected.replace(f"line {number}\n", f"{version}\n").replace(f"line {20 - number}\n", f"{version}\n")
+    assert read(service, "shared.txt") == expected
+    assert read(service, "app/own.py") == "own = True\n"
+    assert "version" not in read(service, "app/items/models.py"), "the team's own"
+
+
+def test_what_collides_is_named_marked_and_can_be_undone(upstream: Template, service: Path) -> None:
+    replace(service / "README.md", "# Items Service", "# The team's own title")
+    for name in ("going.txt", "chassis/moving.py"):
+        replace(service / name, "line 10\n", "the team's line\n")
+    (service / "coming.txt").write_text("the team's\n", encoding="utf-8")
+    before = commit(service)
+    replace(upstream.folder / SERVICE / "README.md", "# <<cookiecutter.project_name>>", "# The template's new title")
+    (upstream.folder / SERVICE / "going.txt").unlink()
+    upstream.write("coming.txt", "the template's\n")
+    (upstream.folder / SERVICE / "chassis" / "moved").mkdir()
+    (upstream.folder / SERVICE / "chassis" / "moving.py").rename(
+        upstream.folder / SERVICE / "chassis" / "moved" / "here.py"
+    )
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    upstream.release("9.1.0")
+
+    fine, said = update(service)
+    assert not fine
+    named = [line.strip() for line in said.splitlines() if line.startswith("  ")]
+    assert named == [
+        "README.md: you and the template changed the same lines: look for <<<<<<<",
+        "coming.txt: you and the template added it: look for <<<<<<<",
+        "going.txt: you changed it and the template deleted it: keep it with `git add`, or delete it with `git rm`",
+    ]
+    assert conflicts(service) == ["README.md", "coming.txt", "going.txt"]
+    for text in ("<<<<<<<", "# The team's own title", "# The template's new title"):
+        assert text in read(service, "README.md")
+    assert read(service, "going.txt") == LINES.replace("line 10\n", "the team's line\n")
+    assert read(service, "shared.txt") == LINES + "9.1.0\n", "what does not collide is merged"
+    assert read(service, "chassis/moved/here.py") == LINES.replace("line 10\n", "the team's line\n")
+    assert not (service / "chassis" / "moving.py").exists()
+    fine, said = update(service)
+    assert (fine, "uncommitted changes" in said) == (False, True)
+
+    git(service, "reset", "--quiet", "--hard")
+    assert git(service, "status", "--porcelain") == ""
+    assert git(service, "rev-parse", "HEAD").strip() == before
+    assert not update(service)[0], "the same again"
+
+    git(service, "checkout", "--quiet", "--ours", "README.md", "coming.txt")
+    git(service, "add", "README.md", "coming.txt", "going.txt")
+    commit(service)
+    assert update(service)[0], "mended, it is at the release"
+
+
+def test_what_the_team_has_deleted_stays_away_and_what_it_calls_its_own_is_left_alone(
+    upstream: Template, service: Path
+) -> None:
+    git(service, "rm", "--quiet", "going.txt")
+    replace(service / "pyproject.toml", 'skip = [\n    "app",', 'skip = [\n    "shared.*",\n    "app",')
+    commit(service)
+    upstream.write("going.txt", LINES + "9.1.0\n")
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    upstream.write("chassis/moving.py", LINES + "9.1.0\n")
+    upstream.release("9.1.0")
+    fine, said = update(service)
+    assert fine, said
+    assert not (service / "going.txt").exists()
+    assert read(service, "shared.txt") == LINES
+    assert read(service, "chassis/moving.py") == LINES + "9.1.0\n"
+
+
+def test_a_service_may_share_its_repository_with_others(upstream: Template, service: Path, tmp_path: Path) -> None:
+    shutil.rmtree(service / ".git")
+    (tmp_path / "all").mkdir()
+    service = service.rename(tmp_path / "all" / "service-one")
+    (tmp_path / "all" / "shared.txt").write_text("another file of this name\n", encoding="utf-8")
+    repository(tmp_path / "all")
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    upstream.release("9.1.0")
+    fine, said = update(service)
+    assert fine, said
+    assert read(service, "shared.txt") == LINES + "9.1.0\n"
+    assert git(tmp_path / "all", "diff", "--name-only", "--cached").split() == [
+        "service-one/.cruft.json",
+        "service-one/shared.txt",
+    ]
+
+
+def test_a_service_of_which_it_is_not_known_what_it_was_made_from(upstream: Template, tmp_path: Path) -> None:
+    service = bake(upstream.folder, tmp_path / "made", {"ci": "gitlab"})
+    (service / ".cruft.json").unlink()
+    repository(service)
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    upstream.release("9.1.0")
+    fine, said = update(service)
+    assert (fine, "make update TEMPLATE=" in said) == (False, True)
+    made_from = [f"TEMPLATE={upstream.folder.as_uri()}", "FROM=9.0.0"]
+    assert "ANSWERS is not JSON" in update(service, *made_from, "ANSWERS=ci=gitlab")[1]
+    fine, said = update(service, *made_from, 'ANSWERS={"ci": "gitlab"}')
+    assert fine, said
+    assert read(service, "shared.txt") == LINES + "9.1.0\n"
+    assert (service / ".gitlab-ci.yml").exists()
+    commit(service)
+    fine, said = update(service)
+    assert (fine, "nothing to do" in said) == (True, True), "from now on it is known"
+
+
+def test_an_update_that_cannot_begin_says_what_to_do_and_changes_nothing(upstream: Template, service: Path) -> None:
+    state = service / ".cruft.json"
+    replace(state, '"9.0.0"', '"9.0.1.dev0"')
+    commit(service)
+    for options, said in {
+        (): "no tag, branch or commit 9.0.1.dev0",
+        ("FROM=9.0.0", "REF=9.7.7"): "no tag, branch or commit 9.7.7",
+        (f"TEMPLATE={upstream.folder}/away",): "cannot be cloned",
+        ('ANSWERS={"gunicorn": "yes"}',): "leave ANSWERS out",
+    }.items():
+        fine, printed = update(service, *options)
+        assert (fine, said in printed) == (False, True), printed
+    git(upstream.folder, "tag", "--delete", "9.0.0")
+    assert "has no release" in update(service, "FROM=main")[1]
+    (service / "own.txt").write_text("not committed\n", encoding="utf-8")
+    assert "uncommitted changes" in update(service)[1]
+    assert git(service, "status", "--porcelain").split() == ["??", "own.txt"]
+
+
+def test_a_rejected_piece_of_a_patch_is_not_committed(
+    new_service: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As cruft leaves them behind, and `git apply --reject`."""
+    service = repository(new_service())
+    monkeypatch.setenv("VENV", str(environment_for(service)))
+    (service / "README.md.rej").write_text("@@\n", encoding="utf-8")
+    git(service, "add", "--all")
+    hook = [str(python_for(service).parent / "pre-commit"), "run", "rejects"]
+    done = subprocess.run(hook, cwd=service, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "README.md.rej" in done.stdout
