@@ -17,7 +17,7 @@ from tests.answers import QUESTIONS
 from tests.baking import REPOSITORY, bake, contents, copy_what_git_would_commit, own_settings
 from tests.git import commit, git, repository
 from tests.releases import releases, write_release
-from tests.services import run
+from tests.services import python_for, run
 
 ANSWERS = {"project_name": "Book Service", "ci": "gitlab", "python_version": "3.13"}
 LOCKS = {f"requirements{suffix}.txt" for suffix in ("", "-dev", "-migrations", "-test")}
@@ -116,10 +116,13 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
     path = f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"
     run(service, tools, "make", "lock", PATH=path)
     run(service, tools, "make", "openapi")
-    said = run(service, tools, "make", "check")
-    assert " passed" in said
-    said = run(service, tools, "make", "rolling-upgrade", f"FROM={running}")
-    assert f"The code of {running} works on the present schema." in said
+    if released == EARLIER[-1][1]:
+        assert " passed" in run(service, tools, "make", "check")
+        said = run(service, tools, "make", "rolling-upgrade", f"FROM={running}")
+        assert f"The code of {running} works on the present schema." in said
+    else:  # what is the template's in it was checked with the other one
+        run(service, tools, "make", "lint", "chart")
+        assert " passed" in run(service, tools, str(python_for(service)), "-m", "pytest", "tests/app")
     assert "TZ=Europe/Oslo" in (service / "Dockerfile").read_text(encoding="utf-8")
 
 
