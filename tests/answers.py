@@ -12,6 +12,20 @@ CHOICES: dict[str, list[str]] = {
     name: value for name, value in QUESTIONS.items() if isinstance(value, list) and not name.startswith("_")
 }
 
+# The documentation's example, in full: a fork has other defaults.
+EXAMPLE = {
+    "project_name": "Items Service",
+    "project_slug": "items-service",
+    "description": "Keeps items and serves them over HTTP",
+    "owner": "Example Team",
+    "image_repository": "ghcr.io/example-team/items-service",
+    "ingress_host": "items-service.example.com",
+    "python_version": "3.14",
+    "gunicorn": "no",
+    "ci": "github",
+    "license": "MIT",
+}
+
 # What people write: quotes of both kinds, a backslash, letters beyond ASCII, a character beyond 16 bits.
 ODD_TEXTS = {
     "project_name": """Zoë's "Café" & Søn""",

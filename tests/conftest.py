@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import EXAMPLE
 from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
 from tools.fetch_helm import fetch
 
@@ -26,8 +27,8 @@ def new_service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 @pytest.fixture(scope="session")
 def service(new_service: Callable[..., Path]) -> Path:
-    """A service with all defaults; tests only read it."""
-    return new_service()
+    """The documentation's example; tests only read it."""
+    return new_service(**EXAMPLE)
 
 
 @pytest.fixture(scope="session")

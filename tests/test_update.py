@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import EXAMPLE
 from tests.baking import SERVICE, bake
 from tests.git import commit, git, repository
 from tests.services import environment_for, python_for
@@ -58,7 +59,7 @@ def upstream(template: Path, tmp_path: Path) -> Template:
 @pytest.fixture
 def service(upstream: Template, tmp_path: Path) -> Path:
     """A service of the first release, in a repository of its own."""
-    made = repository(bake(upstream.folder, tmp_path / "made", {}))
+    made = repository(bake(upstream.folder, tmp_path / "made", EXAMPLE))
     python_for(made)
     return made
 

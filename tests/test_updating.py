@@ -13,13 +13,19 @@ import cruft
 import pytest
 from uv import find_uv_bin
 
-from tests.answers import QUESTIONS
+from tests.answers import EXAMPLE, QUESTIONS
 from tests.baking import REPOSITORY, bake, contents, copy_what_git_would_commit, own_settings
 from tests.git import commit, git, repository
 from tests.releases import releases, write_release
 from tests.services import python_for, run
 
-ANSWERS = {"project_name": "Book Service", "ci": "gitlab", "python_version": "3.13"}
+ANSWERS = EXAMPLE | {
+    "project_name": "Book Service",
+    "project_slug": "book-service",
+    "image_repository": "ghcr.io/example-team/book-service",
+    "ci": "gitlab",
+    "python_version": "3.13",
+}
 LOCKS = {f"requirements{suffix}.txt" for suffix in ("", "-dev", "-migrations", "-test")}
 MADE = {"openapi.json", *LOCKS}
 

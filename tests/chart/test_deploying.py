@@ -111,6 +111,8 @@ def ankh(copied: Chart, service: Path) -> Callable[..., list[Object]]:
     [config] = documents("ankh/config.yaml")
     [chart] = file["charts"]
     folder = service / chart["path"]
+    own = yaml.safe_load((service / "deploy" / "values.yaml").read_text(encoding="utf-8"))
+    of_the_fork = {name: own[name] for name in ("commonLabels", "prometheusRule")}
 
     def render(context_name: str, tag: str = TAG, **more: Any) -> list[Object]:
         context = config["contexts"][context_name]
@@ -122,7 +124,7 @@ def ankh(copied: Chart, service: Path) -> Callable[..., list[Object]]:
             "--set", f"{chart['meta']['tagKey']}={tag}",
             "--values", profiles / f"{context['resource-profile']}.yaml",
             folder,
-            values=merge(merge(chart["default-values"], by_class), more),
+            values=merge(merge(merge(of_the_fork, chart["default-values"]), by_class), more),
         )  # fmt: skip
         return [each for each in yaml.safe_load_all(output) if each]
 

@@ -144,7 +144,7 @@ def test_missing_files_are_named(own_template: Path, tmp_path: Path, capfd: pyte
     for name in missing:
         (own_template / SERVICE / name).unlink()
     with pytest.raises(FailedHookException):
-        bake(own_template, tmp_path, {})
+        bake(own_template, tmp_path, {"gunicorn": "no", "license": "MIT"})
     assert ", ".join(missing) in capfd.readouterr().err
 
 
