@@ -34,6 +34,10 @@ demo: $(VENV)/.ready ## scaffold a service, run it, show a tour of its API and k
 test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every baked service runs its own
 	@$(RUN) -m pytest
 
+.PHONY: test-fork
+test-fork: $(VENV)/.ready-dev ## all tests of the template in a fork, build/fork, with every default changed; TESTS=tests/chart picks some
+	@$(RUN) -m tools.fork $(TESTS)
+
 .PHONY: update
 update: $(VENV)/.ready ## merge what is new in the template into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
 	@cd "$(SERVICE)" && PYTHONSAFEPATH=1 PYTHONPATH='$(CURDIR)/<<cookiecutter.project_slug>>' $(abspath $(RUN)) -m chassis.development.update \

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from faults.report import REPOSITORY
+from tests.services import ENVIRONMENTS
 
 
 def python_with(name: str, *locks: Path) -> Path:
@@ -15,10 +15,10 @@ def python_with(name: str, *locks: Path) -> Path:
         subprocess.CalledProcessError: it cannot be made.
     """
     contents = b"".join(lock.read_bytes() for lock in locks)
-    folder = REPOSITORY / "build" / "environments" / f"{name}-{hashlib.sha256(contents).hexdigest()[:12]}"
+    folder = ENVIRONMENTS / f"{name}-{hashlib.sha256(contents).hexdigest()[:12]}"
     interpreter, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
-        print(f"Installing an environment in {folder.relative_to(REPOSITORY)} …", flush=True)
+        print(f"Installing the environment {folder.name} …", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [
             str(interpreter),

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from tests.baking import REPOSITORY
 
+# In build/fork this folder is a link. The scripts of an environment hold its path, so it is the path that stays.
+ENVIRONMENTS = (REPOSITORY / "build" / "environments").resolve()
+
 
 def environment_for(service: Path) -> Path:
     """Where the environment of services with this lock is; made by the first one's `make`."""
     lock = (service / "requirements-dev.txt").read_bytes()
-    return REPOSITORY / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
+    return ENVIRONMENTS / hashlib.sha256(lock).hexdigest()[:12]
 
 
 def python_for(service: Path) -> Path:

@@ -1,36 +1,27 @@
 """A fork with defaults of its own: services are born with them, and green."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.answers import matrix
-from tests.baking import bake, copy_what_git_would_commit
+from tests.answers import CHOICES, QUESTIONS, matrix
+from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
+from tests.fork import DEFAULTS, change_defaults
 from tests.services import run
 
-DEFAULTS = {
-    "owner": "Shop Platform",
-    "image_repository": "registry.example.com/shop/<< cookiecutter.project_slug >>",
-    "ingress_host": "<< cookiecutter.project_slug >>.shop.example.org",
-    "python_version": ["3.13", "3.14"],
-    "ci": ["gitlab", "github", "none"],
-    "license": ["LicenseRef-Proprietary", "MIT", "Apache-2.0"],
-    "_template_url": "https://git.example.org/platform/service-template",
-    "_base_images": "registry.example.com/mirror",
-    "_labels": {"cost-centre": "42", "team": "shop"},
-}
 WHERE = {
     "LICENSE": ["Shop Platform"],
-    "pyproject.toml": ["Shop Platform"],
-    "README.md": ["https://git.example.org/platform/service-template"],
+    "pyproject.toml": ["order-service", "Order Service", "Takes orders", "Shop Platform", "gunicorn"],
+    "README.md": ["https://git.example.com/platform/service-template"],
     "Dockerfile": ["registry.example.com/mirror/python:", "PYTHON_VERSION=3.13"],
     "compose.yaml": ["registry.example.com/mirror/postgres:"],
     ".gitlab-ci.yml": ["registry.example.com/mirror/python:3.13", "REGISTRY=registry.example.com\n"],
-    "Makefile": ["registry.example.com/shop/items-service"],
-    "deploy/values.yaml": ["registry.example.com/shop/items-service", '"cost-centre": "42"', "git.example.org"],
+    "Makefile": ["registry.example.com/shop/order-service"],
+    "deploy/values.yaml": ["registry.example.com/shop/order-service", '"cost-centre": "42"', "git.example.com"],
     "deploy/development.yaml": ["registry.example.com/mirror/postgres:"],
-    "deploy/production.yaml": ["items-service.shop.example.org"],
+    "deploy/production.yaml": ["order-service.shop.example.com"],
 }
 
 
@@ -39,8 +30,7 @@ def fork(tmp_path: Path) -> Path:
     """The template with other defaults, and nothing else changed."""
     template = tmp_path / "fork"
     copy_what_git_would_commit(template)
-    file = template / "cookiecutter.json"
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | DEFAULTS, indent=4), encoding="utf-8")
+    change_defaults(template)
     return template
 
 
@@ -58,3 +48,15 @@ def test_a_service_of_a_fork_has_its_defaults(fork: Path, tmp_path: Path) -> Non
 def test_a_service_of_a_fork_passes_its_own_checks(fork: Path, tmp_path: Path, tools: Path) -> None:
     """With answers that tests/test_services.py leaves to this one."""
     assert " passed" in run(bake(fork, tmp_path, matrix()[-1]), tools, "make", "check")
+
+
+def test_every_question_and_every_key_of_the_page_has_another_default_in_a_fork() -> None:
+    asked = {name for name in QUESTIONS if not name.startswith("_")} - {"project_slug"}
+    assert {name for name in DEFAULTS if not name.startswith("_")} == asked
+    for name, choices in CHOICES.items():
+        assert sorted(DEFAULTS[name]) == sorted(choices), name
+    page = (REPOSITORY / "docs" / "forking.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| .* \| `(.*)` \|$", page, re.MULTILINE)
+    assert len(rows) == 7
+    for keys, example in rows:
+        assert json.loads(example) in [DEFAULTS[name] for name in re.findall(r"`(\w+)`", keys)], keys

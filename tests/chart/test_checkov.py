@@ -12,6 +12,7 @@ import yaml
 
 from tests.baking import REPOSITORY
 from tests.chart.rendering import Chart, releases
+from tests.services import ENVIRONMENTS
 
 CONFIGURATION = REPOSITORY / "chart" / ".checkov.yaml"
 LOCK = REPOSITORY / "requirements-checkov.txt"
@@ -21,7 +22,7 @@ LOCK = REPOSITORY / "requirements-checkov.txt"
 def checkov(request: pytest.FixtureRequest) -> Path:
     """checkov, in an environment of its own, which is made anew when its lock changes."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    environment = REPOSITORY / "build" / "environments" / f"checkov-{digest[:12]}"
+    environment = ENVIRONMENTS / f"checkov-{digest[:12]}"
     ready = environment / ".ready"
     if not ready.exists():
         request.config.get_terminal_writer().line("Installing checkov …")

@@ -1,0 +1,43 @@
+"""`make test-fork`: runs the template's tests in a fork with other defaults, all of them or those that are named."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from tests.baking import REPOSITORY, copy_what_git_would_commit
+from tests.fork import change_defaults
+from tests.git import git
+
+BUILD = REPOSITORY / "build"
+FORK = BUILD / "fork"
+# What make hands down to this program is not meant for the fork, whose environment is `.venv`.
+_OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV"}
+
+
+def main() -> None:
+    """Ends with the exit status of the tests."""
+    make_fork()
+    tests = sys.argv[1:]
+    command = [".venv/bin/python", "-m", "pytest", *tests] if tests else ["make", "--no-print-directory", "test"]
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
+    sys.exit(subprocess.run(command, cwd=FORK, env=environment, check=False).returncode)
+
+
+def make_fork() -> None:
+    """Makes the fork as docs/forking.md does: a clone with one more commit. Nothing is installed for it again."""
+    shutil.rmtree(FORK, ignore_errors=True)
+    git(REPOSITORY, "clone", "--quiet", "--no-checkout", str(REPOSITORY), str(FORK))
+    copy_what_git_would_commit(FORK)
+    change_defaults(FORK)
+    git(FORK, "add", "--all")
+    git(FORK, "commit", "--quiet", "--allow-empty", "--message", "Our defaults")
+    (FORK / ".venv").symlink_to(sys.prefix)
+    (FORK / "build").mkdir()
+    for shared in ("environments", "tools"):
+        (BUILD / shared).mkdir(exist_ok=True)
+        (FORK / "build" / shared).symlink_to(BUILD / shared)
+
+
+if __name__ == "__main__":
+    main()
