@@ -9,6 +9,7 @@ import pytest
 from tests.answers import CHOICES, QUESTIONS, matrix
 from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
 from tests.fork import DEFAULTS, change_defaults
+from tests.git import commit, git, repository
 from tests.services import run
 
 WHERE = {
@@ -60,3 +61,18 @@ def test_every_question_and_every_key_of_the_page_has_another_default_in_a_fork(
     assert len(rows) == 7
     for keys, example in rows:
         assert json.loads(example) in [DEFAULTS[name] for name in re.findall(r"`(\w+)`", keys)], keys
+
+
+def test_a_fork_takes_the_next_version_without_a_conflict(tmp_path: Path) -> None:
+    copy_what_git_would_commit(tmp_path)
+    repository(tmp_path)
+    git(tmp_path, "switch", "--quiet", "--create", "upstream")
+    file = tmp_path / "cookiecutter.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(QUESTIONS["_version"], "99.0.0"), encoding="utf-8")
+    commit(tmp_path)
+    git(tmp_path, "switch", "--quiet", "main")
+    change_defaults(tmp_path)
+    git(tmp_path, "commit", "--quiet", "--all", "--allow-empty", "--message", "Our defaults")
+    git(tmp_path, "merge", "--quiet", "--no-edit", "upstream")
+    merged = json.loads(file.read_text(encoding="utf-8"))
+    assert merged == QUESTIONS | DEFAULTS | {"_version": "99.0.0"}
