@@ -56,7 +56,7 @@ def read_origin(service: Path, template: str | None, commit: str | None, answers
     if not (template and commit):
         raise UpdateError(
             f"There is no {FILE}, which says what this service was made from. Say it once, with the answers that were "
-            "not the defaults:\n  make update TEMPLATE=https://github.com/org/cookiecutter-aiohttp-service FROM=0.1.0 "
+            "not the defaults:\n  make update TEMPLATE=https://git.example.com/platform/service-template FROM=0.1.0 "
             'ANSWERS=\'{"project_name": "Invoice Service"}\''
         )
     try:
