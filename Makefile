@@ -40,8 +40,9 @@ test-fork: $(VENV)/.ready-dev ## all tests of the template in a fork, build/fork
 
 .PHONY: update
 update: $(VENV)/.ready ## merge what is new in the template into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
-	@cd "$(SERVICE)" && PYTHONSAFEPATH=1 PYTHONPATH='$(CURDIR)/<<cookiecutter.project_slug>>' $(abspath $(RUN)) -m chassis.development.update \
-		$(if $(REF),--ref "$(REF)") $(if $(TEMPLATE),--template "$(TEMPLATE)") $(if $(FROM),--from "$(FROM)") $(if $(ANSWERS),--answers '$(ANSWERS)')
+	@: "$${SERVICE:?names the folder of the service: make update SERVICE=../items-service}"
+	@python=$$(cd "$(dir $(RUN))" && pwd)/python; cd "$$SERVICE" && PYTHONSAFEPATH=1 \
+		PYTHONPATH="$$OLDPWD/<<cookiecutter.project_slug>>" exec "$$python" -m chassis.development.update
 
 .PHONY: faults
 faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -108,6 +109,11 @@ def test_it_takes_the_newest_release_and_not_what_comes_after_it(upstream: Templ
     fine, said = update(service)
     assert (fine, "nothing to do" in said) == (True, True), "the newest release is older than what it has"
 
+    moved = upstream.folder.rename(upstream.folder.with_name("fork"))
+    fine, said = update(service, f"TEMPLATE={os.path.relpath(moved, service)}")
+    assert (fine, "nothing to do" in said) == (True, True), said
+    assert json.loads(read(service, ".cruft.json"))["template"] == str(moved), "from now on it follows the fork"
+
 
 @pytest.mark.parametrize("how", ["the same", "a fresh", "a shallow"])
 def test_two_updates_in_a_row_merge_what_both_sides_have_changed(
@@ -160,7 +166,7 @@ def test_what_collides_is_named_marked_and_can_be_undone(upstream: Template, ser
     assert not fine
     named = [line.strip() for line in said.splitlines() if line.startswith("  ")]
     assert named == [
-        "README.md: you and the template changed the same lines: look for <<<<<<<",
+        "README.md: you and the template changed it: look for <<<<<<<, or choose with git checkout --ours or --theirs",
         "coming.txt: you and the template added it: look for <<<<<<<",
         "going.txt: you changed it and the template deleted it: keep it with `git add`, or delete it with `git rm`",
     ]
@@ -202,6 +208,67 @@ def test_what_the_team_has_deleted_stays_away_and_what_it_calls_its_own_is_left_
     assert read(service, "chassis/moving.py") == LINES + "9.1.0\n"
 
 
+def test_a_file_that_the_team_has_renamed_is_merged_under_its_new_name_and_a_deleted_one_does_not_come_back_renamed(
+    upstream: Template, service: Path
+) -> None:
+    upstream.write("chassis/other.py", LINES.replace("line", "another line"))
+    upstream.release("9.0.1")
+    assert update(service)[0]
+    git(service, "mv", "shared.txt", "ours.txt")
+    git(service, "rm", "--quiet", "--force", "chassis/other.py")
+    commit(service)
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    (upstream.folder / SERVICE / "chassis" / "other.py").rename(upstream.folder / SERVICE / "chassis" / "moved.py")
+    upstream.release("9.1.0")
+    fine, said = update(service)
+    assert fine, said
+    assert read(service, "ours.txt") == LINES + "9.1.0\n"
+    assert not (service / "shared.txt").exists()
+    assert not (service / "chassis" / "moved.py").exists()
+
+
+def test_a_file_that_git_ignores_is_not_overwritten(upstream: Template, service: Path) -> None:
+    (service / ".env").write_text("SECRET=mine\n", encoding="utf-8")
+    upstream.write(".env", "SECRET=example\n")
+    git(upstream.folder, "add", "--force", f"{SERVICE}/.env")
+    upstream.release("9.1.0")
+    fine, said = update(service)
+    assert (fine, "they would be lost: .env" in said) == (False, True), said
+    assert read(service, ".env") == "SECRET=mine\n"
+    assert git(service, "status", "--porcelain") == ""
+
+
+def test_the_surroundings_of_another_repository_and_odd_settings_change_nothing(
+    upstream: Template, service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a hook or in `git rebase --exec`; and with settings that make Git print and store otherwise."""
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        "[core]\nquotePath = false\nfileMode = false\nsafecrlf = true\n[color]\nui = always\n"
+        "[commit]\ngpgsign = true\n[clone]\ndefaultRemoteName = upstream\n[diff]\nnoprefix = true\n",
+        encoding="utf-8",
+    )
+    (service / "naïve.txt").write_text("the team's\n", encoding="utf-8")
+    head = commit(service)
+    git(service, "tag", "9.1.0")
+    upstream.write("shared.txt", LINES + "9.1.0\n")
+    upstream.write("script.sh", "#!/bin/sh\n")
+    (upstream.folder / SERVICE / "script.sh").chmod(0o755)
+    upstream.release("9.1.0")
+    with monkeypatch.context() as surroundings:
+        for name, value in {
+            "GIT_CONFIG_GLOBAL": str(settings),
+            "GIT_DIR": str(service / ".git"),
+            "GIT_INDEX_FILE": str(service / ".git" / "index"),
+        }.items():
+            surroundings.setenv(name, value)
+        fine, said = update(service)
+    assert fine, said
+    assert read(service, "shared.txt") == LINES + "9.1.0\n"
+    assert git(service, "rev-parse", "HEAD").strip() == head
+    assert git(service, "ls-files", "--stage", "script.sh").startswith("100755")
+
+
 def test_a_service_may_share_its_repository_with_others(upstream: Template, service: Path, tmp_path: Path) -> None:
     shutil.rmtree(service / ".git")
     (tmp_path / "all").mkdir()
@@ -217,6 +284,17 @@ def test_a_service_may_share_its_repository_with_others(upstream: Template, serv
         "service-one/.cruft.json",
         "service-one/shared.txt",
     ]
+    replace(service / "README.md", "# Items Service", "# The team's own title")
+    commit(tmp_path / "all")
+    (tmp_path / "all" / "shared.txt").write_text("not committed\n", encoding="utf-8")
+    replace(upstream.folder / SERVICE / "README.md", "# <<cookiecutter.project_name>>", "# The template's new title")
+    upstream.write("added.txt", "added\n")
+    upstream.release("9.2.0")
+    fine, said = update(service)
+    assert (fine, "  README.md: " in said) == (False, True), said
+    [undo] = re.findall(r"undo the whole update: (.*)", said)
+    subprocess.run(undo, shell=True, cwd=service, check=True)
+    assert git(tmp_path / "all", "status", "--porcelain").strip() == "M shared.txt", "the others' change is still there"
 
 
 def test_a_service_of_which_it_is_not_known_what_it_was_made_from(upstream: Template, tmp_path: Path) -> None:
@@ -228,7 +306,16 @@ def test_a_service_of_which_it_is_not_known_what_it_was_made_from(upstream: Temp
     fine, said = update(service)
     assert (fine, "make update TEMPLATE=" in said) == (False, True)
     made_from = [f"TEMPLATE={upstream.folder.as_uri()}", "FROM=9.0.0"]
-    assert "ANSWERS is not JSON" in update(service, *made_from, "ANSWERS=ci=gitlab")[1]
+    for wrong, complaint in {
+        "ci=gitlab": "ANSWERS is not JSON",
+        '["ci"]': "should be a JSON object",
+        '{"CI": "gitlab"}': "CI='gitlab' is no answer",
+        '{"ci": true}': "ci=True is no answer",
+        '{"project_name": "Another One"}': "is called another-one, and this one is items-service",
+    }.items():
+        fine, said = update(service, *made_from, f"ANSWERS={wrong}")
+        assert (fine, complaint in said) == (False, True), said
+        assert git(service, "status", "--porcelain") == ""
     fine, said = update(service, *made_from, 'ANSWERS={"ci": "gitlab"}')
     assert fine, said
     assert read(service, "shared.txt") == LINES + "9.1.0\n"
@@ -252,6 +339,9 @@ def test_an_update_that_cannot_begin_says_what_to_do_and_changes_nothing(upstrea
         assert (fine, said in printed) == (False, True), printed
     git(upstream.folder, "tag", "--delete", "9.0.0")
     assert "has no release" in update(service, "FROM=main")[1]
+    state.write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    commit(service)
+    assert ".cruft.json is not JSON" in update(service)[1]
     (service / "own.txt").write_text("not committed\n", encoding="utf-8")
     assert "uncommitted changes" in update(service)[1]
     assert git(service, "status", "--porcelain").split() == ["??", "own.txt"]

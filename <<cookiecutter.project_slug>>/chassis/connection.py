@@ -77,13 +77,14 @@ def checked(make_request: RequestFactory) -> RequestFactory:
 class Connection(RequestHandler):
     """A connection that knows what it waits for, and since when."""
 
-    __slots__ = ("_body", "_body_since", "_head_since", "_unread_since", "_wire")
+    __slots__ = ("_body", "_body_since", "_head_since", "_rest_is_lost", "_unread_since", "_upgrade_asked", "_wire")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_since: float | None = None
         self._body: StreamReader | None = None  # whose rest is to come
         self._body_since = 0.0
+        self._upgrade_asked = self._rest_is_lost = False
         self._unread_since: float | None = None
         self._wire: asyncio.Transport | None = None  # kept when aiohttp has let go of it but it is not closed yet
 
@@ -93,7 +94,7 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        heads = self._request_count
+        heads, body_bytes = self._request_count, self._body.total_bytes if self._body is not None else 0
         super().data_received(data)
         if self._upgraded or self._payload_parser is not None:
             self._head_since = self._body = None  # it is the connection's last request
@@ -105,15 +106,39 @@ class Connection(RequestHandler):
                     # aiohttp would leave the request waiting for its body, and answer the error after it.
                     self._messages.pop()
                     self._give_up_body(web.RequestPayloadError(message.message))
-            elif body.is_eof():
-                self._body = None
             else:
-                self._body, self._body_since = body, self._loop.time()
+                self._upgrade_asked = hdrs.UPGRADE in message.headers
+                if self._upgrade_asked:
+                    self._rest_is_lost = data.count(b"\r\n\r\n") > self._request_count - heads
+                if body.is_eof():
+                    self._body = None
+                    self._look_behind(data, int(message.headers.get(hdrs.CONTENT_LENGTH, 0)))
+                else:
+                    self._body, self._body_since = body, self._loop.time()
         elif self._body is not None:
             if self._body.is_eof():
+                self._look_behind(data, self._body.total_bytes - body_bytes)
                 self._body = None
         elif self._head_since is None and data.strip(b"\r\n"):  # empty lines are nothing (RFC 9112, section 2.2)
             self._head_since = self._loop.time()
+
+    def _look_behind(self, data: bytes, body_bytes: int) -> None:
+        """Notes what came along with the end of a request: the beginning of the next one's head.
+
+        Behind a wish for another protocol aiohttp's parser drops it, so the request is the connection's last.
+
+        Args:
+            data: that ended the request.
+            body_bytes: how many of them are its body.
+        """
+        if data.endswith(b"\r\n\r\n") and not self._upgrade_asked:
+            return
+        rest = data[data.rfind(b"\r\n\r\n") + 4 :] if b"\r\n\r\n" in data else data
+        if len(rest.rstrip(b"\r\n")) > body_bytes:
+            if self._upgrade_asked:
+                self._rest_is_lost = True
+            else:
+                self._head_since = self._loop.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         OPEN_CONNECTIONS.dec()
@@ -196,6 +221,8 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if self._rest_is_lost:
+            resp.force_close()
         if self._upgraded or not is_ordinary(resp, request):
             return await super().finish_response(request, resp, start_time)
         try:

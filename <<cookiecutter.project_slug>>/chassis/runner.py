@@ -112,7 +112,11 @@ class Runner(web.AppRunner):
                 response = without_middlewares(error, request_id_of(request.headers))
             response.headers[hdrs.SERVER] = SERVER
             # What follows a broken body is no request, and what follows the wish for another protocol may be none.
-            if request.content.exception() is not None or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower():
+            if (
+                request.content.exception() is not None
+                or request.method == hdrs.METH_CONNECT
+                or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower()
+            ):
                 response.force_close()
             if self._health.state is State.DRAINING:
                 # Both are needed: the one closes the connection, the other tells the client not to reuse it.

@@ -63,6 +63,63 @@ async def test_a_head_that_does_not_end_is_ended(start: Start, beginning: bytes)
         assert await last_answer(reader) == (408, "request-timeout")
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [GET + b"GET /wait/0 HT"],
+        [GET + b"\r\nG"],
+        [POST + b"Content-Length: 13\r\n\r\n" + BODY + b"GET /wait/0 HTTP/1.1\r\nX: "],
+        [POST + b"Content-Length: 13\r\n\r\n" + BODY[:5], BODY[5:] + b"GET /wait/0 HTTP/1.1\r\nX: "],
+        [POST + b"Transfer-Encoding: chunked\r\n\r\nd\r\n" + BODY + b"\r\n0\r\n\r\nGET /wait/0 HT"],
+    ],
+)
+async def test_a_head_that_begins_with_the_end_of_a_request_is_ended_too(start: Start, pieces: list[bytes]) -> None:
+    service = await start(header_timeout_seconds=TIMEOUT_SECONDS)
+    async with connection(service) as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await until(service, "http_server_active_requests", 0 if piece == pieces[-1] else 1)
+        assert (await answer(reader))[0] == 200
+        assert await last_answer(reader) == (408, "request-timeout")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST + b"Content-Length: 24\r\n\r\n" + b'{"text": "a"}  \r\n\r\n     ',
+        POST + b"Transfer-Encoding: chunked\r\n\r\nd\r\n" + BODY + b"\r\n0\r\n\r\n",
+        GET + b"\r\n\r\n",
+    ],
+)
+async def test_a_whole_request_begins_no_other(start: Start, request_: bytes) -> None:
+    service = await start(header_timeout_seconds=TIMEOUT_SECONDS)
+    async with connection(service) as (reader, writer), connection(service) as (slow, slow_writer):
+        writer.write(request_)
+        assert (await answer(reader))[0] == 200
+        slow_writer.write(b"G")
+        await slow.read()  # until a head that has begun would be ended
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GET[:-2] + b"Connection: upgrade\r\nUpgrade: foo\r\n\r\n",
+        POST + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 13\r\n\r\n" + BODY,
+        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(GET),
+    ],
+)
+async def test_what_comes_behind_a_wish_for_another_protocol_is_not_answered_for_another_request(
+    service: Running, request_: bytes
+) -> None:
+    async with connection(service) as (reader, writer), asyncio.timeout(BOUND_SECONDS):
+        writer.write(request_ + GET)
+        _, head, _ = await answer(reader)
+        assert b"\r\nConnection: close\r\n" in head
+        assert await reader.read() == b""
+
+
 async def test_a_connection_without_a_request_is_left_alone(start: Start) -> None:
     service = await start(header_timeout_seconds=TIMEOUT_SECONDS, body_timeout_seconds=TIMEOUT_SECONDS)
     async with connection(service) as (reader, writer), connection(service) as (slow, slow_writer):

@@ -1,16 +1,32 @@
 """`make update`: the command."""
 
 import argparse
+import os
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chassis.development.update.errors import UpdateError
-from chassis.development.update.git import describe, git
-from chassis.development.update.merge import leave_alone, merge
+from chassis.development.update.git import describe, forget_surroundings, git
+from chassis.development.update.merge import merge
 from chassis.development.update.origin import FILE, read_origin, write_origin
-from chassis.development.update.template import clone, is_ancestor, known_commit, newest_release, render
+from chassis.development.update.template import (
+    check_answers,
+    clone,
+    is_ancestor,
+    known_commit,
+    newest_release,
+    render,
+)
+
+_OPTIONS = (
+    ("ref", "REF", "a tag, branch or commit of the template; the newest release if not given"),
+    ("template", "TEMPLATE", f"the template's repository, if {FILE} names none or another one"),
+    ("from", "FROM", f"what the service was made from, if {FILE} does not say it"),
+    ("answers", "ANSWERS", f"JSON: the answers it was made with that were not the defaults, if there is no {FILE}"),
+)
 
 
 def main() -> None:
@@ -18,30 +34,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="make update", description="Bring the service in this folder up to a release."
     )
-    parser.add_argument("--ref", help="a tag, branch or commit of the template; the newest release if not given")
-    parser.add_argument("--template", help=f"the template's repository, if {FILE} does not name it")
-    parser.add_argument("--from", dest="commit", help=f"what the service was made from, if {FILE} does not say it")
-    parser.add_argument(
-        "--answers", help=f"the answers it was made with that were not the defaults, if there is no {FILE}"
-    )
+    for option, variable, meaning in _OPTIONS:
+        # make hands its variables over in the environment.
+        parser.add_argument(f"--{option}", dest=variable, default=os.environ.get(variable), help=meaning)
     arguments = parser.parse_args()
+    service = Path.cwd()
+    forget_surroundings()
     try:
-        conflicts = _update(Path.cwd(), arguments)
+        conflicts = _update(service, arguments)
     except UpdateError as error:
         sys.exit(f"update: {error}")
+    except KeyboardInterrupt:
+        sys.exit("update: interrupted. `git status` shows whether anything was merged.")
     if conflicts:
         files = "\n".join(f"  {name}: {what}" for name, what in conflicts.items())
+        undo = (
+            "git restore --source=HEAD --staged --worktree ." if _shares_its_repository(service) else "git reset --hard"
+        )
         sys.exit(
             f"update: these files could not be merged; everything else is:\n{files}\n"
             "Mend each one and `git add` it. Then: make lock openapi check, and commit.\n"
-            "To undo the whole update: git reset --hard"
+            f"To undo the whole update: {undo}"
         )
 
 
 def _update(service: Path, arguments: argparse.Namespace) -> dict[str, str]:
-    if git(service, "status", "--porcelain", "--", "."):
+    if git(service, "status", "--porcelain", "--untracked-files=normal", "--", "."):
         raise UpdateError("There are uncommitted changes. Commit or stash them, so that the update can be undone.")
-    origin = read_origin(service, arguments.template, arguments.commit, arguments.answers)
+    origin = read_origin(service, arguments.TEMPLATE, arguments.FROM, arguments.ANSWERS)
     with TemporaryDirectory() as scratch:
         template = Path(scratch, "template")
         _say(f"fetching {origin.template} …")
@@ -49,27 +69,48 @@ def _update(service: Path, arguments: argparse.Namespace) -> dict[str, str]:
         before = known_commit(
             template, origin.commit, "This service was made from it; if that was no release, say the commit: FROM=…"
         )
-        if arguments.ref:
-            after = known_commit(template, arguments.ref, "REF names what to update to.")
-        else:
-            after = newest_release(template)
-            if is_ancestor(template, after, of=before):
-                after = before
-        if after == before:
-            _say(f"nothing to do, this service is at {describe(template, before)}.")
-            return {}
-        name = describe(template, after)
-        _say(f"from {describe(template, before)} to {name} …")
+        check_answers(template, before, origin)
+        after = _target(template, arguments.REF, before)
         old, answers = render(template, before, origin, Path(scratch, "old"))
         origin = replace(origin, answers=answers)
-        new, answers = render(template, after, origin, Path(scratch, "new"))
-        leave_alone(service, old, new, [FILE, *origin.skip])
-        conflicts = merge(service, old, new, f"template {name}")
-    write_origin(service, replace(origin, commit=after, answers=answers), arguments.ref)
-    git(service, "add", FILE)
-    if not conflicts:
+        if not origin.known:
+            _check_name(service, old, answers)
+        if after == before:
+            _say(f"nothing to do, this service is at {describe(template, before)}.")
+            conflicts: dict[str, str] = {}
+        else:
+            name = describe(template, after)
+            _say(f"from {describe(template, before)} to {name} …")
+            new, answers = render(template, after, origin, Path(scratch, "new"))
+            conflicts = merge(service, old, new, f"template {name}", [FILE, *origin.skip])
+    if after != before or arguments.TEMPLATE or not origin.known:
+        write_origin(service, replace(origin, commit=after, answers=answers), arguments.REF)
+        git(service, "-c", "core.safecrlf=false", "add", "--force", FILE)
+    if after != before and not conflicts:
         _say("all is merged. Read what the template's CHANGELOG.md asks you to do, then: make lock openapi check")
     return conflicts
+
+
+def _target(template: Path, ref: str | None, before: str) -> str:
+    if ref:
+        return known_commit(template, ref, "REF names what to update to.")
+    newest = newest_release(template)
+    return before if is_ancestor(template, newest, of=before) else newest
+
+
+def _check_name(service: Path, rendering: Path, answers: dict[str, str]) -> None:
+    """Looks whether the answers, which somebody remembers, are those of this service."""
+    _say("with these answers: " + ", ".join(f"{name}={answer}" for name, answer in answers.items()))
+    here, there = (
+        tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
+        for folder in (service, rendering)
+    )
+    if here != there:
+        raise UpdateError(f"With these answers the service is called {there}, and this one is {here}: mend ANSWERS.")
+
+
+def _shares_its_repository(service: Path) -> bool:
+    return bool(git(service, "rev-parse", "--show-prefix").strip())
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,13 @@ from pathlib import Path
 from chassis.development.update.errors import UpdateError
 
 
+def forget_surroundings() -> None:
+    """Removes the variables that tie Git to a repository, as a hook or `git rebase --exec` sets them."""
+    names = subprocess.run(["git", "rev-parse", "--local-env-vars"], stdout=subprocess.PIPE, text=True, check=False)
+    for name in names.stdout.split():
+        os.environ.pop(name, None)
+
+
 def git(folder: Path, *arguments: str, **variables: str) -> str:
     """Runs Git in a folder, with more environment variables, and returns what it prints.
 
@@ -14,7 +21,13 @@ def git(folder: Path, *arguments: str, **variables: str) -> str:
         UpdateError: Git fails; it has printed why.
     """
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=os.environ | variables, stdout=subprocess.PIPE, text=True, check=False
+        ["git", *arguments],
+        cwd=folder,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="surrogateescape",  # names of files are bytes
+        check=False,
     )
     if done.returncode != 0:
         raise UpdateError(f"`git {' '.join(arguments)}` failed in {folder}; Git says why above.")

@@ -4,16 +4,18 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from chassis.development.update.errors import UpdateError
 from chassis.development.update.git import git
 
+# Whatever the user's settings are: the rendering's bytes and modes as they are, in the name of nobody.
+_AS_IT_IS = ("-c", "core.fileMode=true", "-c", "core.safecrlf=false")
 _AUTHOR = ("-c", "user.name=template", "-c", "user.email=template@localhost")
 # A folder that the template renames does not take along what the team has put into it.
 _OPTIONS = ("-c", "merge.directoryRenames=false")
-_BOTH_CHANGED = "you and the template changed the same lines: look for <<<<<<<"
+_BOTH_CHANGED = "you and the template changed it: look for <<<<<<<, or choose with git checkout --ours or --theirs"
 _CONFLICTS = {
     "AA": "you and the template added it: look for <<<<<<<",
     "UD": "you changed it and the template deleted it: keep it with `git add`, or delete it with `git rm`",
@@ -21,24 +23,7 @@ _CONFLICTS = {
 }
 
 
-def leave_alone(service: Path, old: Path, new: Path, patterns: Iterable[str]) -> None:
-    """Removes from both renderings what an update does not touch, so that it is no part of their difference.
-
-    That is what the patterns name, what `pyproject.toml` names under `[tool.cruft]` in the service or in the new
-    rendering, and what the team has deleted.
-    """
-    skipped = {*patterns, *_skipped(service), *_skipped(new)}
-    names = [path.relative_to(old) for path in old.rglob("*")]
-    deleted = [name for name in names if not os.path.lexists(service / name)]
-    for rendering in (old, new):
-        for path in [*(found for each in skipped for found in rendering.glob(each)), *map(rendering.joinpath, deleted)]:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-
-
-def merge(service: Path, old: Path, new: Path, name: str) -> dict[str, str]:
+def merge(service: Path, old: Path, new: Path, name: str, skip: Iterable[str]) -> dict[str, str]:
     """Merges what differs between two folders into the work tree and the index of a service.
 
     Both become commits of the service's repository that no branch has, so that Git has the common ancestor of each
@@ -49,41 +34,127 @@ def merge(service: Path, old: Path, new: Path, name: str) -> dict[str, str]:
         old: as the template made the service before.
         new: as it makes it now.
         name: of the new rendering, which conflict markers show.
+        skip: patterns of files to leave alone, beside those in either `pyproject.toml`, under `[tool.cruft]`.
 
     Returns:
-        The files that could not be merged, and for each what to do.
+        The files that could not be merged, relative to the service, and for each what to do.
 
     Raises:
-        UpdateError: Git cannot merge at all; it has printed why.
+        UpdateError: nothing is merged: a file would be lost, or Git cannot merge at all.
     """
+    _put_in_the_team_s_own(service, (old, new), {*skip, *_skipped(service), *_skipped(new)})
+    _leave_out_what_the_team_deleted(service, old, new, name)
     before = _commit_folder(service, old, name)
     after = _commit_folder(service, new, name, "-p", before)
-    if not git(service, "diff", "--name-only", before, after):
+    changed = [*_changes(service, "AMRT", before, after)]
+    if not changed and not [*_changes(service, "D", before, after)]:
         return {}
+    _refuse_to_overwrite(service, changed)
     pick = ["git", *_OPTIONS, "cherry-pick", "--no-commit", after]
     done = subprocess.run(pick, cwd=service, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    status = git(service, "status", "--porcelain", "--no-renames", "-z").split("\0")
+    status = git(service, "status", "--porcelain", "--no-renames", "-z", "--", ".").split("\0")
     kinds = {line[3:]: line[:2] for line in status if "U" in line[:2] or line[:2] in {"AA", "DD"}}
     if done.returncode != 0 and not kinds:
         raise UpdateError(f"Git cannot merge the change:\n{done.stderr}")
-    return {path: _CONFLICTS.get(kind, _BOTH_CHANGED) for path, kind in sorted(kinds.items())}
+    prefix = _prefix(service)
+    return {path.removeprefix(prefix): _CONFLICTS.get(kind, _BOTH_CHANGED) for path, kind in sorted(kinds.items())}
 
 
-def _skipped(folder: Path) -> list[str]:
-    pyproject = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    skipped: list[str] = pyproject.get("tool", {}).get("cruft", {}).get("skip", [])
-    return skipped
+def _skipped(folder: Path) -> Iterator[str]:
+    file = folder / "pyproject.toml"
+    try:
+        pyproject = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise UpdateError(f"{file} cannot be read: {error}") from None
+    for pattern in pyproject.get("tool", {}).get("cruft", {}).get("skip", []):
+        path = PurePosixPath(pattern)
+        if path.is_absolute() or not path.parts or ".." in path.parts:
+            raise UpdateError(f'{file}: skip {pattern!r} should name files below the service, such as "docs/own".')
+        yield pattern
+
+
+def _put_in_the_team_s_own(service: Path, renderings: Iterable[Path], patterns: Iterable[str]) -> None:
+    """Has both renderings hold the files that updates leave alone as they are in the service.
+
+    What is the same on all sides is not changed. And it is not taken for a file of the template under a new name.
+    """
+    tracked = [*_tracked(service)]
+    for pattern in patterns:
+        for rendering in renderings:
+            for path in rendering.glob(pattern):
+                _remove(path)
+        own = {path.relative_to(service) for path in service.glob(pattern)}
+        for name in tracked:
+            if own & {name, *name.parents} and (service / name).exists():
+                for rendering in renderings:
+                    (rendering / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(service / name, rendering / name, follow_symlinks=False)
+
+
+def _tracked(service: Path) -> Iterator[Path]:
+    yield from map(Path, filter(None, git(service, "ls-files", "-z", "--", ".").split("\0")))
+
+
+def _leave_out_what_the_team_deleted(service: Path, old: Path, new: Path, name: str) -> None:
+    """Removes from both renderings the files that the team deleted, also where the template has renamed them since.
+
+    A file that the team has renamed is not deleted: Git merges into it under its new name.
+    """
+    before, after = _commit_folder(service, old, name), _commit_folder(service, new, name)
+    prefix = _prefix(service)
+    deleted = set(_changes(service, "D", before, "HEAD"))
+    renamed = dict(_renames(service, before, after, prefix))
+    for path in deleted:
+        _remove(old / path)
+        _remove(new / path)
+        if path in renamed:
+            _remove(new / renamed[path])
+
+
+def _changes(service: Path, kind: str, before: str, after: str) -> Iterator[str]:
+    prefix = _prefix(service)
+    options = ["--name-only", "-z", "--find-renames", f"--diff-filter={kind}"]
+    for path in filter(None, git(service, "diff", *options, before, after).split("\0")):
+        if path.startswith(prefix):
+            yield path.removeprefix(prefix)
+
+
+def _renames(service: Path, before: str, after: str, prefix: str) -> Iterator[tuple[str, str]]:
+    options = ["--name-status", "-z", "--find-renames", "--diff-filter=R"]
+    found = git(service, "diff", *options, before, after).split("\0")
+    for source, target in zip(found[1::3], found[2::3], strict=False):
+        yield source.removeprefix(prefix), target.removeprefix(prefix)
+
+
+def _refuse_to_overwrite(service: Path, changed: Iterable[str]) -> None:
+    tracked = {str(name) for name in _tracked(service)}
+    if lost := [name for name in changed if name not in tracked and os.path.lexists(service / name)]:
+        raise UpdateError(
+            f"The template has files where you have some that Git ignores, and they would be lost: {', '.join(lost)}. "
+            "Move them away first."
+        )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()
+
+
+def _prefix(service: Path) -> str:
+    return git(service, "rev-parse", "--show-prefix").strip()
 
 
 def _commit_folder(service: Path, folder: Path, message: str, *parent: str) -> str:
     """Makes a commit in the service's repository that holds the folder, at the service's place in it."""
-    repository = git(service, "rev-parse", "--absolute-git-dir").strip()
-    prefix = git(service, "rev-parse", "--show-prefix").strip()
+    repository, prefix = git(service, "rev-parse", "--absolute-git-dir").strip(), _prefix(service)
     index = {"GIT_DIR": repository, "GIT_INDEX_FILE": f"{folder}.index"}
-    git(folder, "--work-tree=.", "add", "--all", "--force", ".", **index)
+    git(folder, *_AS_IT_IS, "--work-tree=.", "add", "--all", "--force", "--sparse", ".", **index)
     tree = git(folder, "write-tree", **index).strip()
     if prefix:  # the repository holds more than this service
         index["GIT_INDEX_FILE"] = f"{folder}.prefixed.index"
+        git(service, "read-tree", "--empty", **index)
         git(service, "read-tree", f"--prefix={prefix}", tree, **index)
         tree = git(service, "write-tree", **index).strip()
     return git(service, *_AUTHOR, "commit-tree", tree, *parent, "-m", message).strip()

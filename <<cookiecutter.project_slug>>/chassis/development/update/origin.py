@@ -20,6 +20,7 @@ class Origin:
         answers: to the template's questions; those that are missing were the defaults.
         directory: of the template in its repository; empty for the top.
         skip: patterns of files that updates leave alone, beside those in `pyproject.toml`.
+        known: whether the service has a file that says all this.
     """
 
     template: str
@@ -27,6 +28,7 @@ class Origin:
     answers: dict[str, str]
     directory: str = ""
     skip: tuple[str, ...] = ()
+    known: bool = True
 
 
 def read_origin(service: Path, template: str | None, commit: str | None, answers: str | None) -> Origin:
@@ -39,31 +41,30 @@ def read_origin(service: Path, template: str | None, commit: str | None, answers
         answers: as JSON, where there is no file.
 
     Raises:
-        UpdateError: there is no file and the arguments do not replace it, or they are wrong.
+        UpdateError: there is no file and the arguments do not replace it, or one of them is wrong.
     """
+    if template and Path(template).is_dir():
+        template = str(Path(template).resolve())  # the file is read elsewhere, too
     file = service / FILE
     if file.is_file():
         if answers:
             raise UpdateError(f"{FILE} has the answers that this service was made with: leave ANSWERS out.")
-        state = json.loads(file.read_text(encoding="utf-8"))
-        return Origin(
-            template or state["template"],
-            commit or state["commit"],
-            without_private(state["context"]["cookiecutter"]),
-            state.get("directory") or "",
-            tuple(state.get("skip", ())),
-        )
+        state = _json_object(file.read_text(encoding="utf-8"), FILE)
+        try:
+            given, address, made_from = state["context"]["cookiecutter"], state["template"], state["commit"]
+        except (KeyError, TypeError):
+            raise UpdateError(f"{FILE} lacks template, commit or context.cookiecutter: restore it from Git.") from None
+        skip = tuple(state.get("skip") or ())
+        directory = state.get("directory") or ""
+        return Origin(template or address, commit or made_from, without_private(given), directory, skip)
     if not (template and commit):
         raise UpdateError(
             f"There is no {FILE}, which says what this service was made from. Say it once, with the answers that were "
-            "not the defaults:\n  make update TEMPLATE=https://git.example.com/platform/service-template FROM=0.1.0 "
+            "not the defaults; in a clone of the template, SERVICE= names this folder:\n"
+            "  make update TEMPLATE=https://… FROM=0.1.0 "
             'ANSWERS=\'{"project_name": "Invoice Service"}\''
         )
-    try:
-        given = json.loads(answers or "{}")
-    except ValueError as error:
-        raise UpdateError(f'ANSWERS is not JSON, such as \'{{"ci": "gitlab"}}\': {error}') from None
-    return Origin(template, commit, given)
+    return Origin(template, commit, _json_object(answers or "{}", "ANSWERS"), known=False)
 
 
 def write_origin(service: Path, origin: Origin, ref: str | None) -> None:
@@ -83,3 +84,13 @@ def write_origin(service: Path, origin: Origin, ref: str | None) -> None:
 def without_private(context: dict[str, Any]) -> dict[str, str]:
     """The answers in a context of cookiecutter; what begins with an underscore is the template's own."""
     return {name: value for name, value in context.items() if not name.startswith("_")}
+
+
+def _json_object(text: str, source: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UpdateError(f"{source} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UpdateError(f'{source} should be a JSON object, such as {{"ci": "gitlab"}}.')
+    return found

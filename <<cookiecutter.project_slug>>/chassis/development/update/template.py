@@ -12,6 +12,8 @@ from chassis.development.update.origin import Origin, without_private
 
 # 0.2.1 or v0.2.1. A fork numbers its own releases of it: 0.2.1+shop.1, 0.2.1+shop.2.
 _RELEASE = re.compile(r"v?\d+\.\d+\.\d+(\+[\w.]+)?", re.ASCII)
+# Neither hooks nor another name of the remote, be they in the user's settings.
+_CLONE = ["git", "-c", "core.hooksPath=/dev/null", "clone", "--quiet", "--template=", "--origin=origin", "--"]
 
 
 def clone(address: str, folder: Path) -> None:
@@ -20,8 +22,7 @@ def clone(address: str, folder: Path) -> None:
     Raises:
         UpdateError: Git cannot; it has printed why.
     """
-    done = subprocess.run(["git", "clone", "--quiet", "--", address, folder], check=False)
-    if done.returncode != 0:
+    if subprocess.run([*_CLONE, address, folder], check=False).returncode != 0:
         raise UpdateError(f"{address} cannot be cloned; Git says why above. TEMPLATE=… names another address.")
 
 
@@ -58,6 +59,20 @@ def known_commit(repository: Path, name: str, way_out: str) -> str:
     raise UpdateError(f"The template has no tag, branch or commit {name}. {way_out}")
 
 
+def check_answers(repository: Path, commit: str, origin: Origin) -> None:
+    """Looks whether the answers are to questions of the template.
+
+    Raises:
+        UpdateError: one is not, or is no text.
+    """
+    path = f"{origin.directory}/cookiecutter.json".lstrip("/")
+    questions = without_private(json.loads(git(repository, "show", f"{commit}:{path}")))
+    wrong = [f"{name}={value!r}" for name, value in origin.answers.items() if name not in questions]
+    wrong += [f"{name}={value!r}" for name, value in origin.answers.items() if not isinstance(value, str)]
+    if wrong:
+        raise UpdateError(f"ANSWERS: {', '.join(wrong)} is no answer. The questions are {', '.join(questions)}.")
+
+
 def render(repository: Path, commit: str, origin: Origin, output: Path) -> tuple[Path, dict[str, str]]:
     """Makes a service from the template as it was at a commit.
 
@@ -67,7 +82,7 @@ def render(repository: Path, commit: str, origin: Origin, output: Path) -> tuple
     Raises:
         UpdateError: cookiecutter fails; it has printed why.
     """
-    git(repository, "checkout", "--quiet", "--force", commit)
+    git(repository, "-c", "core.hooksPath=/dev/null", "checkout", "--quiet", "--force", commit)
     settings, replay, made = output / "settings.yaml", output / "replay", output / "made"
     replay.mkdir(parents=True)
     settings.write_text(f"replay_dir: {json.dumps(str(replay))}\n", encoding="utf-8")  # and none of the user's
