@@ -18,8 +18,9 @@ def test_a_release_s_notes_are_its_section_of_the_changelog(tmp_path: Path) -> N
         said = notes(version, folder)
         assert said.startswith("- ")
         assert "\n## " not in said
-        headings = re.findall(r"^## (.*)", (folder / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-        assert any(heading.startswith(f"{version} (") for heading in headings)
+        changelog = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
+        [before] = [part for part in changelog.partition(said)[0].splitlines()[-3:] if part.startswith("## ")]
+        assert before.startswith(f"## {version} (")
 
 
 def test_the_readme_makes_a_service_of_the_newest_release() -> None:

@@ -30,7 +30,7 @@ def notes(version: str, root: Path = ROOT) -> str:
     named |= {f"README.md, --checkout {each}": each for each in re.findall(r"--checkout (\S+)", readme)}
     wrong = [f"{place} is {value}" for place, value in named.items() if value != version]
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## {re.escape(version)} \(.*\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^## {re.escape(version)} \([^\n]*\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not section:
         wrong.append(f"CHANGELOG.md has no heading `## {version} (date)`")
     if wrong or not section:
