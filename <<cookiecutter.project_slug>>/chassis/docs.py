@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from aiohttp import web
 from pydantic_core import to_json
 
-# Of the package only the files of Swagger UI are used; their names may change with its minor version.
-_SWAGGER_UI = Path(str(files("offapi")))
+_PACKAGE = "offapi"  # of which only the files of Swagger UI are used; their names may change with its minor version
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -39,6 +38,20 @@ _POLICY = (
 )
 
 
+def _swagger_ui() -> Path:
+    """The folder with Swagger UI's files.
+
+    The package is not imported: it would read all of its pages into memory, and the image does not have them all.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    found = find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise ImportError(f"{_PACKAGE} is not installed: it is in requirements.txt.")
+    return Path(found.submodule_search_locations[0])
+
+
 def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractRouteDef]:
     """The routes of the documentation: the OpenAPI document, the page, and the files it loads.
 
@@ -46,6 +59,7 @@ def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractR
         document: makes the document, when it is first asked for: no start waits for it.
     """
     openapi_json = cache(lambda: to_json(document()))
+    swagger_ui = _swagger_ui()
 
     async def openapi(_: web.Request) -> web.Response:
         return web.Response(body=openapi_json(), content_type="application/json")
@@ -58,7 +72,7 @@ def docs_routes(document: Callable[[], dict[str, object]]) -> list[web.AbstractR
 
     def asset(name: str, file: str, content_type: str) -> web.RouteDef:
         async def send(_: web.Request) -> web.Response:
-            return web.Response(body=_content(_SWAGGER_UI / file), content_type=content_type, headers=_CACHED)
+            return web.Response(body=_content(swagger_ui / file), content_type=content_type, headers=_CACHED)
 
         return web.get(f"/docs/{name}", send)
 
