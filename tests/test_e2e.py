@@ -22,7 +22,7 @@ def test_the_quick_run_names_scenarios_that_are_there() -> None:
 
 
 def test_migrations_are_held_back_by_their_own_lock() -> None:
-    source = (REPOSITORY / SERVICE / "chassis" / "migrate.py").read_text(encoding="utf-8")
+    source = (REPOSITORY / SERVICE / "chassis" / "migrations" / "run.py").read_text(encoding="utf-8")
     found = re.search(r"(?m)^_LOCK = (\w+)", source)
     assert found
     assert int(found[1], 16) == LOCK

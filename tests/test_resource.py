@@ -59,15 +59,15 @@ def test_the_example_stays_while_there_is_nothing_else(service: Path) -> None:
         ("2nd_invoice", "NAME=2nd_invoice: should be snake_case"),
         ("", "NAME=: should be snake_case"),
         ("i" * 21, f"NAME={'i' * 21}: should be snake_case: lower-case words, a letter first, at most 20 characters"),
-        ("invoices", "NAME=invoices: should be one thing, not several"),
+        ("invoices", "NAME=invoices: should be singular"),
         ("class", "NAME=class: is a reserved word of Python"),
-        ("page", "NAME=page: is a name that Python or the files of every resource use"),
-        ("type", "NAME=type: is a name that Python or the files of every resource use"),
-        ("reference", "NAME=reference: would have a table that is called references, a reserved word of SQL"),
-        ("idempotency_key", "NAME=idempotency_key: chassis/migrations/versions/0001_create_idempotency_keys.py makes"),
+        ("page", "NAME=page: is a name that Python or the generated files use"),
+        ("type", "NAME=type: is a name that Python or the generated files use"),
+        ("reference", "NAME=reference: would name its table references, a reserved word of SQL"),
+        ("idempotency_key", "NAME=idempotency_key: chassis/migrations/versions/0001_create_idempotency_keys.py"),
         ("$(touch x)", "NAME=$(touch x): should be snake_case"),
-        ("item", "NAME=item: app/items is there already"),
-        ("route", "NAME=route: app/routes.py is there already"),
+        ("item", "NAME=item: app/items already exists"),
+        ("route", "NAME=route: app/routes.py already exists"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_refused_with_its_rule(service: Path, name: str, rule: str) -> None:
@@ -82,15 +82,15 @@ def test_fields_that_cannot_be_used_are_all_refused_with_their_rules(service: Pa
         "number:text": "needs a type after a colon, one of str, int,",
         "due": "needs a type after a colon",
         "totalCents:int": "should be snake_case",
-        "id:int": "is there already",
+        "id:int": "already exists",
         "order:int": "is a reserved word of SQL",
         "lateral:int": "is a reserved word of SQL",
-        "xmin:float": "is a column that PostgreSQL gives every table",
+        "xmin:float": "is a system column of PostgreSQL",
         "lambda:int": "is a reserved word of Python",
         "date:date": "is the name of a type",
-        "model_name:str": "is a name that pydantic's models use",
-        "copy:bool": "is a name that pydantic's models use",
-        "paid:bool": "is there twice",
+        "model_name:str": "is a name that pydantic models use",
+        "copy:bool": "is a name that pydantic models use",
+        "paid:bool": "is listed twice",
     }
     _, *told, _ = refusal(service, "invoice", f"paid:bool {' '.join(wrong)}")
     assert [line.strip().partition(": ")[0] for line in told] == list(wrong)
@@ -109,14 +109,14 @@ def test_what_is_in_the_way_of_the_example_s_removal_is_told_and_nothing_is_remo
     text = routes.read_text(encoding="utf-8")
     routes.write_text(f"{text}\nMORE = items.read_item\n", encoding="utf-8")
     before = contents(service)
-    with pytest.raises(AssertionError, match="says more of items than routes"):
+    with pytest.raises(AssertionError, match="uses items outside of its routes"):
         run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
     assert contents(service) == before
     routes.write_text(text, encoding="utf-8")
     run(service, tools, "make", "remove-example")
     run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # the team's own
     before = contents(service)
-    with pytest.raises(AssertionError, match="The example is gone already"):
+    with pytest.raises(AssertionError, match="The example is already removed"):
         run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
     assert contents(service) == before
 
@@ -134,4 +134,4 @@ def test_a_contents_page_without_its_list_is_left_alone(new_service: Callable[..
     routes = service / "app" / "routes.py"
     routes.write_text(routes.read_text(encoding="utf-8").replace("ROUTES: list", "ALL: list"), encoding="utf-8")
     (service / "app" / "__main__.py").write_text("", encoding="utf-8")  # which would not start otherwise
-    assert "no list that is called ROUTES" in refusal(service, "invoice", "number:str")[0]
+    assert "no list named ROUTES" in refusal(service, "invoice", "number:str")[0]

@@ -1,1 +1,1 @@
-"""This service. Start reading at routes.py."""
+"""The service. Start reading at routes.py."""

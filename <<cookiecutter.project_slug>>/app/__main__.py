@@ -1,4 +1,4 @@
-"""`python -m app` serves; `python -m app --help` lists the other commands."""
+"""`python -m app` serves the API; `python -m app --help` lists the other commands."""
 
 from app.routes import ROUTES
 from app.settings import Settings

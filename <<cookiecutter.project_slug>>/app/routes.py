@@ -1,4 +1,4 @@
-"""The contents page: every route of the service."""
+"""All routes of the service."""
 
 from app.items import handlers as items
 from chassis.contract import Route

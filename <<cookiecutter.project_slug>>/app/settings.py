@@ -1,10 +1,10 @@
-"""What this service reads from its environment, beside what every service does."""
+"""The settings of this service."""
 
 from chassis import settings
 
 
 class Settings(settings.Settings):
-    """Add a field a setting: `currency: str = "EUR"` reads CURRENCY. Handlers get it as `settings: Settings`.
+    """Add one field per setting: `currency: str = "EUR"` reads CURRENCY. Handlers get them as `settings: Settings`.
 
-    What is no word and no number is JSON: `countries: Json[list[str]]`, with pydantic's `Json`.
+    Declare lists and tables with pydantic's `Json`: `countries: Json[list[str]]` reads `["DE", "FR"]`.
     """

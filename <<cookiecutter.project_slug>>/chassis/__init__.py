@@ -1,5 +1,8 @@
-"""The microservice chassis: what every service made from the template shares.
+"""The microservice chassis: what every service of the template shares. It is updated with the template; do not edit it.
 
-`app` imports `chassis`, never the other way, and nothing here knows a resource. The template owns this folder: a change
-belongs upstream, where every service gets it.
+Import only the modules directly in this folder. Its packages (`http/`, `postgres/`, …) are internal.
 """
+
+from chassis.compatibility.moved_modules import install
+
+install()

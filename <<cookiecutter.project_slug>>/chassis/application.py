@@ -1,6 +1,6 @@
-"""Puts a service together: its routes, what a request passes on the way to them, and what they are given.
+"""Puts a service together: its routes, the middlewares before them, and what handlers are given.
 
-A request's way is one direction: observe → problems → limits → endpoint → handler → queries → PostgreSQL.
+A request passes, in this order: request log → problem details → admission → endpoint → handler → queries → PostgreSQL.
 """
 
 import asyncio
@@ -13,39 +13,48 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import ClientSession, web
 
-from chassis.bodies import Bodies
-from chassis.client import client_session
+from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route
-from chassis.cors import cors
 from chassis.database import Database
-from chassis.docs import docs_routes
-from chassis.endpoint import endpoint
-from chassis.health import Health, create_internal_api
-from chassis.idempotency import clean
-from chassis.limits import InFlight, limits
-from chassis.metrics import BUILD_INFO
-from chassis.observe import observe
-from chassis.openapi import check_names, openapi_document
-from chassis.pool import Pool
-from chassis.problems import problems
+from chassis.http.admission import InFlightLimit, admission
+from chassis.http.client import client_session
+from chassis.http.cors import cors
+from chassis.http.docs_page import docs_routes
+from chassis.http.endpoint import endpoint
+from chassis.http.handler_resources import HandlerResources
+from chassis.http.idempotency import delete_expired
+from chassis.http.openapi import check_names, openapi_document
+from chassis.http.problem_details import problem_details
+from chassis.http.request_body import RequestBodyReader
+from chassis.migrations.revisions import HISTORIES, SchemaState, read_revisions, schema_state
+from chassis.postgres.pool import Pool
+from chassis.postgres.pool_metrics import measure_pool
 from chassis.project import project
-from chassis.saturation import sample
-from chassis.schema import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.settings import Settings
-from chassis.telemetry import Telemetry
+from chassis.telemetry.event_loop_lag import measure_event_loop_lag
+from chassis.telemetry.health import Health, create_internal_api
+from chassis.telemetry.metrics import BUILD_INFO
+from chassis.telemetry.request_log import RequestLog, request_log
 
 if TYPE_CHECKING:
-    from chassis.auth import Authentication
-    from chassis.tracing import Tracing
+    from chassis.http.authentication import Authentication
+    from chassis.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE_SECONDS = 0.5
+_MAX_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Application:
-    """A service, ready to be served: the API's port, the internal port, and the state that both tell."""
+    """A service that can be served.
+
+    Attributes:
+        api: the application of the API's port.
+        internal: the application of the internal port: health checks and metrics.
+        health: the readiness of this process.
+        settings: the service's settings.
+    """
 
     api: web.Application
     internal: web.Application
@@ -54,46 +63,48 @@ class Application:
 
 
 def create_application(routes: Sequence[Route], settings: Settings) -> Application:
-    """Makes the service's two aiohttp applications.
+    """Make a service's two aiohttp applications.
+
+    Args:
+        routes: the operations of the API.
+        settings: the service's settings.
 
     Raises:
-        TypeError: a handler's signature leaves its contract open.
+        TypeError: a handler's signature is not a complete contract; the message names the handler and the parameter.
         ValueError: the migrations do not form one line, or two handlers have the same name.
     """
     check_names(routes)
-    database, health = Pool(settings), Health()
     for history in HISTORIES:
         read_revisions(history.versions)
-    tracing = _tracing(settings)
-    traced = [tracing.middleware] if tracing else []
-    in_flight = InFlight(settings.max_in_flight)
-    bodies = Bodies(settings.max_body_bytes, in_flight)
-    across = [cors(settings.cors_origins)] if settings.cors_origins else []
+    database, health = Pool(settings), Health()
+    in_flight = InFlightLimit(settings.max_in_flight)
+    body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
+    tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
+    resources = HandlerResources({Database, Settings, type(settings), ClientSession})
     api = web.Application(
         middlewares=[
-            observe(Telemetry()),
-            *traced,
-            *across,
-            problems,
-            limits(in_flight, settings.request_timeout_seconds),
+            request_log(RequestLog()),
+            *([tracing.middleware] if tracing else []),
+            *([cors(settings.cors_origins)] if settings.cors_origins else []),
+            problem_details,
+            admission(in_flight, settings.request_timeout_seconds),
         ],
     )
-    authentication = _authentication(settings, in_flight)
-    given: dict[type, object] = {Database: database, Settings: settings, type(settings): settings, ClientSession: None}
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, given, bodies, authentication), {}) for route in routes
+        web.RouteDef(route.method, route.path, endpoint(route, resources, settings, body_reader, authentication), {})
+        for route in routes
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        calls_seen_by = [tracing.of_calls] if tracing else []
+        log_moved_imports()
         async with (
             tracing or nullcontext(),
-            client_session(settings.client_timeout_seconds, calls_seen_by) as client,
+            client_session(settings.client_timeout_seconds, [tracing.of_calls] if tracing else []) as client,
             database,
         ):
-            given[ClientSession] = client
-            work = [_work(database, health, settings), sample(database)]
+            resources.provide({Database: database, Settings: settings, type(settings): settings, ClientSession: client})
+            work = [_start(database, health, settings), measure_pool(database), measure_event_loop_lag()]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))
             else:
@@ -108,10 +119,10 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     return Application(api, create_internal_api(health), health, settings)
 
 
-def _authentication(settings: Settings, in_flight: InFlight) -> "Authentication | None":
+def _authentication(settings: Settings, in_flight: InFlightLimit) -> "Authentication | None":
     if not settings.oidc_issuer:
         return None
-    from chassis.auth import Authentication  # here, because it is large
+    from chassis.http.authentication import Authentication  # imported here because it is large
 
     return Authentication(settings, in_flight)
 
@@ -119,33 +130,33 @@ def _authentication(settings: Settings, in_flight: InFlight) -> "Authentication 
 def _tracing(settings: Settings) -> "Tracing | None":
     if settings.traces_exporter == "none":
         return None
-    from chassis.tracing import Tracing  # here, because it is large
+    from chassis.telemetry.tracing import Tracing  # imported here because it is large
 
     return Tracing(settings.traces_exporter)
 
 
-async def _work(database: Pool, health: Health, settings: Settings) -> None:
-    """What the service does beside answering requests."""
-    await _start(database, health)
-    await clean(database, timedelta(seconds=settings.idempotency_keep_seconds))
+async def _start(database: Pool, health: Health, settings: Settings) -> None:
+    """Become ready, and from then on delete expired idempotency keys."""
+    await _become_ready(database, health)
+    await delete_expired(database, timedelta(seconds=settings.idempotency_keep_seconds))
 
 
-async def _start(database: Pool, health: Health) -> None:
-    """Waits until the database answers and its schema fits, then lets requests come."""
-    pause, told = 0.05, ""
+async def _become_ready(database: Pool, health: Health) -> None:
+    """Wait until the database answers and its schema is not behind, then accept requests."""
+    pause, logged = 0.05, ""
     while True:
         try:
             state = await schema_state(database)
             waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
-        except Exception as error:  # whatever it is, the log says it and the next try may do
+        except Exception as error:  # whatever it is: it is logged, and the next attempt may succeed
             waiting_for = f"the database: {(error.__cause__ or error)!r}"
         if not waiting_for:
             break
-        if waiting_for != told:
+        if waiting_for != logged:
             log.warning("not_ready", waiting_for=waiting_for, database=database.address)
-            told = waiting_for
+            logged = waiting_for
         await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, _MAX_RETRY_SECONDS)
     database.mark_schema_current()
     health.started()
     log.info("ready", database=database.address, schema=state.value)

@@ -1,4 +1,4 @@
-"""Who sends a request."""
+"""The caller of a request, which a handler gets as a parameter: `async def read_profile(caller: Caller) -> Profile`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, for handlers that want to know: `caller: Caller`.
+    """The caller, as the request's token identifies it.
 
     Attributes:
-        subject: the token's `sub`; empty where the API is open.
-        claims: all that the token says.
+        subject: the token's `sub` claim; empty if the API requires no token.
+        claims: all claims of the token.
     """
 
     subject: str = ""

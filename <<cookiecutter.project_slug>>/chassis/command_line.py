@@ -1,4 +1,4 @@
-"""The command line of a service: `python -m app` serves, `python -m app migrate` brings the database up to date."""
+"""The command line `python -m app [serve | migrate [--down-to REVISION] | openapi]`: `main(Settings, ROUTES)`."""
 
 import argparse
 import json
@@ -11,16 +11,18 @@ import uvloop
 from chassis.application import create_application
 from chassis.contract import Route
 from chassis.errors import ServiceError
-from chassis.logs import configure_logs
-from chassis.migrate import migrate
-from chassis.openapi import openapi_document
+from chassis.http.openapi import openapi_document
+from chassis.migrations.run import migrate
 from chassis.project import project
-from chassis.server import listen, raise_file_limit, serve, stop_on_signals
+from chassis.server.serve import serve
+from chassis.server.signals import shutdown_on_signals
+from chassis.server.sockets import listen, raise_file_limit
 from chassis.settings import Settings, SettingsError, load_settings
+from chassis.telemetry.logs import configure_logs
 
 
 def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
-    """Runs what the arguments ask for; a failure is one clear message on stderr and an exit status that is not 0."""
+    """Run the command in `sys.argv`. On failure, print one message to stderr and exit with a status other than 0."""
     parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the API (the default)")
@@ -47,7 +49,7 @@ def _serve(settings: Settings, routes: Sequence[Route]) -> None:
 
         async def run() -> None:
             raise_file_limit()
-            stop = stop_on_signals()
-            await serve(create_application(routes, settings), [api], [internal], stop)
+            shutdown = shutdown_on_signals()
+            await serve(create_application(routes, settings), [api], [internal], shutdown)
 
         uvloop.run(run())

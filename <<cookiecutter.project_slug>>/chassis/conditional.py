@@ -1,7 +1,10 @@
-"""Conditional requests (RFC 9110, section 13): a row counts its updates, and its version is its entity tag.
+"""Conditional requests (RFC 9110, section 13): each update increments a row's version, which is its entity tag.
 
-A client that sends the tag of what it read in `If-Match` cannot overwrite what it has not seen. The check belongs into
-the statement that writes; looked at before it, two clients could pass the check and one update would be lost.
+Check the version in the statement that writes. If you check it before, two clients may pass and one update is lost.
+
+    matches = "($2::bigint[] IS NULL OR version = ANY ($2))"
+    query = f"UPDATE items SET name = $3, version = version + 1 WHERE id = $1 AND {matches} RETURNING *"
+    row = await database.fetchrow(query, item_id, if_match.versions, body.name)  # with `if_match: IfMatch`
 """
 
 import re
@@ -22,10 +25,10 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 class Versioned(Row):
-    """A representation with a strong entity tag.
+    """A row with a strong entity tag.
 
     Attributes:
-        version: 1 for a new row, one more with each update; told in the ETag, not in the body.
+        version: 1 for a new row, incremented by each update; sent in the ETag header, not in the body.
     """
 
     version: Annotated[int, Field(exclude=True)]
@@ -33,33 +36,24 @@ class Versioned(Row):
 
 @dataclass(frozen=True)
 class IfMatch:
-    """The precondition of a write, for its statement: `($1::bigint[] IS NULL OR version = ANY ($1))`.
-
-    Attributes:
-        versions: the versions of which the row has to have one; None where the client accepts any.
-    """
+    """The precondition of a write: the row must have one of `versions`; None allows any version."""
 
     versions: Sequence[int] | None
 
 
 def etag(result: Versioned, form: str) -> str:
-    """The value of the header ETag.
-
-    Args:
-        result: what is sent.
-        form: changes with the way in which a row is written, as a new field of the same version is another content.
-    """
+    """Return the entity tag of a result; `form` is a digest of its schema, so a release with a new field changes it."""
     return f'"{result.version}-{form}"'
 
 
 def if_match(request: web.Request, *, required: bool) -> IfMatch:
-    """Reads the precondition of a write (RFC 9110, sections 13.1.1 and 13.1.2).
+    """Return the precondition of a write (RFC 9110, sections 13.1.1 and 13.1.2).
 
-    `If-Match` compares strongly: a weak tag matches nothing. `If-None-Match` on a write asks that there is no such
-    resource; where there is one, it is not written, whatever its version.
+    `If-Match` compares strongly, so a weak tag matches nothing. `If-None-Match` asks for a resource that does not exist
+    yet, so no version matches.
 
     Raises:
-        PreconditionRequiredError: the client sent none, and `required` says that it must.
+        PreconditionRequiredError: `required` is true and the client sent none.
     """
     if hdrs.IF_NONE_MATCH in request.headers:
         return IfMatch([])
@@ -75,12 +69,12 @@ def if_match(request: web.Request, *, required: bool) -> IfMatch:
 
 
 def is_refused(request: web.Request, tag: str) -> bool:
-    """Whether `If-Match` of a read asks for another representation than this one (RFC 9110, section 13.1.1)."""
+    """Return True if `If-Match` of a read does not match the entity tag (RFC 9110, section 13.1.1)."""
     return hdrs.IF_MATCH in request.headers and not {tag, "*"} & set(_tags(request, hdrs.IF_MATCH))
 
 
 def is_known(request: web.Request, tag: str) -> bool:
-    """Whether `If-None-Match` of a read names this representation (RFC 9110, section 13.1.2); it compares weakly."""
+    """Return True if `If-None-Match` of a read matches the entity tag, compared weakly (RFC 9110, section 13.1.2)."""
     if hdrs.IF_NONE_MATCH not in request.headers:
         return False
     known = _tags(request, hdrs.IF_NONE_MATCH)
@@ -88,7 +82,7 @@ def is_known(request: web.Request, tag: str) -> bool:
 
 
 def _tags(request: web.Request, header: str) -> list[str]:
-    """The tags of a header, which may come in several lines; `["*"]` for any; none where it is not well-formed."""
+    """Return the tags of a header, which may be repeated: `["*"]` for any tag, none if it is malformed."""
     text = ", ".join(request.headers.getall(header, ())).strip()
     if text == "*":
         return ["*"]

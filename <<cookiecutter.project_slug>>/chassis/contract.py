@@ -1,15 +1,17 @@
-"""Typed handlers: a function's signature is the contract of its route.
+"""Typed handlers: the signature of a handler is the contract of its route.
 
-A handler is a plain function. Its parameters say what it needs and its annotations say what that must look like:
+    async def replace_item(item_id: Id, if_match: IfMatch, body: ItemFields, database: Database) -> Item: ...
 
-- a name that stands in the route's path is that path value;
-- a parameter whose annotation is a `Query` model is the query string, one whose annotation is a `Body` model is the
-  JSON body;
-- `IfMatch` is the precondition of a write, `Caller` is who sends the request;
-- any other annotation is something the service gives its handlers: its `Database`, its `Settings` or its
-  `ClientSession` for calls to other services.
+    ROUTES = [Route("PUT", "/v1/items/{item_id}", replace_item, raises=(NotFoundError,))]
 
-What it returns is the answer's body; None is an answer without one.
+The name or the annotation of a parameter decides its value:
+
+- a name in the route's path: the path parameter;
+- a `Query` model: the query string; a `Body` model: the JSON body;
+- `IfMatch`: the precondition of a write; `Caller`: the caller of the request;
+- `Database`, `Settings`, `ClientSession`: the service's database, its settings, its client for other services.
+
+The result is the response's body; a handler that returns None sends a response without a body.
 """
 
 import inspect
@@ -30,8 +32,9 @@ from chassis.database import Database
 from chassis.models import Body, Query
 from chassis.pagination import Page
 
-NAMES = re.compile(r"{(\w+)}")
-"""Finds the names in a path such as `/v1/items/{item_id}`."""
+PATH_PARAMETERS = re.compile(r"{(\w+)}")
+"""Matches each parameter in a path such as `/v1/items/{item_id}`."""
+NAMES = PATH_PARAMETERS  # the name up to 0.2
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,13 @@ class Route:
     """One operation of the API.
 
     Attributes:
-        method: the HTTP method; GET answers HEAD too.
-        path: the path, with `{name}` for each value that the handler takes from it.
+        method: the HTTP method; GET also answers HEAD.
+        path: the path, with `{name}` for each path parameter of the handler.
         handler: the typed handler.
-        status: the status of a success.
-        location: the path of what was made, with `{name}` for fields of the handler's result.
-        scopes: what the caller's token has to allow, all of it, where tokens are asked for.
-        raises: the domain's errors that the handler may raise, for the OpenAPI document.
+        status: the status of a successful response with a body.
+        location: the path of the created resource, with `{name}` for fields of the handler's result.
+        scopes: the scopes that the caller's token must have, all of them, if OIDC_ISSUER is set.
+        raises: the domain errors that the handler may raise, for the OpenAPI document.
     """
 
     method: str
@@ -58,35 +61,35 @@ class Route:
 
 
 class Contract:
-    """What a route's handler says about itself.
+    """The contract of a route, from the signature of its handler.
 
     Attributes:
-        path: an adapter for each value in the path, by name.
-        query: the parameter for the query string and its model, if any.
-        body: the parameter for the body and its model, if any.
-        if_match: the parameter for the precondition, if any.
-        caller: the parameter for who sends the request, if any.
-        given: the other parameters and their types.
-        idempotent: the parameter for the database of a POST or PATCH, which an idempotency key keeps from a second run.
-        result: an adapter for what the handler returns; None where it returns nothing.
-        versioned: whether what it returns has an entity tag.
-        paged: whether that is a page of a list.
-        form: a digest of how that is written.
+        path: the type adapters of the path parameters, by name.
+        query: the name and the model of the parameter for the query string, if any.
+        body: the name and the model of the parameter for the body, if any.
+        if_match: the name of the parameter for the precondition, if any.
+        caller: the name of the parameter for the caller, if any.
+        resources: the types of the other parameters, by name.
+        idempotent: the name of the database parameter, if the route supports Idempotency-Key: POST and PATCH do.
+        result: the type adapter of the result; None if the handler returns None.
+        versioned: True if the result has an entity tag.
+        paged: True if the result is a page of a list.
+        schema_digest: a digest of the result's JSON schema.
 
     Raises:
-        TypeError: the signature leaves something open; the message names the handler and the parameter.
+        TypeError: an annotation or a path parameter is missing; the message names the handler and the parameter.
     """
 
     def __init__(self, route: Route) -> None:
         name = f"{route.handler.__module__}.{route.handler.__qualname__}"
         hints = get_type_hints(route.handler, include_extras=True)
-        in_path = set(NAMES.findall(route.path))
+        in_path = set(PATH_PARAMETERS.findall(route.path))
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
         self.body: tuple[str, type[Body]] | None = None
         self.if_match: str | None = None
         self.caller: str | None = None
-        self.given: dict[str, type] = {}
+        self.resources: dict[str, type] = {}
         for parameter in inspect.signature(route.handler).parameters:
             if parameter not in hints:
                 raise TypeError(f"{name}: annotate the parameter {parameter!r}, its type is the contract")
@@ -102,10 +105,10 @@ class Contract:
             elif hint is Caller:
                 self.caller = parameter
             else:
-                self.given[parameter] = hint
+                self.resources[parameter] = hint
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
-        databases = (name for name, hint in self.given.items() if hint is Database)
+        databases = (name for name, hint in self.resources.items() if hint is Database)
         self.idempotent = next(databases, None) if route.method in {hdrs.METH_POST, hdrs.METH_PATCH} else None
         if "return" not in hints:
             raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
@@ -115,14 +118,10 @@ class Contract:
         model: type = origin if isinstance(origin, type) else object
         self.versioned, self.paged = issubclass(model, Versioned), issubclass(model, Page)
         schema = self.result.json_schema(mode="serialization") if self.result else {}
-        self.form = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
+        self.schema_digest = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
 
 
 @cache
 def contract_of(route: Route) -> Contract:
-    """The contract of a route, made once.
-
-    Raises:
-        TypeError: as `Contract` does.
-    """
+    """Return the cached contract of a route. It raises TypeError as `Contract` does."""
     return Contract(route)

@@ -1,4 +1,9 @@
-"""What queries run on: PostgreSQL, by whatever connection."""
+"""Statements on PostgreSQL; `chassis.postgres.pool` implements them. A handler's parameter: `database: Database`.
+
+rows = await database.fetch("SELECT id, name FROM items WHERE name = $1", name)
+async with database.transaction() as connection:
+    await connection.execute("DELETE FROM items WHERE id = $1", item_id)
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -8,69 +13,70 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-if TYPE_CHECKING:  # generic in its stubs only
+if TYPE_CHECKING:  # a generic type in its stubs only
     from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
-"""A connection, of the pool or on its own."""
+"""A pooled or a standalone connection."""
 
 
 class Database(ABC):
-    """What queries run on.
+    """Runs statements.
 
-    All methods raise `DatabaseUnavailableError` where the database does not answer, `OverloadedError` where too many
-    wait for a connection, and asyncpg's own errors where the database refuses the statement.
+    All methods raise `DatabaseUnavailableError` if the database does not answer in time, `OverloadedError` if no
+    connection becomes free in time, and asyncpg's own errors if the database refuses the statement.
     """
 
     @abstractmethod
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection, for several statements in a row."""
+        """Acquire a connection in an `async with` block, for several statements in a row."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
+        """Acquire a connection and begin a transaction; commit at the end of the block, roll back on an exception."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """Runs a statement and returns its rows."""
+        """Run a statement and return its rows."""
         async with self.connection() as connection:
             return await connection.fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
-        """Runs a statement and returns its first row, or None where it has none."""
+        """Run a statement and return its first row, or None if there is none."""
         async with self.connection() as connection:
             return await connection.fetchrow(query, *values)
 
     async def load(self, query: str, key: object) -> asyncpg.Record | None:
-        """Reads the row of a key, or None where there is none; reads of several requests may leave as one statement.
+        """Fetch one row by its key; return None if there is none.
+
+        Concurrent calls with the same query are sent as one statement while all connections are busy.
 
         Args:
-            query: takes keys as an array and returns each row's key first: `SELECT id, … WHERE id = ANY ($1)`.
-            key: the row's.
+            query: takes an array of keys, and has the key as first column: `SELECT id, … WHERE id = ANY ($1)`.
+            key: the key of the row.
         """
         rows = await self.fetch(query, [key])
         return rows[0] if rows else None
 
 
 class InTransaction(Database):
-    """The connection of a transaction that somebody else began and will end."""
+    """Runs statements on the connection of a transaction that the caller has begun and will end."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """The same connection each time; a transaction on it is a savepoint."""
+        """Yield the same connection each time; a transaction on it is a savepoint."""
         yield self._connection
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """As on a connection of its own: one that is refused spoils nothing, and several at once take turns."""
-        async with self._turn, self._connection.transaction():
+        """Run a statement in a savepoint, so that an error does not end the transaction; one statement at a time."""
+        async with self._lock, self._connection.transaction():
             return await self._connection.fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
-        """As on a connection of its own."""
-        async with self._turn, self._connection.transaction():
+        async with self._lock, self._connection.transaction():
             return await self._connection.fetchrow(query, *values)

@@ -1,11 +1,11 @@
-"""What can go wrong, in the words of the domain. `problems` alone knows which HTTP status each one is."""
+"""Errors of the domain, which become problem responses: `raise NotFoundError("There is no item 7.")` sends a 404."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
 class ServiceError(Exception):
-    """An error whose message is written for whoever asked: it says what was wrong and names the way out."""
+    """An error with a message for the client: what is wrong and what to do about it."""
 
 
 class NotFoundError(ServiceError):
@@ -13,24 +13,24 @@ class NotFoundError(ServiceError):
 
 
 class PreconditionFailedError(ServiceError):
-    """The resource is not in the state that the request asks for."""
+    """The resource is not in the version that the request asks for."""
 
     def __init__(self) -> None:
         super().__init__("The resource has changed since; read it again and send its new ETag in If-Match.")
 
 
 class PreconditionRequiredError(ServiceError):
-    """The request would overwrite whatever there is."""
+    """The request does not say which version of the resource it changes."""
 
     def __init__(self) -> None:
         super().__init__("Say what you mean to change: send the resource's ETag in If-Match, or If-Match: * for any.")
 
 
 class UnauthorizedError(ServiceError):
-    """The request does not say who sends it, or not in a way that can be believed.
+    """The request has no valid token.
 
     Attributes:
-        reason: what is wrong with the token; empty where there is none.
+        reason: what is wrong with the token; empty if the request has no token.
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -39,10 +39,10 @@ class UnauthorizedError(ServiceError):
 
 
 class ForbiddenError(ServiceError):
-    """The sender is known, and is not allowed to do this.
+    """The token lacks a scope that the operation requires.
 
     Attributes:
-        scopes: what the token has to allow.
+        scopes: the scopes that the token must have, all of them.
     """
 
     def __init__(self, scopes: Collection[str]) -> None:
@@ -51,11 +51,11 @@ class ForbiddenError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """The request does not fit what there is already."""
+    """The request conflicts with existing data."""
 
 
 class RequestInProgressError(ConflictError):
-    """The same request, by its idempotency key, is being carried out."""
+    """A request with the same idempotency key is in progress."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class RequestInProgressError(ConflictError):
 
 
 class IdempotencyKeyReusedError(ServiceError):
-    """The idempotency key belongs to another request."""
+    """The idempotency key was used for a different request."""
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key came with another body before. Use a new key for each new request.")
@@ -75,7 +75,7 @@ class MalformedBodyError(ServiceError):
 
 
 class RequestTimeoutError(ServiceError):
-    """The rest of the request did not come."""
+    """The request did not arrive in time."""
 
     def __init__(self) -> None:
         super().__init__("The request did not arrive in time. Send it again, all of it at once.")
@@ -86,14 +86,13 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 @dataclass(frozen=True)
-class Mistake:
+class FieldError:
     """One wrong value of a request.
 
     Attributes:
-        where: `pointer` for a JSON Pointer into the body (a URI fragment, RFC 6901 section 6), `parameter` for the name
-            of a parameter in the path or the query.
-        name: the pointer or the parameter's name.
-        detail: the value's rule; it never echoes the value.
+        where: `pointer` for a value in the body, `parameter` for one in the path, the query or a header.
+        name: the JSON Pointer as a URI fragment (RFC 6901, section 6), or the name of the parameter.
+        detail: the rule that the value breaks; never the value itself.
     """
 
     where: str
@@ -101,12 +100,21 @@ class Mistake:
     detail: str
 
 
+Mistake = FieldError
+"""`FieldError` by its name up to release 0.2."""
+
+
 class InvalidRequestError(ServiceError):
     """Values of the request break their rules."""
 
-    def __init__(self, mistakes: Sequence[Mistake] = ()) -> None:
+    def __init__(self, field_errors: Sequence[FieldError] = (), *, mistakes: Sequence[FieldError] = ()) -> None:
         super().__init__("One or more values of the request break their rules; see errors.")
-        self.mistakes = mistakes
+        self.field_errors = field_errors or mistakes
+
+    @property
+    def mistakes(self) -> Sequence[FieldError]:
+        """`field_errors` by its name up to release 0.2."""
+        return self.field_errors
 
 
 class UnavailableError(ServiceError):
@@ -128,7 +136,7 @@ class DependencyUnavailableError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """The service is answering as many requests as it takes at a time, and the turn of this one did not come soon."""
+    """The service is at its limit of concurrent requests, and no room became free in time."""
 
     def __init__(self) -> None:
         super().__init__("The service is at its limit of concurrent requests. Try again later.")
@@ -142,4 +150,4 @@ class DeadlineExceededError(UnavailableError):
 
 
 class MigrationError(ServiceError):
-    """The database could not be brought to the revision that was asked for."""
+    """The database could not be migrated to the requested revision."""

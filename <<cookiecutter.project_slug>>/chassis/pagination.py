@@ -1,4 +1,10 @@
-"""Keyset pages: each page starts after the last row of the one before, so rows that come and go move nothing."""
+"""Keyset pagination: a page starts after the last row of the previous page, so inserts and deletes shift no rows.
+
+async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
+    [after] = query.position(int) or [0]
+    rows = await database.fetch("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2", after, query.limit + 1)
+    return Page[Item].cut(Item.from_rows(rows), query, position=lambda item: [item.id])
+"""
 
 import json
 from base64 import b64decode, urlsafe_b64encode
@@ -8,34 +14,29 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.errors import InvalidRequestError, Mistake
+from chassis.errors import FieldError, InvalidRequestError
 from chassis.models import WHOLE_NUMBER, Query
 
 _CHECKSUM_BYTES = 6
 
 Position = tuple[str | int, ...]
-"""The values by which a list is sorted, of one row: strings and whole numbers, the last of them unique."""
+"""The values of a row's sort columns: strings and whole numbers, of which the last is unique."""
 
 
 class PageQuery(Query):
-    """The parameters of a list. Each list has a class of its own, with its filters and orders as further fields.
-
-    Attributes:
-        limit: rows a page, 1 to 100.
-        cursor: where the page starts, from the link of the page before; empty for the first page.
-    """
+    """The query string of a list. Subclass it for each list, with its filters and orders as further fields."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="rows a page"), WHOLE_NUMBER] = 20
     cursor: Annotated[str, Field(description="where the page starts, from the link of the page before")] = ""
 
     def position(self, *types: type) -> Position:
-        """The position after which the page starts; empty on the first page.
+        """Return the position after which the page starts; empty on the first page.
 
         Args:
-            types: of its values, `int` (a bigint) or `str`.
+            types: the types of the sort columns, `int` (a bigint) or `str`.
 
         Raises:
-            InvalidRequestError: the cursor was not made by this list with the same filters in the same order.
+            InvalidRequestError: the cursor is not one of this list with the same filters and order.
         """
         if not self.cursor:
             return ()
@@ -47,13 +48,13 @@ class PageQuery(Query):
         fits = tuple(map(type, position)) == types and all(abs(v) < 2**63 for v in position if isinstance(v, int))
         if not fits or self.cursor != self.cursor_after(position):
             rule = "Not a cursor of this list with these filters; follow a page's links, or leave it out to start again"
-            raise InvalidRequestError([Mistake("parameter", "cursor", rule)])
+            raise InvalidRequestError([FieldError("parameter", "cursor", rule)])
         return position
 
     def cursor_after(self, position: Position) -> str:
-        """The opaque text that stands for a position in this list."""
+        """Encode a position as the cursor of the page that starts after it."""
         text = json.dumps(position, separators=(",", ":")).encode()
-        # Not a secret: it keeps a cursor from being read by a list that it was not made for.
+        # A checksum without a secret: it detects cursors of another list, not forged ones.
         asked = self.model_dump_json(exclude={"limit", "cursor"}, exclude_defaults=True)
         scope = f"{type(self).__module__}.{type(self).__qualname__} {asked}"
         checksum = blake2b(scope.encode() + text, digest_size=_CHECKSUM_BYTES).digest()
@@ -64,12 +65,7 @@ Row = TypeVar("Row")
 
 
 class Page(BaseModel, Generic[Row]):
-    """One page of a list.
-
-    Attributes:
-        items: the rows, in the list's order.
-        next_cursor: the cursor of the next page; None on the last one.
-    """
+    """One page of a list; `next_cursor` is None on the last page."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,12 +74,12 @@ class Page(BaseModel, Generic[Row]):
 
     @classmethod
     def cut(cls, rows: Sequence[Row], query: PageQuery, position: Callable[[Row], Sequence[Any]]) -> Self:
-        """Makes a page of up to `query.limit` rows; one row more than that, and there is a next page.
+        """Make a page of up to `query.limit` rows; if there is one row more, the page has a next page.
 
         Args:
-            rows: the rows after `query.position()`, one more than the limit where there are so many.
-            query: what the client asked for.
-            position: the position of a row.
+            rows: the rows after `query.position()`, selected with LIMIT `query.limit + 1`.
+            query: the query string.
+            position: returns the position of a row.
         """
         shown = list(rows[: query.limit])
         more = len(rows) > query.limit

@@ -1,4 +1,4 @@
-"""What the service is called: read from pyproject.toml, the one place that says it."""
+"""The service's name, title, version and description from pyproject.toml: `project().version`."""
 
 import tomllib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Project:
-    """The name, the title for people, the version and the description in pyproject.toml."""
+    """The service as pyproject.toml describes it; `title` is its display name."""
 
     name: str
     title: str
@@ -20,7 +20,7 @@ class Project:
 
 @cache
 def project() -> Project:
-    """Reads the service's pyproject.toml, once a process."""
+    """Read the service's pyproject.toml, once per process."""
     content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     table = content["project"]
     return Project(table["name"], content["tool"]["service"]["title"], table["version"], table["description"])

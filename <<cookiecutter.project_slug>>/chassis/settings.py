@@ -1,4 +1,8 @@
-"""Settings from the environment; a wrong one stops the start with every mistake named."""
+"""Settings from environment variables.
+
+class Settings(settings.Settings):
+    currency: str = "EUR"  # reads CURRENCY, or the file that CURRENCY_FILE names
+"""
 
 import os
 import re
@@ -25,14 +29,14 @@ def _postgresql_url(value: SecretStr) -> SecretStr:
     rule = "should be a PostgreSQL address; percent-encode special characters of the password"
     try:
         url = urlsplit(value.get_secret_value())
-        for host in url.netloc.rpartition("@")[2].split(","):  # several, for a failover
-            urlsplit(f"//{host}").port  # noqa: B018  (reading it checks it)
+        for host in url.netloc.rpartition("@")[2].split(","):  # several hosts, for failover
+            urlsplit(f"//{host}").port  # noqa: B018  (reading it validates it)
     except ValueError:
-        raise ValueError(rule) from None  # the cause would quote a part of the address
-    # An @ in the path is one of the password, of which a part would pass for the host then, and be logged.
+        raise ValueError(rule) from None  # the cause would quote a part of the URL
+    # An @ in the path means an unescaped slash in the password: a part of it would be read as the host, and logged.
     if url.scheme not in {"postgresql", "postgres"} or not (url.netloc or url.query) or "@" in url.path:
         raise ValueError(rule)
-    # The driver would not say which file is missing.
+    # The driver's own error does not name the missing file.
     if any(not Path(file).is_file() for file in parse_qs(url.query).get("sslrootcert", [])):
         raise ValueError("should name a file that is there in sslrootcert")
     return value
@@ -45,11 +49,11 @@ def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-# What contains another wait, or several in a row, has to be longer than it, or they together: the inner one must end
-# first, or what it leaves behind is left to chance.
+# Each timeout must exceed the sum of the waits in each of its tuples, which run in sequence. Then the inner wait ends
+# first and cleans up after itself.
 _LOCK, _STATEMENT = ("database_lock_timeout_seconds",), ("database_statement_timeout_seconds",)
 _DATABASE = tuple(f"database_{wait}_timeout_seconds" for wait in ("acquire", "connect", "command"))
-_LONGER_THAN: dict[str, list[tuple[str, ...]]] = {
+_INNER_WAITS: dict[str, list[tuple[str, ...]]] = {
     "database_statement_timeout_seconds": [_LOCK],
     "database_command_timeout_seconds": [_STATEMENT, _LOCK],
     "request_timeout_seconds": [_DATABASE, _STATEMENT, _LOCK, ("body_timeout_seconds",)],
@@ -62,10 +66,7 @@ Seconds = Annotated[float, Field(ge=0.01, le=3600)]
 
 
 class Settings(BaseModel):
-    """What the chassis reads. `app.settings.Settings` adds the service's own.
-
-    The variable is the field's name in upper case; NAME_FILE names a file that holds its value. Durations: seconds.
-    """
+    """The settings of the chassis; `app.settings.Settings` adds the service's own. Durations are in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
@@ -128,26 +129,26 @@ class Settings(BaseModel):
 
     @property
     def traces_exporter(self) -> str:
-        """Where OpenTelemetry's variables, of which it reads the others itself, send traces; `none` for nowhere."""
+        """The exporter of traces: `otlp`, `console` or `none`. OpenTelemetry reads its other variables itself."""
         addressed = self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint
         chosen = self.otel_traces_exporter or ("otlp" if addressed else "none")
         return "none" if self.otel_sdk_disabled else chosen
 
     @field_validator("oidc_audience", "oidc_jwks_url")
     @classmethod
-    def _goes_with_an_issuer(cls, value: str, info: ValidationInfo) -> str:
-        # One without the other is a mistake that would leave the API open, or lock everybody out.
+    def _requires_issuer(cls, value: str, info: ValidationInfo) -> str:
+        # With only a part of them set, the API would be open, or refuse every token.
         if bool(value) != bool(info.data.get("oidc_issuer")):
             raise ValueError("should be set together with OIDC_ISSUER")
         if value and info.field_name == "oidc_jwks_url" and not re.match("https?://[^/]", value):
             raise ValueError("should be an address that begins with https:// or http://")
         return value
 
-    @field_validator(*_LONGER_THAN)
+    @field_validator(*_INNER_WAITS)
     @classmethod
-    def _is_longer(cls, value: float | None, info: ValidationInfo) -> float | None:
-        for inner in _LONGER_THAN[info.field_name or ""]:
-            known = [info.data[name] for name in inner if name in info.data]  # a wrong one is a mistake of its own
+    def _exceeds_inner_waits(cls, value: float | None, info: ValidationInfo) -> float | None:
+        for inner in _INNER_WAITS[info.field_name or ""]:
+            known = [info.data[name] for name in inner if name in info.data]  # an invalid one is reported by itself
             if value is not None and value <= sum(known):
                 names = " + ".join(name.upper() for name in inner)
                 raise PydanticCustomError(_TOO_SHORT, f"should be longer than {names}: raise it, or lower the other")
@@ -155,32 +156,28 @@ class Settings(BaseModel):
 
     @field_validator("internal_port")
     @classmethod
-    def _is_another_port(cls, value: int, info: ValidationInfo) -> int:
+    def _differs_from_port(cls, value: int, info: ValidationInfo) -> int:
         if value == info.data.get("port"):
             raise ValueError("should be another port than PORT")
         return value
 
 
 class SettingsError(Exception):
-    """The environment does not hold valid settings; the message has a line a mistake, and no values."""
+    """The settings are invalid. The message has one line per mistake, and no values, as they may be secrets."""
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def load_settings(settings_class: type[AnySettings]) -> AnySettings:
-    """Reads the settings from the environment.
-
-    Raises:
-        SettingsError: one or more are wrong; values are left out of the message, as they may be secrets.
-    """
+    """Read the settings from the environment; raise a SettingsError that names every missing or invalid one."""
     values, mistakes = _read_environment(settings_class)
     try:
         settings = settings_class.model_validate(values)
     except ValidationError as error:
         found = [(str(mistake["loc"][0]), mistake["msg"], mistake["type"]) for mistake in error.errors()]
         unreadable = {mistake.partition("_FILE:")[0].strip().lower() for mistake in mistakes}
-        mistakes += [_sentence(settings_class, *each) for each in found if each[0] not in unreadable]
+        mistakes += [_message(settings_class, *each) for each in found if each[0] not in unreadable]
     if not mistakes:
         return settings
     count = "a setting is" if len(mistakes) == 1 else f"{len(mistakes)} settings are"
@@ -188,7 +185,7 @@ def load_settings(settings_class: type[AnySettings]) -> AnySettings:
 
 
 def _read_environment(settings_class: type[Settings]) -> tuple[dict[str, str], list[str]]:
-    """The settings that are set, each in NAME, or in the file that NAME_FILE names, as mounted Secrets are."""
+    """Return the values, from NAME or from the file (a mounted Secret) that NAME_FILE names, and the mistakes."""
     values, mistakes = dict[str, str](), list[str]()
     for field in settings_class.model_fields:
         name = field.upper()
@@ -207,10 +204,10 @@ def _read_environment(settings_class: type[Settings]) -> tuple[dict[str, str], l
     return values, mistakes
 
 
-def _sentence(settings_class: type[Settings], name: str, message: str, kind: str) -> str:
+def _message(settings_class: type[Settings], name: str, message: str, kind: str) -> str:
     field = settings_class.model_fields[name]
     rule = "is required" if message == "Field required" else message.removeprefix("Value error, ")
     sentence = f"  {name.upper()}: {rule[0].lower()}{rule[1:]}"
-    if kind != _TOO_SHORT and (field.examples or not field.is_required()):  # any example may be too short, too
+    if kind != _TOO_SHORT and (field.examples or not field.is_required()):  # an example may be too short as well
         sentence += f" (for example: {field.examples[0] if field.examples else field.get_default()})"
     return sentence

@@ -1,4 +1,4 @@
-"""Databases for tests, on the server that the tests were given."""
+"""Test databases on a PostgreSQL server."""
 
 import asyncio
 import os
@@ -9,25 +9,24 @@ import asyncpg
 
 
 def with_database(url: str, name: str) -> str:
-    """The same server's address with another database."""
+    """Return the address with another database name."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}")).replace("postgresql:/?", "postgresql:///?")
 
 
 def new_name() -> str:
-    """A name that no database has."""
     return f"test_{uuid4().hex}"
 
 
 async def make_database(server_url: str, name: str = "") -> str:
-    """Makes a database, under a new name where none is given, and returns its address.
+    """Create a database, named `name` or a new name, and return its address.
 
-    It is empty, unless DATABASE_TEMPLATE names one to copy, as `make rolling-upgrade` does.
+    The database is empty, or a copy of the database DATABASE_TEMPLATE, which `make rolling-upgrade` sets.
     """
     name = name or new_name()
     template = os.environ.get("DATABASE_TEMPLATE", "template0")
     connection = await asyncpg.connect(server_url)
     try:
-        # Whatever the server's own encoding is.
+        # Do not depend on the server's encoding.
         await connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' LOCALE 'C' TEMPLATE {template}")
     finally:
         await connection.close()
@@ -35,7 +34,7 @@ async def make_database(server_url: str, name: str = "") -> str:
 
 
 async def drop_database(server_url: str, url: str) -> None:
-    """Drops a database, whoever is still connected to it."""
+    """Drop a database, even if clients are connected to it."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
@@ -44,7 +43,7 @@ async def drop_database(server_url: str, url: str) -> None:
 
 
 async def open_raw(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A bare connection to the server, over TCP or its Unix socket."""
+    """Open a TCP or Unix socket connection to the server, without PostgreSQL's protocol."""
     address = urlsplit(url)
     folder, port = parse_qs(address.query).get("host", [""])[0], address.port or 5432
     if folder.startswith("/"):
@@ -53,7 +52,7 @@ async def open_raw(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 def on_port(url: str, port: int, host: str = "127.0.0.1", query: str = "") -> str:
-    """The same database's address by way of a port of this machine."""
+    """Return the address of the same database with another host and port."""
     address = urlsplit(url)
     who = address.netloc.rpartition("@")[0] or "postgres"
     return f"postgresql://{who}@{host}:{port}{address.path}{query}"

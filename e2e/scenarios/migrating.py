@@ -18,7 +18,7 @@ _MIGRATIONS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=mi
 _GIVE_UP_SECONDS = 20
 _AT_ONCE = 10
 _MANY = "many-migrations"
-LOCK = 0x6D696772617465  # of chassis/migrate.py
+LOCK = 0x6D696772617465  # of chassis/migrations/run.py
 _VERSION_TABLES = ("chassis_version", "alembic_version")
 
 

@@ -85,7 +85,7 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {"config": {"bodyTimeoutSeconds": 10}},
             "config.requestTimeoutSeconds (10) is not longer than config.bodyTimeoutSeconds (10)",
         ),
-        ({"replicas": 5}, "2 × 5 pods (in an update the old ones end while the new ones serve) × 1 workers × 10"),
+        ({"replicas": 5}, "2 × 5 pods (in an update old and new pods run at the same time) × 1 workers × 10"),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
             "× 11 workers × 10 connections + 10 in reserve = 450",

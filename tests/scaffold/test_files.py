@@ -77,7 +77,9 @@ def test_with_gunicorn_its_locks_take_the_usual_names(new_service: Callable[...,
     source = contents(template / SERVICE)
     assert files["requirements.txt"] == source["requirements-gunicorn.txt"]
     assert files["requirements-dev.txt"] == source["requirements-gunicorn-dev.txt"]
-    assert {"app_wsgi.py", "guniconfig.py", "chassis/gunicorn.py", "tests/chassis/test_gunicorn.py"} <= set(files)
+    assert {"app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py", "tests/chassis/test_gunicorn.py"} <= set(
+        files
+    )
     assert not [name for name in files if name.startswith("requirements-gunicorn")]
 
 
@@ -140,7 +142,7 @@ def test_a_lost_link_is_explained(own_template: Path, tmp_path: Path, capfd: pyt
 
 
 def test_missing_files_are_named(own_template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    missing = ["chassis/gunicorn.py", "LICENSE.MIT"]
+    missing = ["chassis/server/gunicorn.py", "LICENSE.MIT"]
     for name in missing:
         (own_template / SERVICE / name).unlink()
     with pytest.raises(FailedHookException):

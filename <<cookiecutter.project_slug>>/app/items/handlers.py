@@ -1,4 +1,4 @@
-"""What can be done with items. A signature is the contract of its route: see chassis/contract.py."""
+"""The handlers of items. A handler's signature is the contract of its route; see chassis/contract.py."""
 
 from app.items import queries
 from app.items.models import Item, ItemFields, ItemQuery
@@ -29,7 +29,7 @@ async def read_item(item_id: Id, database: Database) -> Item:
 
 
 async def replace_item(item_id: Id, if_match: IfMatch, body: ItemFields, database: Database) -> Item:
-    """Replace what is said of an item"""
+    """Replace an item"""
     item = await queries.update_item(database, item_id, if_match, body)
     if item is None:
         await read_item(item_id, database)

@@ -1,4 +1,4 @@
-"""What an item looks like, and what can be asked of the list of items."""
+"""The models of items."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,16 +9,16 @@ from chassis.conditional import Versioned
 from chassis.models import WHOLE_NUMBER, Body, Id, Text
 from chassis.pagination import PageQuery
 
-# The largest whole number that every JSON client reads exactly.
-_MOST_CENTS = 2**53 - 1
+# The largest whole number that every JSON parser reads exactly.
+_MAX_CENTS = 2**53 - 1
 
 
 class ItemFields(Body):
-    """What a client says of an item."""
+    """The fields of an item that clients set."""
 
     name: Annotated[Text, Field(min_length=1, max_length=200, examples=["Lamp"])]
     description: Annotated[Text, Field(max_length=2000, examples=["Bright"])] = ""
-    price_cents: Annotated[int, Field(ge=0, le=_MOST_CENTS, examples=[1999]), WHOLE_NUMBER]
+    price_cents: Annotated[int, Field(ge=0, le=_MAX_CENTS, examples=[1999]), WHOLE_NUMBER]
 
 
 class Item(Versioned):
@@ -33,7 +33,7 @@ class Item(Versioned):
 
 
 class ItemQuery(PageQuery):
-    """Which items, and in which order."""
+    """The filters and the order of the list of items."""
 
     name: Annotated[Text, Field(max_length=200, description="only items of this name")] = ""
     sort: Annotated[Literal["id", "price_cents"], Field(description="what the list is sorted by")] = "id"

@@ -1,4 +1,4 @@
-"""The SQL of items: one function a statement."""
+"""The SQL of items, one function per statement."""
 
 from app.items.models import Item, ItemFields, ItemQuery
 from chassis.conditional import IfMatch
@@ -20,7 +20,7 @@ async def insert_item(database: Database, fields: ItemFields) -> Item:
 
 
 async def select_items(database: Database, query: ItemQuery) -> list[Item]:
-    """One item more than the page holds tells that there is a next page."""
+    """Return the items of a page, and one more if there is a next page."""
     order = _ORDERS[query.sort]
     position = query.position(*[int] * len(order))
     after = f"({', '.join(order)}) > ({', '.join(f'${3 + n}' for n in range(len(order)))})" if position else "true"
@@ -34,7 +34,7 @@ async def select_items(database: Database, query: ItemQuery) -> list[Item]:
 
 
 def position_of(item: Item, query: ItemQuery) -> list[int]:
-    """Where an item stands in the list's order."""
+    """Return the values of an item's sort columns."""
     return [getattr(item, column) for column in _ORDERS[query.sort]]
 
 

@@ -1,1 +1,1 @@
-"""What a developer's machine needs and the image does not: it is left out there."""
+"""Commands for development, behind the Makefile's targets; not part of the image."""

@@ -1,4 +1,4 @@
-"""What was written by a command is formatted as if by hand."""
+"""Formats generated files."""
 
 import subprocess
 import sys
@@ -9,6 +9,6 @@ from chassis.project import ROOT
 
 
 def format_files(files: Iterable[Path]) -> None:
-    """Formats files as `make format` does."""
-    for command in (["format"], ["check", "--fix", "--exit-zero"], ["format"]):  # lines that are long are broken before
+    """Format files as `make format` does."""
+    for command in (["format"], ["check", "--fix", "--exit-zero"], ["format"]):  # break lines before checks
         subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *files], cwd=ROOT, check=True)

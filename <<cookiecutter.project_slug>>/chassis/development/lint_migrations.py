@@ -1,4 +1,4 @@
-"""A part of `make lint`: squawk reads the migrations and refuses what stops the service or breaks its old pods."""
+"""A part of `make lint`: squawk finds migrations that block the service or break old pods during an upgrade."""
 
 import json
 import subprocess
@@ -10,17 +10,15 @@ from alembic.script import ScriptDirectory
 
 from chassis.errors import MigrationError
 from chassis.migrations.render import alembic_config, render
+from chassis.migrations.revisions import HISTORIES, History
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, History
 
 _SQUAWK = Path(sys.executable).with_name("squawk")
-_WAY_OUT = (
-    "https://squawkhq.com/docs/rules has a safe way for each; README.md, Migrations, how to let a statement pass."
-)
+_HELP = "For safe alternatives see https://squawkhq.com/docs/rules; to allow a statement see README.md, Migrations."
 
 
 def lint(history: History) -> list[str]:
-    """What squawk says against the SQL of a history's upgrades: the revision's file, the rule, the statement.
+    """Return squawk's findings for the upgrades of a history, each with the file, the rule and the statement.
 
     Raises:
         MigrationError: a revision has no SQL yet.
@@ -28,7 +26,7 @@ def lint(history: History) -> list[str]:
     scripts = ScriptDirectory.from_config(alembic_config(history))
     found = []
     for step in render(history):
-        # Without what Alembic keeps its revision in, which nobody here has written.
+        # Without the statements for the version table, which Alembic generates.
         sql = "".join(statement for statement in step.upgrade if history.table not in statement)
         done = subprocess.run(
             [_SQUAWK, "--reporter=json"], cwd=ROOT, input=sql, stdout=subprocess.PIPE, text=True, check=False
@@ -41,14 +39,14 @@ def lint(history: History) -> list[str]:
 
 
 def main() -> None:
-    """Exits with what was found."""
+    """Exit with the findings as the message, if there are any."""
     try:
         found = [each for history in HISTORIES for each in lint(history)]
     except MigrationError as error:
         sys.exit(str(error))
     if found:
-        sys.exit("\n".join([*found, _WAY_OUT]))
-    print("The migrations stop nobody.")
+        sys.exit("\n".join([*found, _HELP]))
+    print("No blocking migrations found.")
 
 
 if __name__ == "__main__":

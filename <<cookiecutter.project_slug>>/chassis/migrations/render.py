@@ -1,7 +1,4 @@
-"""Turns the revisions into SQL, with Alembic: in development, and once more when the image is built.
-
-The image holds the SQL; Alembic, which is larger than all that serves, stays out of it.
-"""
+"""Renders the revisions as SQL with Alembic, in development and at image build. The image has the SQL, not Alembic."""
 
 import json
 import sys
@@ -12,14 +9,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from chassis.errors import MigrationError
+from chassis.migrations.revisions import HISTORIES, RENDERED, History, Step
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, RENDERED, History, Step
 
-_COMMENT = "-- Running "  # how Alembic begins each revision
+_COMMENT = "-- Running "  # Alembic writes this before each revision
 
 
 def render(history: History) -> list[Step]:
-    """The SQL of a history's revisions, the oldest first; BEGIN and COMMIT are in it.
+    """Return the SQL of a history's revisions, oldest first, with BEGIN and COMMIT.
 
     Raises:
         MigrationError: a revision has no SQL yet.
@@ -30,9 +27,9 @@ def render(history: History) -> list[Step]:
         upgrade, downgrade = _Statements(), _Statements()
         command.upgrade(alembic_config(history, upgrade), f"{parent}:{script.revision}", sql=True)
         command.downgrade(alembic_config(history, downgrade), f"{script.revision}:{parent}", sql=True)
-        if not all([*map(_says_something, [*upgrade, *downgrade])]):
+        if not all([*map(_has_sql, [*upgrade, *downgrade])]):
             raise MigrationError(f"The migration {script.revision} has no SQL yet: write it, for both directions.")
-        if parent == "base":  # where Alembic makes the version table, which may be there, and empty
+        if parent == "base":  # Alembic creates the version table here, but an empty one may exist
             upgrade.insert(1, f"DROP TABLE IF EXISTS {history.table};\n\n")  # after BEGIN
         steps.append(Step(script.revision, script.doc, [*upgrade], [*downgrade]))
         parent = script.revision
@@ -40,7 +37,7 @@ def render(history: History) -> list[Step]:
 
 
 def alembic_config(history: History, output: "_Statements | None" = None) -> Config:
-    """Alembic's configuration: where the migrations are. There is no alembic.ini to keep in step."""
+    """Return Alembic's configuration; there is no alembic.ini."""
     config = Config(output_buffer=cast(TextIO, output), attributes={"version_table": history.table})
     config.set_main_option("path_separator", "newline")
     config.set_main_option("script_location", str(ROOT / "chassis" / "migrations").replace("%", "%%"))
@@ -49,22 +46,22 @@ def alembic_config(history: History, output: "_Statements | None" = None) -> Con
 
 
 class _Statements(list[str]):
-    """Takes the place of the file that Alembic writes to: one statement a call."""
+    """The output file of Alembic, which writes one statement per call."""
 
     def write(self, text: str) -> None:
         if not text.startswith(_COMMENT):
             self.append(text)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: there is no buffer."""
 
 
-def _says_something(statement: str) -> bool:
+def _has_sql(statement: str) -> bool:
     return bool(statement.strip(" ;\n"))
 
 
 def main() -> None:
-    """Writes the SQL of all revisions for the image."""
+    """Write the SQL of all revisions to the file that the image contains."""
     try:
         rendered = {history.table: render(history) for history in HISTORIES}
     except MigrationError as error:

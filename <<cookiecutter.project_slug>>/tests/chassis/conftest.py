@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from app.settings import Settings
 from chassis.application import Application, create_application
-from chassis.server import Stop, listen, serve
+from chassis.server.serve import serve
+from chassis.server.signals import Shutdown
+from chassis.server.sockets import listen
 from tests.chassis.example import ROUTES
 
 
@@ -22,7 +25,7 @@ class Running:
     internal: aiohttp.ClientSession
     port: int
     application: Application
-    stop: Stop
+    stop: Shutdown
     served: asyncio.Task[None]
 
     async def until_ready(self) -> None:
@@ -33,18 +36,19 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
-    """Serves the example until the block ends."""
+async def running(settings: Settings, configure: Callable[[web.Application], object]) -> AsyncIterator[Running]:
+    """Serve the example until the block ends."""
     with listen("127.0.0.1", 0) as api, listen("127.0.0.1", 0) as internal:
         ports = api.getsockname()[1], internal.getsockname()[1]
-        application, stop = create_application(ROUTES, settings), Stop()
+        application, stop = create_application(ROUTES, settings), Shutdown()
+        configure(application.api)
         served = asyncio.create_task(serve(application, [api], [internal], stop))
         async with (
             aiohttp.ClientSession(f"http://127.0.0.1:{ports[0]}") as api_client,
             aiohttp.ClientSession(f"http://127.0.0.1:{ports[1]}") as internal_client,
         ):
             yield Running(api_client, internal_client, ports[0], application, stop, served)
-            stop.request(hurry=True)
+            stop.request(immediate=True)
             await served
 
 
@@ -56,8 +60,10 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
     """Starts the example with some settings changed and waits until it is ready, unless told not to."""
     async with AsyncExitStack() as stack:
 
-        async def begin(*, wait: bool = True, **changes: object) -> Running:
-            service = await stack.enter_async_context(running(settings.model_copy(update=changes)))
+        async def begin(
+            *, wait: bool = True, configure: Callable[[web.Application], object] = lambda _: None, **changes: object
+        ) -> Running:
+            service = await stack.enter_async_context(running(settings.model_copy(update=changes), configure))
             if wait:
                 await service.until_ready()
             return service

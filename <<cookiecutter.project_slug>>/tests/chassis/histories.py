@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chassis.schema import History
+from chassis.migrations.revisions import History
 
 
 def write_history(folder: Path, *upgrades: str) -> History:

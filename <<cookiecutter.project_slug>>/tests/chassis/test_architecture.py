@@ -1,6 +1,9 @@
-"""The one rule between the packages: app imports chassis, never the other way."""
+"""The rules between packages: app imports the front of the chassis, and imports inside the chassis run one way."""
 
 import ast
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,25 +11,93 @@ import pytest
 from chassis.project import ROOT
 
 CHASSIS = sorted((ROOT / "chassis").rglob("*.py"))
+SERVING = [file for file in CHASSIS if "development" not in file.parts]
+FRONT = {file.stem for file in (ROOT / "chassis").glob("*.py")}
+# Each room may import itself and those before it; migrations and http do not know each other.
+ORDER = ["types", "telemetry", "postgres", "migrations", "http", "application", "server", "command_line", "development"]
+ROOMS = {
+    **dict.fromkeys(["chassis", "compatibility", "concurrency"], "types"),
+    **dict.fromkeys(FRONT - {"application", "command_line"}, "types"),
+    **{room: room for room in ORDER[1:]},
+}
 
 
-def imported_by(file: Path) -> set[str]:
-    """The top-level packages that a file imports, wherever in it."""
-    found: set[str] = set()
+def imports_of(file: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it; a name of a package may be a module of it."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            yield node.module
+            yield from (
+                f"{node.module}.{alias.name}" for alias in node.names if is_module(f"{node.module}.{alias.name}")
+            )
 
 
-@pytest.mark.parametrize("file", CHASSIS, ids=lambda file: str(file.relative_to(ROOT)))
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def name_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> str:
+    """The room of a module of the chassis."""
+    return ROOMS[[*module.split("."), "chassis"][1]]
+
+
+@pytest.mark.parametrize("file", CHASSIS, ids=name_of)
 def test_the_chassis_knows_no_service(file: Path) -> None:
-    assert not imported_by(file) & {"app", "tests", "migrations"}
+    assert not {name.partition(".")[0] for name in imports_of(file)} & {"app", "tests", "migrations"}
 
 
-def test_development_is_not_needed_to_serve() -> None:
-    serving = [file for file in CHASSIS if "development" not in file.parts]
-    for file in serving:
-        assert "chassis.development" not in file.read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", CHASSIS, ids=name_of)
+def test_imports_run_one_way(file: Path) -> None:
+    room = room_of(name_of(file))
+    before = set(ORDER[: ORDER.index(room) + 1]) - ({"migrations"} if room == "http" else set())
+    assert {name for name in imports_of(file) if name.startswith("chassis.") and room_of(name) not in before} == set()
+
+
+def test_no_imports_form_a_cycle() -> None:
+    graph = {name_of(file): {*imports_of(file)} - {name_of(file)} for file in SERVING}
+    TopologicalSorter(graph).prepare()
+
+
+def test_the_front_is_small_and_each_module_shows_its_use() -> None:
+    assert len(FRONT) <= 14
+    for file in (ROOT / "chassis").glob("*.py"):
+        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), file
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *ROOT.glob("app/**/*.py"),
+        *ROOT.glob("tests/app/**/*.py"),
+        *ROOT.glob("*.py"),
+        *ROOT.glob("chassis/**/*.py.mako"),
+    ],
+    ids=lambda file: str(file.relative_to(ROOT)),
+)
+def test_a_service_imports_only_the_front(file: Path) -> None:
+    """So does what `make resource` writes. The process manager's configuration names what it loads."""
+    allowed = FRONT | ({"server", "telemetry"} if file.name == "guniconfig.py" else set())
+    text = file.read_text(encoding="utf-8")
+    imported = re.findall(r"^\s*(?:from|import) chassis\.(\w+(?:\.\w+)?)", text, re.MULTILINE)
+    imported += [
+        name.strip()
+        for names in re.findall(r"^from chassis import (.+)", text, re.MULTILINE)
+        for name in names.split(",")
+    ]
+    assert {name for name in imported if name.partition(".")[0] not in allowed} == set()
+
+
+def test_only_two_modules_use_private_names_of_aiohttp() -> None:
+    """`_name` of an object that is not `self`, and what is imported with an underscore."""
+    private = re.compile(
+        r"from aiohttp[\w.]* import [^\n]*\b_\w+|\b(?:request|response|resp|server|web|message)\._[a-z]\w*"
+    )
+    users = {file.name for file in SERVING if private.search(file.read_text(encoding="utf-8"))}
+    assert users == {"aiohttp_internals.py", "connection.py"}

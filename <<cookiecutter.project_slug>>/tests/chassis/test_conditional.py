@@ -8,7 +8,7 @@ from chassis.contract import Contract, Route
 from tests.chassis.conftest import Running, Start
 from tests.chassis.example import Counter, counter
 
-FORM = Contract(Route("GET", "/counter/{version}", counter)).form
+FORM = Contract(Route("GET", "/counter/{version}", counter)).schema_digest
 TAG = f'"7-{FORM}"'
 
 
@@ -82,7 +82,7 @@ async def test_8_8_1_another_form_of_the_same_version_has_another_tag() -> None:
 
     async def more() -> More: ...  # type: ignore[empty-body]
 
-    assert Contract(Route("GET", "/more", more)).form != FORM
+    assert Contract(Route("GET", "/more", more)).schema_digest != FORM
 
 
 async def test_a_write_without_a_precondition_may_be_forbidden(start: Start) -> None:

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from chassis.development.postgres import embedded_postgres
-from chassis.migrate import migrate
-from chassis.pool import Pool
+from chassis.migrations.run import migrate
+from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import PATIENCE_SECONDS
@@ -144,7 +144,7 @@ async def test_no_connection_is_left(start: Start, database_url: str, operator: 
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
     await operator.execute("ALTER ROLE few CONNECTION LIMIT 10")
     await all_at_once(service, 200)
-    service.stop.request(hurry=True)
+    service.stop.request(immediate=True)
     await service.served
     await operator.execute("DROP ROLE few")
 
@@ -259,7 +259,7 @@ async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
 async def test_a_connection_that_is_not_given_back_does_not_hold_the_end_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.pool._CLOSE_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("chassis.postgres.pool._CLOSE_TIMEOUT_SECONDS", 0.2)
     with capture_logs() as logs:
         async with asyncio.timeout(BOUND_SECONDS), Pool(settings) as pool:
             kept = pool.connection()
@@ -305,7 +305,7 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
     try:
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
-        leaving.stop.request(hurry=True)
+        leaving.stop.request(immediate=True)
         async with asyncio.timeout(5):  # as documented: it does not wait for long to part from its connections
             await leaving.served
     finally:
@@ -325,8 +325,8 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
 async def test_connections_that_a_peak_has_left_over_are_closed(
     start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.pool._SPARE_SECONDS", 0.05)
-    monkeypatch.setattr("chassis.pool._LONGEST_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.postgres.pool._SPARE_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.postgres.pool._LONGEST_IDLE_SECONDS", 0.05)
     service = await start(**TIMEOUTS)
     await all_at_once(service, 200, "/sleep/50")
     async with asyncio.timeout(PATIENCE_SECONDS):

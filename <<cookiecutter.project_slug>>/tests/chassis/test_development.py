@@ -151,7 +151,7 @@ async def test_make_run_serves_starts_again_at_a_change_and_leaves_nothing(short
         # A migration that was applied already is applied as it is now: the database is made anew.
         [migration, *_] = sorted((copy / "migrations" / "versions").glob("*.py"))
         replace(migration, migration.read_text(encoding="utf-8") + "\n# changed\n")
-        await run.until("made anew")
+        await run.until("recreating the database")
         await run.until("ready")
         assert len(embedded_folders(short_tmp)) == 1
     run.ctrl_c()

@@ -4,12 +4,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from chassis.bodies import Bodies
 from chassis.contract import Route
 from chassis.database import Database
-from chassis.endpoint import endpoint
-from chassis.limits import InFlight
+from chassis.http.admission import InFlightLimit
+from chassis.http.endpoint import endpoint
+from chassis.http.handler_resources import HandlerResources
+from chassis.http.request_body import RequestBodyReader
 from chassis.models import Body
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
@@ -119,4 +121,9 @@ async def _unknown(thing: object) -> None: ...
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        endpoint(Route("POST", path, handler), {Database: None, Settings: None}, Bodies(1, InFlight(1)))
+        endpoint(
+            Route("POST", path, handler),
+            HandlerResources({Database, Settings}),
+            Settings(database_url=SecretStr("postgresql://host/name")),
+            RequestBodyReader(1, InFlightLimit(1)),
+        )

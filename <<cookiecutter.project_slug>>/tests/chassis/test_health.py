@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from chassis.migrate import migrate
-from chassis.pool import Pool
-from chassis.schema import HISTORIES, History, SchemaState, read_revisions, schema_state
+from chassis.migrations.revisions import HISTORIES, History, SchemaState, read_revisions, schema_state
+from chassis.migrations.run import migrate
+from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 from tests.chassis.histories import write_history
@@ -60,7 +60,7 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
         await migrate(service.application.settings)
         await service.until_ready()
         assert (await service.api.post(write)).status == 500
-        service.stop.request(hurry=True)
+        service.stop.request(immediate=True)
         await service.served
     finally:
         await drop_database(server_url, url)
@@ -70,7 +70,7 @@ async def test_a_database_at_a_known_earlier_revision_is_behind_and_at_an_unknow
     settings: Settings, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = write_history(tmp_path, "op.execute('SELECT 1')", "op.execute('SELECT 2')")
-    monkeypatch.setattr("chassis.schema.HISTORIES", [history])
+    monkeypatch.setattr("chassis.migrations.revisions.HISTORIES", [history])
     connection = await asyncpg.connect(database_url)
     await connection.execute(f"CREATE TABLE {history.table} AS SELECT '0001' AS version_num")
     async with Pool(settings) as pool:
@@ -94,7 +94,7 @@ async def test_a_database_that_refuses_to_tell_its_revision_is_told_in_the_log(s
                 await asyncio.sleep(0.01)
     assert "UndefinedColumnError" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
     assert (await service.internal.get("/readyz")).status == 503
-    service.stop.request(hurry=True)
+    service.stop.request(immediate=True)
     await service.served
     await drop_database(server_url, url)
 
@@ -121,7 +121,7 @@ async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: st
         await migrate(service.application.settings)
         later = await start(database_url=SecretStr(url))
         for each in (service, later):
-            each.stop.request(hurry=True)
+            each.stop.request(immediate=True)
             await each.served
     finally:
         await drop_database(server_url, url)

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from chassis.database import Connection
-from chassis.idempotency import clean
-from chassis.pool import Pool
+from chassis.http.idempotency import delete_expired
+from chassis.postgres.pool import Pool
 from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import PATIENCE_SECONDS, free_port, service_process
 
@@ -155,7 +155,7 @@ async def test_an_answer_is_kept_for_the_time_that_is_set_and_cleaned_afterwards
 
     await connection.execute(age)
     async with Pool(service.application.settings) as pool:
-        cleaning = asyncio.create_task(clean(pool, timedelta(seconds=60)))
+        cleaning = asyncio.create_task(delete_expired(pool, timedelta(seconds=60)))
         async with asyncio.timeout(10):
             while await connection.fetchval(KEYS) != 1:
                 await asyncio.sleep(0.01)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chassis.development import lint_migrations
-from chassis.schema import HISTORIES
+from chassis.migrations.revisions import HISTORIES
 from tests.chassis.histories import write_history
 
 pytestmark = pytest.mark.development

@@ -13,7 +13,7 @@ from tests.chassis.processes import PATIENCE_SECONDS, service_process
 
 
 async def _logged_by(code: str) -> list[dict[str, Any]]:
-    program = f"import logging, structlog\nfrom chassis.logs import configure_logs\n{code}"
+    program = f"import logging, structlog\nfrom chassis.telemetry.logs import configure_logs\n{code}"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT, stdout=PIPE)
     output, _ = await process.communicate()
     assert process.returncode == 0
@@ -79,10 +79,10 @@ async def test_the_database_is_named_without_its_password(database_url: str) -> 
 async def test_the_line_of_a_request_holds_what_its_handler_has_bound() -> None:
     code = (
         "from structlog.contextvars import bind_contextvars, clear_contextvars\n"
-        "from chassis.logs import log_request\n"
+        "from chassis.telemetry.request_log import write_line\n"
         "configure_logs('INFO', 'json')\n"
         "def log():\n"
-        "    log_request('GET', '/a', 200, 0.0015, None)\n"
+        "    write_line('GET', '/a', 200, 0.0015, None)\n"
         "bind_contextvars(request_id='one', trace_id='two')\n"
         "log()\n"
         "bind_contextvars(user='\"\\ud800')\n"

@@ -19,10 +19,10 @@ from structlog.testing import capture_logs
 from app.settings import Settings
 from chassis.database import Connection
 from chassis.errors import MigrationError
-from chassis.migrate import migrate
 from chassis.migrations.render import render
+from chassis.migrations.revisions import HISTORIES, RENDERED, SERVICE, History, Revisions, read_revisions
+from chassis.migrations.run import migrate
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, RENDERED, SERVICE, History, Revisions, read_revisions
 from tests.chassis.histories import write_history
 from tests.chassis.processes import PATIENCE_SECONDS, service_process
 from tests.databases import drop_database, make_database
@@ -63,8 +63,8 @@ def use_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     """Has migrations run revisions that do this, in the place of the service's, rendered now as in development."""
 
     def use(*upgrades: str) -> None:
-        monkeypatch.setattr("chassis.migrate.HISTORIES", [write_history(tmp_path, *upgrades)])
-        monkeypatch.setattr("chassis.migrate.RENDERED", tmp_path / "none")
+        monkeypatch.setattr("chassis.migrations.run.HISTORIES", [write_history(tmp_path, *upgrades)])
+        monkeypatch.setattr("chassis.migrations.run.RENDERED", tmp_path / "none")
 
     return use
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr, TypeAdapter
 from app.routes import ROUTES
 from chassis.application import create_application
 from chassis.contract import Route
+from chassis.http.openapi import openapi_document
 from chassis.models import Id
-from chassis.openapi import openapi_document
 from chassis.pagination import PageQuery
 from chassis.project import ROOT, project
 from chassis.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from chassis.problems import KINDS
+from chassis.http.problem_details import PROBLEM_TYPES
 from chassis.project import ROOT
 from tests.chassis.conftest import Running, Start
 from tests.chassis.issuer import issuer
@@ -53,7 +53,7 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
     documented = {
         (int(status), name) for status, name in re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", text, re.MULTILINE)
     }
-    assert documented == {(kind.status.value, kind.name) for kind in KINDS.values()}
+    assert documented == {(kind.status.value, kind.name) for kind in PROBLEM_TYPES.values()}
 
     service = await start(
         request_timeout_seconds=1,

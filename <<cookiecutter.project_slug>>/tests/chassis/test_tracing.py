@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from chassis.project import project
-from chassis.tracing import _FLUSH_SECONDS
+from chassis.telemetry.tracing import _FLUSH_SECONDS
 from tests.chassis.processes import service_process
 
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -1,1 +1,1 @@
-"""`make resource NAME=invoice FIELDS="number:str due:date"`: writes a resource, for its team to go on with."""
+"""`make resource NAME=invoice FIELDS="number:str due:date"`: generates a resource."""

@@ -1,4 +1,4 @@
-"""`make resource`: checks what was asked for, and then writes all of it."""
+"""`make resource`: checks the arguments, and writes the files of a resource."""
 
 import os
 import re
@@ -14,8 +14,8 @@ from chassis.development.formatting import format_files
 from chassis.development.resource import routes
 from chassis.development.resource.fields import TYPES, Field
 from chassis.development.resource.names import Names, rule_for_field, rule_for_resource
+from chassis.migrations.revisions import HISTORIES, SERVICE, read_revisions
 from chassis.project import ROOT
-from chassis.schema import HISTORIES, SERVICE, read_revisions
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _USAGE = 'make resource NAME=invoice FIELDS="number:str total_cents:int due:date paid:bool"'
@@ -23,17 +23,17 @@ _LONGEST_LINE = 100
 
 
 def main() -> None:
-    """Writes a resource, or says every reason why not and writes nothing."""
+    """Write a resource, or exit with all mistakes and write nothing."""
     names = Names(os.environ.get("NAME", ""), os.environ.get("PLURAL", ""))
     asked = os.environ.get("FIELDS", "").replace(",", " ").split()
-    mistakes = [*_mistakes_in(names, asked), *(_in_the_way(names) if rule_for_resource(names) is None else [])]
+    mistakes = [*_mistakes_in(names, asked), *(_name_clashes(names) if rule_for_resource(names) is None else [])]
     if mistakes:
         sys.exit("\n".join(["Nothing was written. Please change:", *mistakes, f"For example: {_USAGE}"]))
     started = subprocess.run(
         [sys.executable, "-m", "app", "openapi"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if started.returncode:
-        sys.exit(f"Nothing was written, as the service itself does not start:\n{started.stderr.strip()}")
+        sys.exit(f"Nothing was written, because the service does not start:\n{started.stderr.strip()}")
     fields = [Field(field, TYPES[kind]) for field, _, kind in (each.partition(":") for each in asked)]
     try:
         changed = routes.with_routes_of(names, routes.FILE.read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def _mistakes_in(names: Names, asked: Iterable[str]) -> list[str]:
         if rule is None and kind not in TYPES:
             rule = f"needs a type after a colon, one of {', '.join(TYPES)}"
         if rule is None and field in seen:
-            rule = "is there twice"
+            rule = "is listed twice"
         if rule:
             found.append(f"  {each}: {rule}")
         seen.add(field)
@@ -69,8 +69,8 @@ def _mistakes_in(names: Names, asked: Iterable[str]) -> list[str]:
     return found
 
 
-def _in_the_way(names: Names) -> list[str]:
-    """What is called so already."""
+def _name_clashes(names: Names) -> list[str]:
+    """Return messages for files and tables that already have the resource's name."""
     files = [
         ROOT / "app" / names.many,
         ROOT / "app" / f"{names.many}.py",
@@ -79,13 +79,13 @@ def _in_the_way(names: Names) -> list[str]:
     revisions = [file for history in HISTORIES for file in history.versions.glob("*.py")]
     made = [file for file in revisions if f"CREATE TABLE {names.many} " in file.read_text("utf-8")]
     return [
-        *(f"  NAME={names.one}: {file.relative_to(ROOT)} is there already" for file in files if file.exists()),
-        *(f"  NAME={names.one}: {file.relative_to(ROOT)} makes a table of this name already" for file in made),
+        *(f"  NAME={names.one}: {file.relative_to(ROOT)} already exists" for file in files if file.exists()),
+        *(f"  NAME={names.one}: {file.relative_to(ROOT)} already creates this table" for file in made),
     ]
 
 
 def _texts(names: Names, fields: list[Field]) -> Mapping[Path, str]:
-    """The text of each file."""
+    """Return the text of each file, by its path."""
     head = read_revisions(SERVICE.versions).head
     revision = f"{int(head or 0) + 1:04}"
     given: dict[str, Any] = {
@@ -98,7 +98,7 @@ def _texts(names: Names, fields: list[Field]) -> Mapping[Path, str]:
     }
     folder = ROOT / "app" / names.many
     return {
-        file: Template(filename=str(_TEMPLATES / f"{template}.py.mako")).render(**given)  # noqa: S702  (not for a browser)
+        file: Template(filename=str(_TEMPLATES / f"{template}.py.mako")).render(**given)  # noqa: S702  (this is no HTML)
         for template, file in {
             "init": folder / "__init__.py",
             "models": folder / "models.py",
@@ -111,7 +111,7 @@ def _texts(names: Names, fields: list[Field]) -> Mapping[Path, str]:
 
 
 def _imports(fields: Iterable[Field]) -> str:
-    """Those of models.py, for ruff to sort."""
+    """Return the imports of models.py; ruff sorts them."""
     wanted: dict[str, set[str]] = {
         "datetime": {"datetime"},
         "chassis.conditional": {"Versioned"},
@@ -125,7 +125,7 @@ def _imports(fields: Iterable[Field]) -> str:
 
 
 def _literal(sql: str, formatted: str = "") -> str:
-    """SQL as Python writes it, in several lines where it is long; `formatted` is an f-string's end of it."""
+    """Return SQL as Python string literals, broken into lines; `formatted` is a suffix with placeholders (f-string)."""
     lines = [""]
     for piece in re.split("(?<=,) | (?=VALUES|WHERE|RETURNING)", f"{sql} {formatted}".rstrip()):
         if len(lines[-1]) + len(piece) > _LONGEST_LINE:

@@ -1,20 +1,20 @@
-"""The types that a field of a resource may have: for clients, for Python, for PostgreSQL and in tests."""
+"""The types of fields: their annotations, columns, and values for tests."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Type:
-    """A type of fields.
+    """The type of a field.
 
     Attributes:
-        given: its annotation in what a client says.
-        stored: its annotation in what a row says.
-        imports: what both need, by module.
-        column: its column, after the name; `{name}` stands for that.
-        one: a value, as Python writes what is JSON.
+        given: the annotation in the model of the request.
+        stored: the annotation in the model of the row.
+        imports: the names that the annotations need, by module.
+        column: the column definition after the name; `{name}` is replaced by the name.
+        one: a JSON value, as Python source.
         other: another value.
-        wrong: what breaks its rule.
+        wrong: an invalid value.
     """
 
     given: str
@@ -73,7 +73,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a resource: its name, and its type."""
+    """A field of a resource."""
 
     name: str
     type: Type

@@ -1,4 +1,4 @@
-"""What a resource and its fields may be called, and what follows from it."""
+"""Names of resources and fields: the rules for them, and the names derived from them."""
 
 import builtins
 import keyword
@@ -11,8 +11,8 @@ from chassis.conditional import Versioned
 from chassis.development.resource.fields import TYPES
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_LONGEST_RESOURCE, _LONGEST_FIELD = 20, 26  # so that no line of its files is too long
-# What the files of a resource use themselves, as a name or as a model's.
+_LONGEST_RESOURCE, _LONGEST_FIELD = 20, 26  # so that no line of the generated files is too long
+# Names that the generated files use, of variables or of models.
 _USED = frozenset(
     {"annotated", "body", "database", "date", "datetime", "field", "id", "if_match", "number", "page", "page_query"}
     | {"query", "row", "text", "timestamp", "uuid", "versioned", "whole_number"}
@@ -33,8 +33,8 @@ class Names:
     """The names of a resource.
 
     Attributes:
-        one: `line_item`, of a variable.
-        plural: where it does not follow from that: `people`.
+        one: the singular, as in variables: `line_item`.
+        plural: the plural if it is irregular: `people`.
     """
 
     one: str
@@ -42,7 +42,7 @@ class Names:
 
     @property
     def many(self) -> str:
-        """`line_items`, of the table and the folder."""
+        """The plural, as in the table and the folder: `line_items`."""
         if self.plural:
             return self.plural
         if re.search("[^aeiou]y$", self.one):
@@ -51,64 +51,64 @@ class Names:
 
     @property
     def model(self) -> str:
-        """`LineItem`."""
+        """The name of the model: `LineItem`."""
         return self.one.title().replace("_", "")
 
     @property
     def path(self) -> str:
-        """`line-items`, in addresses and scopes."""
+        """The plural in paths and scopes: `line-items`."""
         return self.many.replace("_", "-")
 
     @property
     def words(self) -> str:
-        """`line item`, in sentences."""
+        """The singular in sentences: `line item`."""
         return self.one.replace("_", " ")
 
     @property
     def several(self) -> str:
-        """`line items`, in sentences."""
+        """The plural in sentences: `line items`."""
         return self.many.replace("_", " ")
 
     @property
     def a(self) -> str:
-        """`a line item`, in sentences."""
+        """The singular with its article: `a line item`."""
         return f"{'an' if self.one[0] in 'aeio' else 'a'} {self.words}"
 
 
 def rule_for_resource(names: Names) -> str | None:
-    """The rule that the names of a resource break, or None."""
+    """Return the rule that the names of a resource break, or None."""
     for name in [names.one, *filter(None, [names.plural])]:
         if mistake := _rule_for_any(name, _LONGEST_RESOURCE):
             return mistake
     if names.many == names.one:
-        return "should have another word for several of them than for one"
+        return "should differ from its plural; set another PLURAL"
     if not names.plural and names.one.endswith("s") and not names.one.endswith(("ss", "us", "is")):
-        return "should be one thing, not several: invoice, from which invoices follows; else say PLURAL=…, too"
+        return "should be singular, such as invoice; if it is, set PLURAL=… as well"
     if names.one in _USED or hasattr(builtins, names.one):
-        return "is a name that Python or the files of every resource use themselves; choose another word for it"
+        return "is a name that Python or the generated files use; choose another name"
     if names.many in _RESERVED:
-        return f"would have a table that is called {names.many}, a reserved word of SQL; choose another word for it"
+        return f"would name its table {names.many}, a reserved word of SQL; choose another name"
     return None
 
 
 def rule_for_field(name: str) -> str | None:
-    """The rule that the name of a field breaks, or None."""
+    """Return the rule that the name of a field breaks, or None."""
     if mistake := _rule_for_any(name, _LONGEST_FIELD):
         return mistake
     if name in _OWN_COLUMNS:
-        return "is there already: every resource has id, created_at, updated_at and version"
+        return "already exists: every resource has id, created_at, updated_at and version"
     if name in _RESERVED:
-        return "is a reserved word of SQL; say more, as in sort_order or user_name"
+        return "is a reserved word of SQL; choose a more specific name, such as sort_order or user_name"
     if name in _SYSTEM_COLUMNS:
-        return "is a column that PostgreSQL gives every table; choose another word for it"
+        return "is a system column of PostgreSQL; choose another name"
     if name in TYPES:
-        return "is the name of a type; say which it is, as in due_date"
+        return "is the name of a type; choose a more specific name, such as due_date"
     if hasattr(Versioned, name) or name.startswith("model_"):
-        return "is a name that pydantic's models use themselves; choose another word for it"
+        return "is a name that pydantic models use; choose another name"
     return None
 
 
 def _rule_for_any(name: str, longest: int) -> str | None:
     if not _SNAKE_CASE.fullmatch(name) or len(name) > longest:
         return f"should be snake_case: lower-case words, a letter first, at most {longest} characters, as in line_item"
-    return "is a reserved word of Python; choose another word for it" if keyword.iskeyword(name) else None
+    return "is a reserved word of Python; choose another name" if keyword.iskeyword(name) else None

@@ -1,4 +1,4 @@
-"""Writes a resource's routes into the contents page, app/routes.py, which its team edits by hand otherwise."""
+"""Adds a resource's routes to app/routes.py, and removes them."""
 
 import ast
 
@@ -9,14 +9,14 @@ FILE = ROOT / "app" / "routes.py"
 
 
 class RoutesError(Exception):
-    """The file is not as this command knows it; the message says what to do instead."""
+    """The file cannot be edited by this command; the message says what to do."""
 
 
 def with_routes_of(names: Names, text: str) -> str:
-    """The file's text with a resource's routes at the end of the list, unformatted.
+    """Return the file's text with a resource's routes appended to the list, unformatted.
 
     Raises:
-        RoutesError: there is no list of the name ROUTES.
+        RoutesError: there is no list named ROUTES.
     """
     lines = text.splitlines()
     end, bracket = _end_of_list(text)
@@ -39,10 +39,10 @@ def with_routes_of(names: Names, text: str) -> str:
 
 
 def without_routes_of(names: Names, text: str) -> str:
-    """The file's text without the import of a resource and without its routes, unformatted.
+    """Return the file's text without a resource's import and routes, unformatted.
 
     Raises:
-        RoutesError: there is no list of the name ROUTES, more than routes speaks of the resource, or no route is left.
+        RoutesError: there is no list named ROUTES, other code uses the resource, or no route would be left.
     """
     _end_of_list(text)
     lines: list[str | None] = list(text.splitlines())
@@ -58,16 +58,16 @@ def without_routes_of(names: Names, text: str) -> str:
     left = "\n".join([*(line for line in lines if line is not None), ""])
     used = {node.id for node in ast.walk(ast.parse(left)) if isinstance(node, ast.Name)}
     if names.many in used:
-        raise RoutesError(f"app/routes.py says more of {names.many} than routes: take that out by hand first.")
+        raise RoutesError(f"app/routes.py uses {names.many} outside of its routes: remove that first.")
     if "Route" not in {
         getattr(node.func, "id", "") for node in ast.walk(ast.parse(left)) if isinstance(node, ast.Call)
     }:
-        raise RoutesError(f'Nothing but {names.many} has a route. Begin with your own: make resource NAME=… FIELDS="…"')
+        raise RoutesError(f'All routes are those of {names.many}. First add your own: make resource NAME=… FIELDS="…"')
     return left
 
 
 def _end_of_list(text: str) -> tuple[int, int]:
-    """Line and column of the list's closing bracket, from 0."""
+    """Return the line and the column of the list's closing bracket, both zero-based."""
     try:
         body = ast.parse(text).body
     except SyntaxError as error:
@@ -79,11 +79,11 @@ def _end_of_list(text: str) -> tuple[int, int]:
             if isinstance(value, ast.List) and value.end_lineno and value.end_col_offset:
                 before = text.splitlines()[value.end_lineno - 1].encode()[: value.end_col_offset - 1]
                 return value.end_lineno - 1, len(before.decode())
-    raise RoutesError("app/routes.py has no list that is called ROUTES: write the routes where they belong by hand.")
+    raise RoutesError("app/routes.py has no list named ROUTES: edit the routes by hand.")
 
 
 def _with_imports(lines: list[str], imports: list[str]) -> list[str]:
-    """After the last import; sorting them is ruff's."""
+    """Insert imports after the last one; ruff sorts them."""
     last = max(
         (node.end_lineno or 0 for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.ImportFrom)),
         default=1,

@@ -1,5 +1,5 @@
-"""What stops an update."""
+"""The error of updates."""
 
 
 class UpdateError(Exception):
-    """The update cannot be made, and the service is as it was. The message says what to do."""
+    """The update failed and the service is unchanged. The message says what to do."""

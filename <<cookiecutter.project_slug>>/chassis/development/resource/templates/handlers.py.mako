@@ -1,4 +1,4 @@
-"""What can be done with ${names.several}. A signature is the contract of its route: see chassis/contract.py."""
+"""Handlers of ${names.several}. A handler's signature is the contract of its route; see chassis/contract.py."""
 
 from app.${names.many} import queries
 from app.${names.many}.models import ${names.model}, ${names.model}Fields, ${names.model}Query
@@ -29,7 +29,7 @@ async def read_${names.one}(${names.one}_id: Id, database: Database) -> ${names.
 
 
 async def replace_${names.one}(${names.one}_id: Id, if_match: IfMatch, body: ${names.model}Fields, database: Database) -> ${names.model}:
-    """Replace what is said of ${names.a}"""
+    """Replace ${names.a}"""
     ${names.one} = await queries.update_${names.one}(database, ${names.one}_id, if_match, body)
     if ${names.one} is None:
         await read_${names.one}(${names.one}_id, database)

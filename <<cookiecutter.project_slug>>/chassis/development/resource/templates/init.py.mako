@@ -1,1 +1,1 @@
-"""${names.several.capitalize()}: what they look like, what can be done with them, and their SQL."""
+"""${names.several.capitalize()}: models, handlers and queries."""

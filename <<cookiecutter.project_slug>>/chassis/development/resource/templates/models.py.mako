@@ -1,10 +1,10 @@
-"""What ${names.a} looks like, and what can be asked of the list of ${names.several}."""
+"""The models of ${names.several}."""
 
 ${imports}
 
 
 class ${names.model}Fields(Body):
-    """What a client says of ${names.a}."""
+    """The fields of ${names.a} that clients set."""
 
 % for field in fields:
     ${field.name}: ${field.type.given}
@@ -23,4 +23,4 @@ class ${names.model}(Versioned):
 
 
 class ${names.model}Query(PageQuery):
-    """Which page of the list; filters and orders are further fields."""
+    """Query parameters of the list; add fields for filters and sort orders."""

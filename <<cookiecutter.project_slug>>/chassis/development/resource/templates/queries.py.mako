@@ -2,7 +2,7 @@
 columns = ", ".join(field.name for field in fields)
 values = ", ".join(f"${number}" for number, _ in enumerate(fields, 1))
 changes = ", ".join(f"{field.name} = ${number}" for number, field in enumerate(fields, 3))
-%>"""The SQL of ${names.several}: one function a statement."""
+%>"""The SQL of ${names.several}, one function per statement."""
 
 from app.${names.many}.models import ${names.model}, ${names.model}Fields, ${names.model}Query
 from chassis.conditional import IfMatch
@@ -25,7 +25,7 @@ async def insert_${names.one}(database: Database, fields: ${names.model}Fields) 
 
 
 async def select_${names.many}(database: Database, query: ${names.model}Query) -> list[${names.model}]:
-    """One ${names.words} more than the page holds tells that there is a next page."""
+    """Return the ${names.several} of a page, and one more if there is a next page."""
     after = query.position(int) or (0,)  # ids begin at 1
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM ${names.many} WHERE id > $1 ORDER BY id LIMIT $2", *after, query.limit + 1

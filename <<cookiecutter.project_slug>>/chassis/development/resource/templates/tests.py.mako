@@ -1,4 +1,4 @@
-"""What clients rely on when they work with ${names.several}."""
+"""Tests of the API of ${names.several}."""
 
 import asyncio
 import os
@@ -32,11 +32,11 @@ async def create(client: Client) -> dict[str, Any]:
     return created
 
 
-# Columns that a release before or after this one uses: expand, then contract.
+# Columns that only an earlier or a later release uses (expand, then contract).
 OF_OTHER_RELEASES: set[str] = set()
 
 
-@pytest.mark.skipif("DATABASE_TEMPLATE" in os.environ, reason="the schema is that of later code")
+@pytest.mark.skipif("DATABASE_TEMPLATE" in os.environ, reason="the schema belongs to newer code")
 async def test_the_model_has_the_columns_of_the_table(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     columns = await connection.fetch(

@@ -1,0 +1,1 @@
+"""Old imports go on working."""

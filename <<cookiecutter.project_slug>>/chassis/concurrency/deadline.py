@@ -1,0 +1,54 @@
+"""A deadline for many waits of equal length, with one timer for all of them.
+
+deadline = Deadline(28, DeadlineExceededError)
+with deadline:
+    await something()
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any, cast
+
+_READ_SECONDS = 0.01
+
+
+class Deadline:
+    """Limits how long a `with` block may take. A task may be in one block at a time.
+
+    Args:
+        seconds: the limit of each block.
+        error: raised by a block that takes longer.
+    """
+
+    def __init__(self, seconds: float, error: type[Exception]) -> None:
+        self._seconds, self._error = seconds, error
+        self._due: dict[asyncio.Task[Any], float] = {}  # in the order of their deadlines, as all limits are equal
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        task = cast(asyncio.Task[Any], asyncio.current_task())
+        loop = task.get_loop()
+        self._due[task] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._on_timer, loop)
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        task = cast(asyncio.Task[Any], asyncio.current_task())
+        if self._due.pop(task, None) is not None:
+            return
+        if task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):  # nobody else has cancelled the task
+            raise self._error from error
+
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        # uvloop runs timers before it reads sockets. After a pause of the process the awaited data may be in a socket:
+        # let the event loop read it first.
+        loop.call_later(_READ_SECONDS, self._cancel_overdue, loop)
+
+    def _cancel_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer, now = None, loop.time()
+        for task, due in list(self._due.items()):
+            if due > now:
+                self._timer = loop.call_at(due, self._on_timer, loop)
+                break
+            del self._due[task]
+            task.cancel()

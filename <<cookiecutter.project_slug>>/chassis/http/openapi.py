@@ -1,0 +1,252 @@
+"""The OpenAPI 3.1 document, generated from the routes and the signatures of their handlers."""
+
+import inspect
+from collections.abc import Sequence
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any
+
+from aiohttp import ClientSession, web
+from aiohttp.http_exceptions import LineTooLong
+from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+
+from chassis import errors
+from chassis.contract import Contract, Route, contract_of
+from chassis.database import Database
+from chassis.http.idempotency import HEADER, KEY
+from chassis.http.problem_details import DETAILS, MEDIA_TYPE, PROBLEM_TYPES, ProblemType, problem_type_of
+from chassis.project import Project
+
+_REFERENCES = "#/components/schemas/{model}"
+_MEANINGS = {
+    kind.name: (inspect.getdoc(error) or "").partition("\n")[0]
+    if issubclass(error, errors.ServiceError)
+    else DETAILS[kind.name]
+    for error, kind in reversed(PROBLEM_TYPES.items())
+}
+_ETAGS = {"type": "string", "description": "entity tags, or *"}  # no pattern, as a malformed tag is not an error
+_REQUEST_ID: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+_PROBLEM_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "What is asked for, and what is wrong with the token (RFC 6750)."),
+    HTTPStatus.FORBIDDEN: ("WWW-Authenticate", "The scope that the token lacks (RFC 6750)."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again."),
+}
+
+
+class ProblemError(BaseModel):
+    """A wrong value of the request."""
+
+    pointer: str = Field(default="", description="Where in the body (JSON Pointer).")
+    parameter: str = Field(default="", description="Which parameter of the path, the query or the headers.")
+    detail: str = Field(description="The value's rule.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Identifies the kind of problem.", json_schema_extra={"format": "uri"})
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What was wrong and the way out.")
+    request_id: str = Field(description="Finds the request in the service's log.")
+    errors: list[ProblemError] = Field(default_factory=list, description="Every wrong value of the request.")
+
+
+def check_names(routes: Sequence[Route]) -> None:
+    """Raise a ValueError if two handlers have the same name, which is the operation's id."""
+    names = [route.handler.__name__ for route in routes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Several handlers are called {twice}: they name the operations, so rename all but one")
+
+
+def openapi_document(routes: Sequence[Route], project: Project, *, authentication: bool = True) -> dict[str, Any]:
+    """Make the OpenAPI document as dictionaries and lists; `authentication` is True if the API requires tokens."""
+    contracts = [contract_of(route) for route in routes]
+    schemas, definitions = _schemas(contracts)
+    paths: dict[str, dict[str, Any]] = {}
+    responses: dict[str, Any] = {}
+    for route, contract in zip(routes, contracts, strict=True):
+        problems = _possible_problems(route, contract, authentication)
+        responses |= {_response_name(kinds): _problem_response(kinds) for kinds in problems}
+        operation = _operation(route, contract, schemas, problems)
+        if authentication:
+            operation["security"] = [{"bearer": list(route.scopes)}]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a token of the OIDC issuer"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": project.title, "version": project.version, "description": project.description},
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions, **_query_definitions(contracts), **_problem_schemas()},
+            "responses": responses,
+            "securitySchemes": {"bearer": scheme} if authentication else {},
+            "headers": {"X-Request-ID": _header("Finds the request in the log.")},
+            "examples": {
+                kind.name: {"summary": _MEANINGS[kind.name], "value": _example(kind)} for kind in PROBLEM_TYPES.values()
+            },
+        },
+    }
+
+
+def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, Any]]:
+    """Return the schemas of bodies and results, by the id() of model or adapter, and their definitions."""
+    inputs: list[tuple[int, JsonSchemaMode, Any]] = []
+    for contract in contracts:
+        if contract.body:
+            inputs.append((id(contract.body[1]), "validation", contract.body[1].__pydantic_core_schema__))
+        if contract.result:
+            inputs.append((id(contract.result), "serialization", contract.result.core_schema))
+    found, definitions = GenerateJsonSchema(ref_template=_REFERENCES).generate_definitions(inputs)
+    return {key: schema for (key, _), schema in found.items()}, {
+        str(name): schema for name, schema in definitions.items()
+    }
+
+
+def _problem_schemas() -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template=_REFERENCES)
+    return {**schema.pop("$defs"), "Problem": schema}
+
+
+def _query_definitions(contracts: Sequence[Contract]) -> dict[str, Any]:
+    """Return the definitions that query parameters refer to, such as enums."""
+    found: dict[str, Any] = {}
+    for contract in contracts:
+        if contract.query:
+            found |= contract.query[1].model_json_schema(ref_template=_REFERENCES).get("$defs", {})
+    return found
+
+
+def _operation(
+    route: Route, contract: Contract, schemas: dict[int, Any], problems: Sequence[Sequence[ProblemType]]
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": (inspect.getdoc(route.handler) or route.handler.__name__).partition("\n")[0],
+        "tags": [route.handler.__module__.rpartition(".")[0].rpartition(".")[2]],
+        "responses": {
+            **_success(route, contract, schemas),
+            **{
+                str(kinds[0].status.value): {"$ref": f"#/components/responses/{_response_name(kinds)}"}
+                for kinds in problems
+            },
+        },
+    }
+    if parameters := [
+        *_path_parameters(contract),
+        *_query_parameters(contract),
+        *_header_parameters(route, contract),
+    ]:
+        operation["parameters"] = parameters
+    if contract.body:
+        schema = schemas[id(contract.body[1])]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _path_parameters(contract: Contract) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": adapter.json_schema(mode="validation")}
+        for name, adapter in contract.path.items()
+    ]
+
+
+def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
+    if not contract.query:
+        return []
+    schema = contract.query[1].model_json_schema(ref_template=_REFERENCES)
+    return [
+        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
+        for name, rule in schema["properties"].items()
+    ]
+
+
+def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]:
+    found = []
+    if contract.if_match:
+        found.append(("If-Match", _ETAGS, "of which the resource has to have one; it is not changed otherwise"))
+    if contract.idempotent:
+        rule = {"type": "string", "pattern": f"^{KEY}$"}
+        found.append((HEADER, rule, "names this request: sent again with the same key, it is not carried out again"))
+    if contract.versioned and route.method == "GET":
+        found.append(("If-None-Match", _ETAGS, "that the client has; the answer has no body if one of them is current"))
+    return [{"name": name, "in": "header", "schema": rule, "description": text} for name, rule, text in found]
+
+
+def _success(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done.", "headers": dict(_REQUEST_ID)}
+    responses = {str(route.status if contract.result else 204): success}
+    if contract.result:
+        success["content"] = {"application/json": {"schema": schemas[id(contract.result)]}}
+    if route.location:
+        success["headers"]["Location"] = _header("Where it is.")
+    if contract.paged:
+        success["headers"]["Link"] = _header('The next page, as rel="next".')
+    if contract.versioned:
+        success["headers"]["ETag"] = _header("The version of the representation.")
+        if route.method == "GET":
+            responses["304"] = {
+                "description": "Not Modified.",
+                "headers": {**_REQUEST_ID, "ETag": success["headers"]["ETag"]},
+            }
+    return responses
+
+
+def _problem_response(kinds: Sequence[ProblemType]) -> dict[str, Any]:
+    headers = dict(_REQUEST_ID)
+    if more := _PROBLEM_HEADERS.get(kinds[0].status):
+        headers[more[0]] = _header(more[1])
+    examples = {kind.name: {"$ref": f"#/components/examples/{kind.name}"} for kind in kinds}
+    return {
+        "description": f"{'; '.join(kind.title for kind in kinds)}.",
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCES.format(model="Problem")}, "examples": examples}},
+    }
+
+
+def _response_name(kinds: Sequence[ProblemType]) -> str:
+    return "_".join(kind.name for kind in kinds)
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _possible_problems(route: Route, contract: Contract, authentication: bool) -> list[tuple[ProblemType, ...]]:
+    """Return the problem types that a route may respond with, grouped by status."""
+    found = [*route.raises, errors.InvalidRequestError, errors.OverloadedError, errors.DeadlineExceededError, Exception]
+    found += [web.HTTPBadRequest, web.HTTPExpectationFailed, LineTooLong, errors.RequestTimeoutError]
+    if Database in contract.resources.values():
+        found += [errors.DatabaseUnavailableError]
+        if route.method != "GET":
+            found += [errors.ConflictError]
+    if authentication:
+        found += [errors.UnauthorizedError, errors.DependencyUnavailableError]
+        if route.scopes:
+            found += [errors.ForbiddenError]
+    if ClientSession in contract.resources.values():
+        found += [errors.DependencyUnavailableError]
+    if contract.idempotent:
+        found += [errors.RequestInProgressError, errors.IdempotencyKeyReusedError]
+    if contract.if_match:
+        found += [errors.PreconditionRequiredError]
+    if contract.if_match or (contract.versioned and route.method == "GET"):
+        found += [errors.PreconditionFailedError]
+    if contract.body:
+        found += [errors.MalformedBodyError, errors.UnsupportedMediaTypeError, web.HTTPRequestEntityTooLarge]
+    kinds = sorted({problem_type_of(error) for error in found})
+    return [tuple(group) for _, group in groupby(kinds, key=lambda kind: kind.status)]
+
+
+def _example(kind: ProblemType) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status.value,
+        "detail": _MEANINGS[kind.name],
+        "request_id": "0af7651916cd43dd8448eb211c80319c",
+    }
+    if kind.name == "invalid-request":
+        example["errors"] = [{"pointer": "#/name", "detail": "String should have at least 1 character"}]
+    return example

@@ -1,0 +1,99 @@
+"""Reads and decompresses request bodies. Limits the size of each, and the memory of all bodies that are arriving.
+
+aiohttp would decompress every body, also of requests that no handler reads, and without a limit.
+"""
+
+import zlib
+
+from aiohttp import hdrs, web
+
+from chassis.errors import MalformedBodyError, OverloadedError, UnsupportedMediaTypeError
+from chassis.http.admission import InFlightLimit
+
+# Large bodies share a limited amount of memory while they arrive. Small bodies do not count, so that slow large ones
+# cannot shut them out.
+_SMALL_BYTES = 64 * 1024
+_LARGE_BODIES = 32
+
+
+class RequestBodyReader:
+    """Reads the bodies of requests.
+
+    Args:
+        max_bytes: the size of the largest body, as sent and decompressed.
+        in_flight: a request does not count as in flight while its body arrives.
+    """
+
+    def __init__(self, max_bytes: int, in_flight: InFlightLimit) -> None:
+        self._max_bytes = max_bytes
+        self._in_flight = in_flight
+        self._free_bytes = _LARGE_BODIES * max_bytes
+
+    async def read(self, request: web.BaseRequest) -> bytes:
+        """Read the body of a request, and decompress it.
+
+        Raises:
+            UnsupportedMediaTypeError: its Content-Encoding is unknown.
+            MalformedBodyError: it ends early, or is not encoded as its headers say.
+            RequestTimeoutError: it does not arrive in time; `server.connection` raises it.
+            web.HTTPRequestEntityTooLarge: it is larger than allowed.
+            OverloadedError: too many large bodies are arriving, or there is no room in flight once it is there.
+        """
+        decode = _DECODERS.get(request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower())
+        if decode is None:
+            raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
+        if (length := request.content_length or 0) > self._max_bytes:
+            raise web.HTTPRequestEntityTooLarge(self._max_bytes, length)  # before it arrives
+        try:
+            if request.content.is_eof():  # it arrived together with the head, as small bodies do
+                body = request.content.read_nowait()
+                if len(body) > self._max_bytes:
+                    raise web.HTTPRequestEntityTooLarge(self._max_bytes, len(body))
+            else:
+                async with self._in_flight.released():
+                    body = await self._receive(request)
+            return decode(body, self._max_bytes)
+        except (web.RequestPayloadError, ConnectionError, EOFError, zlib.error) as error:
+            raise MalformedBodyError("The body ended early or is not encoded as its headers say.") from error
+
+    async def _receive(self, request: web.BaseRequest) -> bytes:
+        body, reserved = bytearray(), 0
+        try:
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise web.HTTPRequestEntityTooLarge(self._max_bytes, len(body))
+                self._free_bytes += reserved
+                reserved = max(0, len(body) - _SMALL_BYTES)
+                self._free_bytes -= reserved
+                if reserved and self._free_bytes < 0:
+                    raise OverloadedError
+        finally:
+            self._free_bytes += reserved
+        return bytes(body)
+
+
+def _identity(body: bytes, _: int) -> bytes:
+    return body
+
+
+def _gzip(body: bytes, max_bytes: int) -> bytes:
+    return _decompress(body, max_bytes, 16 + zlib.MAX_WBITS)
+
+
+def _deflate(body: bytes, max_bytes: int) -> bytes:
+    # In zlib's format, as RFC 9110 defines it, or raw, as some clients send it.
+    return _decompress(body, max_bytes, zlib.MAX_WBITS if body[:1] == b"\x78" else -zlib.MAX_WBITS)
+
+
+def _decompress(body: bytes, max_bytes: int, wbits: int) -> bytes:
+    decompressor = zlib.decompressobj(wbits)
+    content = decompressor.decompress(body, max_bytes + 1)
+    if len(content) > max_bytes:
+        raise web.HTTPRequestEntityTooLarge(max_bytes, len(content))
+    if not decompressor.eof or decompressor.unused_data:
+        raise EOFError
+    return content
+
+
+_DECODERS = {"identity": _identity, "gzip": _gzip, "deflate": _deflate}

@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection pool, failover between hosts, and batched reads."""

@@ -1,0 +1,272 @@
+"""The server's side of a client connection: a timeout for every wait for the client, a problem for unreadable requests.
+
+aiohttp itself waits without a bound for the rest of a request and for the client to read the response.
+
+This module uses private names of `aiohttp.web_protocol.RequestHandler`, the protocol of a connection. Without them:
+
+- `_messages`, `_waiter`, `_request_count`, `_ErrInfo`: header timeouts do not fire, and idle connections are not closed
+  at shutdown.
+- `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
+- `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
+- `_close`: the connection is used after a request that cannot be read.
+
+tests/chassis/test_connection.py fails for each of them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, http_exceptions, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from chassis.errors import RequestTimeoutError
+from chassis.http.problem_details import problem_response
+from chassis.server.response_writer import is_plain, write_plain
+from chassis.telemetry.metrics import OPEN_CONNECTIONS
+from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
+from chassis.telemetry.request_log import count_unreadable
+
+log = structlog.get_logger()
+
+SERVER = "aiohttp"
+"""The Server header, without versions."""
+
+
+@dataclass(frozen=True)
+class ClientTimeouts:
+    """How long a client may keep the service waiting, in seconds. Sending or reading slowly does not extend them.
+
+    Attributes:
+        head: for the head of a request, from its first byte on.
+        body: for its body, from the head on.
+        response: for reading a response.
+    """
+
+    head: float
+    body: float
+    response: float
+
+
+_VERSIONS = {HttpVersion10, HttpVersion11}
+# Errors of unreadable requests that have a problem type of their own; every other one is a "bad-request".
+_KNOWN_ERRORS = (RequestTimeoutError, http_exceptions.LineTooLong, web.HTTPExpectationFailed)
+_CLIENT_ERRORS = (ValueError, http_exceptions.HttpProcessingError, web.HTTPException)
+
+RequestFactory = Callable[..., web.BaseRequest]
+
+
+def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
+    """Make the response for an exception that reaches no middleware."""
+    response = problem_response(error, request_id)
+    response.headers[REQUEST_ID_HEADER] = request_id
+    return response
+
+
+def checked(make_request: RequestFactory) -> RequestFactory:
+    """Wrap aiohttp's request factory, so that it refuses what the parser accepts and aiohttp would answer wrongly.
+
+    aiohttp answers a request of HTTP/0.9 as one of HTTP/1.1. It repeats an unknown Expect in its answer, which fails if
+    the header holds bytes that are not UTF-8.
+    """
+
+    def make(message: RawRequestMessage, *arguments: Any) -> web.BaseRequest:
+        if message.version not in _VERSIONS:
+            raise http_exceptions.BadHttpMessage("Unknown version of HTTP")
+        if hdrs.EXPECT in message.headers and message.headers[hdrs.EXPECT].lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        return make_request(message, *arguments)
+
+    return make
+
+
+class Connection(RequestHandler):
+    """A connection that knows what it waits for, and since when."""
+
+    __slots__ = ("_body", "_body_since", "_head_since", "_rest_is_lost", "_socket", "_unsent_since", "_upgrade_asked")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_since: float | None = None
+        self._body: StreamReader | None = None  # of which a part has not arrived yet
+        self._body_since = 0.0
+        self._upgrade_asked = self._rest_is_lost = False
+        self._unsent_since: float | None = None
+        # aiohttp forgets its transport before that is closed.
+        self._socket: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = cast(asyncio.Transport, transport)
+        OPEN_CONNECTIONS.inc()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        heads, body_bytes = self._request_count, self._body.total_bytes if self._body is not None else 0
+        super().data_received(data)
+        if self._upgraded or self._payload_parser is not None:
+            self._head_since = self._body = None  # this is the connection's last request
+        elif self._request_count != heads and self._messages:
+            message, body = self._messages[-1]
+            self._head_since = None
+            if isinstance(message, _ErrInfo):
+                if self._body is not None:
+                    # aiohttp would leave the request before it waiting for its body, and then answer this error.
+                    self._messages.pop()
+                    self._fail_body(web.RequestPayloadError(message.message))
+            else:
+                self._upgrade_asked = hdrs.UPGRADE in message.headers
+                if self._upgrade_asked:
+                    self._rest_is_lost = data.count(b"\r\n\r\n") > self._request_count - heads
+                if body.is_eof():
+                    self._body = None
+                    self._check_rest(data, int(message.headers.get(hdrs.CONTENT_LENGTH, 0)))
+                else:
+                    self._body, self._body_since = body, self._loop.time()
+        elif self._body is not None:
+            if self._body.is_eof():
+                self._check_rest(data, self._body.total_bytes - body_bytes)
+                self._body = None
+        elif self._head_since is None and data.strip(b"\r\n"):  # empty lines before a request do not count (RFC 9112)
+            self._head_since = self._loop.time()
+
+    def _check_rest(self, data: bytes, body_bytes: int) -> None:
+        """Start the header timeout if the next request's head begins in the same packet as this request ends.
+
+        After a request with an Upgrade header, aiohttp's parser drops these bytes. Then close the connection after this
+        response. Otherwise the client would match the next response to the dropped request.
+
+        Args:
+            data: the packet.
+            body_bytes: how many of its bytes are the body of the request that has ended.
+        """
+        if data.endswith(b"\r\n\r\n") and not self._upgrade_asked:
+            return
+        rest = data[data.rfind(b"\r\n\r\n") + 4 :] if b"\r\n\r\n" in data else data
+        if len(rest.rstrip(b"\r\n")) > body_bytes:
+            if self._upgrade_asked:
+                self._rest_is_lost = True
+            else:
+                self._head_since = self._loop.time()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        OPEN_CONNECTIONS.dec()
+        self._fail_body(ConnectionResetError("the client has disconnected"))
+        super().connection_lost(exc)
+
+    def _fail_body(self, reason: Exception) -> None:
+        """Make reads of the request's body raise an error, and close the connection after this request."""
+        if self._body is not None:
+            self._body.set_exception(reason)
+        self._body = None
+        self._close = True
+
+    async def start(self) -> None:
+        """Answer the connection's requests one after the other, and close the connection, whatever ends this task.
+
+        aiohttp makes the request outside of its own error handling. An error there, such as a ValueError for
+        `GET http://xn--/`, would end the task and leave the connection open.
+        """
+        try:
+            await super().start()
+        except Exception as error:
+            await self._answer_unreadable(error)
+        finally:
+            if self._socket is not None:
+                self._socket.close()
+
+    async def _answer_unreadable(self, error: Exception) -> None:
+        status = 400 if isinstance(error, _CLIENT_ERRORS) else 500
+        self._messages.clear()  # requests after this one are not answered
+        self._messages.append((_ErrInfo(status=status, exc=error, message=""), EMPTY_PAYLOAD))
+        try:
+            await super().start()
+        except Exception:
+            log.exception("unforeseen_error")
+
+    @property
+    def idle(self) -> bool:
+        """True if no part of a request has arrived, and none is being answered."""
+        return self._waiter is not None and not self._messages and not self.waits_for_client
+
+    @property
+    def waits_for_client(self) -> bool:
+        """True if the client has to act next: to send the rest of its request, or to read the response."""
+        if self.unsent_bytes:
+            return True
+        if self._current_request is None:
+            return self._head_since is not None or self._body is not None
+        return self._current_request.content is self._body and not self._reading_paused
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes of responses that the client has not read and this process still holds."""
+        return self._socket.get_write_buffer_size() if self._socket is not None else 0
+
+    def abort(self) -> None:
+        """Disconnect at once. Closing would first wait until the client has read what is unsent."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    def enforce_timeouts(self, now: float, timeouts: ClientTimeouts) -> None:
+        """End a wait for the client that has taken too long."""
+        if not self.unsent_bytes:
+            self._unsent_since = None
+        elif self._unsent_since is None:
+            self._unsent_since = now
+        elif now - self._unsent_since > timeouts.response:
+            self.abort()
+        if self._reading_paused:  # the handler does not read, so the client cannot send
+            self._body_since = now
+        elif self._body is not None and now - self._body_since > timeouts.body:
+            self._fail_body(RequestTimeoutError())
+        if self._head_since is not None and now - self._head_since > timeouts.head:
+            self._head_since = None
+            self._close = True
+            self._messages.append((_ErrInfo(status=408, exc=RequestTimeoutError(), message=""), EMPTY_PAYLOAD))
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._rest_is_lost:
+            resp.force_close()
+        if self._upgraded or not is_plain(resp, request):
+            return await super().finish_response(request, resp, start_time)
+        try:
+            await write_plain(resp, request)
+        except ConnectionError:
+            return resp, True
+        return resp, False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        request_id = request_id_of(request.headers)
+        if status < 500:
+            error: Exception = exc if isinstance(exc, _KNOWN_ERRORS) else web.HTTPBadRequest()
+            # Not the message: it quotes the request, which may hold secrets.
+            log.info("bad_request", reason=type(exc).__name__, request_id=request_id)
+        else:
+            error = exc if isinstance(exc, Exception) else RuntimeError(message)
+            log.error("unforeseen_error", exc_info=exc, request_id=request_id)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the response is sent already")
+        response = without_middlewares(error, request_id)
+        response.headers[hdrs.SERVER] = SERVER
+        response.force_close()
+        count_unreadable(response.status)
+        return response
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Log errors that aiohttp cannot handle, except failures of a body that no handler reads."""
+        if not isinstance(kwargs.get("exc_info"), web.RequestPayloadError | RequestTimeoutError | ConnectionError):
+            super().log_exception(*args, **kwargs)

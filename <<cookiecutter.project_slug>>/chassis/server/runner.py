@@ -1,0 +1,132 @@
+"""Runs an application on a port: enforces timeouts on its connections, and shuts down without losing a request.
+
+aiohttp's own shutdown drops requests that are still arriving.
+"""
+
+import asyncio
+from typing import Any, cast
+
+import structlog
+from aiohttp import hdrs, web
+
+from chassis.server.aiohttp_internals import AppRunner, Handler, RequestFactory, Server
+from chassis.server.connection import SERVER, ClientTimeouts, Connection, checked, without_middlewares
+from chassis.telemetry.health import Health, State
+from chassis.telemetry.request_id import request_id_of
+
+log = structlog.get_logger()
+
+# Longer than the idle timeout of load balancers, which is usually 60 s. Otherwise this side might close a connection
+# while a request is on its way.
+_KEEP_ALIVE_SECONDS = 75
+_CHECK_SECONDS = 0.25
+_SHUTDOWN_CHECK_SECONDS = 0.02
+# For slow clients at shutdown. Together with closing the pool, a shutdown takes 5 s after the drain at most.
+_SHUTDOWN_CLIENT_SECONDS = 2
+# Of all clients together: unsent responses are held in memory.
+_MAX_UNSENT_BYTES = 64 * 1024**2
+
+
+class _Server(Server):
+    def __init__(
+        self, timeouts: ClientTimeouts, handler: Handler, make_request: RequestFactory, **options: Any
+    ) -> None:
+        super().__init__(Connection, handler, make_request, **options)
+        self._timeouts = timeouts
+        self._checking = asyncio.create_task(self._check_connections())
+
+    async def _check_connections(self) -> None:
+        timeouts = self._timeouts
+        interval = min(_CHECK_SECONDS, timeouts.head / 2, timeouts.body / 2, timeouts.response / 2)
+        while True:  # one task for all connections: a timer for each would make every request slower
+            await asyncio.sleep(interval)
+            now = asyncio.get_running_loop().time()
+            for connection in self._open():
+                connection.enforce_timeouts(now, timeouts)
+            self._limit_unsent()
+
+    def _limit_unsent(self) -> None:
+        """Disconnect the slowest readers while there are more unsent bytes than allowed."""
+        total = sum(connection.unsent_bytes for connection in self._open())
+        if total > _MAX_UNSENT_BYTES:
+            for connection in sorted(self._open(), key=lambda each: each.unsent_bytes, reverse=True):
+                total -= connection.unsent_bytes
+                connection.abort()
+                if total <= _MAX_UNSENT_BYTES:
+                    break
+
+    def _open(self) -> list[Connection]:
+        return cast(list[Connection], self.connections)
+
+    def pre_shutdown(self) -> None:
+        """Do nothing: aiohttp's own would have connections ignore what they still receive."""
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (its caller is aiohttp)
+        """Close idle connections, wait for requests in flight, and disconnect slow clients.
+
+        Args:
+            timeout: seconds to wait for requests in flight, their deadline.
+        """
+        loop, slow = asyncio.get_running_loop(), set[Connection]()
+        started = loop.time()
+        while self.connections and (waited := loop.time() - started) < (timeout or 0):
+            for connection in self._open():
+                if connection.idle:
+                    connection.force_close()
+                elif connection.waits_for_client and waited > _SHUTDOWN_CLIENT_SECONDS:
+                    slow.add(connection)
+                    connection.abort()
+            await asyncio.sleep(_SHUTDOWN_CHECK_SECONDS)
+        if slow or self.connections:
+            log.warning("connections_cut", slow_clients=len(slow), over_their_deadline=len(self.connections))
+        self._checking.cancel()
+        await super().shutdown(_SHUTDOWN_CHECK_SECONDS)  # cancels what is past its deadline
+
+
+class Runner(AppRunner):
+    """Serves an application.
+
+    Args:
+        application: handles the requests.
+        health: while it is draining, each response closes its connection.
+        timeouts: for slow clients.
+        request_timeout_seconds: how long a request that is in flight at shutdown may still take.
+    """
+
+    def __init__(
+        self, application: web.Application, health: Health, timeouts: ClientTimeouts, request_timeout_seconds: float
+    ) -> None:
+        super().__init__(
+            application,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            lingering_time=timeouts.body,
+            shutdown_timeout=request_timeout_seconds,
+            auto_decompress=False,  # see chassis.http.request_body
+        )
+        self._health = health
+        self._timeouts = timeouts
+
+    def make_server(self, handler: Handler, make_request: RequestFactory, options: dict[str, Any]) -> web.Server:
+        """Make the server of this port; its responses are the application's, with the headers of the connection."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                response: web.StreamResponse = await handler(request)
+            except web.HTTPException as error:  # the internal port has no middleware that turns it into a response
+                response = without_middlewares(error, request_id_of(request.headers))
+            response.headers[hdrs.SERVER] = SERVER
+            # After a broken body the byte stream is out of sync. Bytes after an Upgrade request may not be HTTP.
+            if (
+                request.content.exception() is not None
+                or request.method == hdrs.METH_CONNECT
+                or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower()
+            ):
+                response.force_close()
+            if self._health.state is State.DRAINING:
+                # The first closes the connection, the second tells the client not to reuse it.
+                response.force_close()
+                response.headers[hdrs.CONNECTION] = "close"
+            return response
+
+        return _Server(self._timeouts, handle, checked(make_request), **options)

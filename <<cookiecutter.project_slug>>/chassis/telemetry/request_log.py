@@ -1,0 +1,139 @@
+"""The request log: for each request its id, a line in the log, and its metrics.
+
+{"method":"GET","route":"/v1/items/{item_id}","status":200,"duration_ms":1.05,"bytes":151,"request_id":"…",
+ "event":"request","level":"info","timestamp":"2026-11-26T10:00:00.000000Z"}
+"""
+
+import asyncio
+import re
+import time
+from contextvars import Context, copy_context
+from functools import lru_cache
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
+from structlog.contextvars import bind_contextvars, get_contextvars
+
+from chassis.telemetry import logs
+from chassis.telemetry.metrics import ACTIVE_REQUESTS, request_duration
+from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER, request_id_of
+
+log = structlog.get_logger()
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnects before the response
+_OTHER_METHOD = "_OTHER"
+_NO_ROUTE = "unmatched"
+_TRACEPARENT_HEADER = istr("traceparent")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+_CHASSIS_FIELDS = {"request_id", "trace_id", "problem"}  # handlers may bind more
+
+
+def method_of(request: web.Request) -> str:
+    """Return the request's method, as a label: one of HTTP's, or `_OTHER`."""
+    return request.method if request.method in hdrs.METH_ALL else _OTHER_METHOD
+
+
+def route_of(request: web.Request) -> str:
+    """Return the path of the request's route, as a label: `/v1/items/{item_id}`, or `unmatched`."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else _NO_ROUTE
+
+
+def count_unreadable(status: int) -> None:
+    """Count a request that could not be read, so that it has neither a method nor a route.
+
+    Args:
+        status: of its response.
+    """
+    request_duration(_OTHER_METHOD, _NO_ROUTE, f"{status // 100}xx").observe(0)
+
+
+class RequestLog:
+    """Counts and times requests, and writes a line for each.
+
+    Lines are written at the end of the event loop's turn, for all requests of the turn together: see
+    docs/decisions/0011 of the template.
+    """
+
+    def __init__(self) -> None:
+        self._ended: list[tuple[Context, web.Request, web.StreamResponse | None, float]] = []
+
+    def begin(self) -> None:
+        """Count a request that has arrived."""
+        ACTIVE_REQUESTS.inc()
+
+    def end(self, request: web.Request, response: web.StreamResponse | None, seconds: float) -> None:
+        """Log a request that has ended, with the fields that are bound to the context now.
+
+        Args:
+            request: the request.
+            response: its response; None if its handler was cancelled.
+            seconds: from the request's head to its response.
+        """
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._ended.append((copy_context(), request, response, seconds))
+
+    def _write(self) -> None:
+        ended, self._ended = self._ended, []
+        ACTIVE_REQUESTS.dec(len(ended))
+        for context, request, response, seconds in ended:
+            method, route = method_of(request), route_of(request)
+            status, size = (response.status, response.content_length) if response else (_CLIENT_CLOSED_REQUEST, None)
+            request_duration(method, route, f"{status // 100}xx").observe(seconds)
+            context.run(write_line, method, route, status, seconds, size)
+
+
+def request_log(requests: RequestLog) -> Middleware:
+    """Make the middleware that gives each request its id and logs it."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        request_id = request[REQUEST_ID] = request_id_of(request.headers)
+        bind_contextvars(request_id=request_id)
+        traceparent = request.headers.get(_TRACEPARENT_HEADER)
+        if traceparent and (found := _TRACEPARENT.fullmatch(traceparent)):
+            bind_contextvars(trace_id=found[1])
+        requests.begin()
+        response = None
+        try:
+            response = await handler(request)
+            response.headers[REQUEST_ID_HEADER] = request_id
+            return response
+        finally:
+            requests.end(request, response, time.perf_counter() - started)
+
+    return middleware
+
+
+def write_line(method: str, route: str, status: int, seconds: float, size: int | None) -> None:
+    """Write the line of a request, with the fields that are bound to the context.
+
+    Args:
+        method: as `method_of` returns it.
+        route: as `route_of` returns it.
+        status: of the response.
+        seconds: from the request's head to its response.
+        size: of the response's body, in bytes, if known.
+    """
+    bound = get_contextvars()
+    if logs.json_lines is None or not {"request_id"} <= bound.keys() <= _CHASSIS_FIELDS:
+        log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2), bytes=size)
+        return
+    # Faster path: nothing in these fields needs escaping in JSON. See docs/decisions/0011 of the template.
+    fields = "".join([f'"{name}":"{value}",' for name, value in bound.items()])
+    now = time.time()
+    second = int(now)
+    logs.json_lines.write(
+        f'{{"method":"{method}","route":"{route}","status":{status},"duration_ms":{seconds * 1000:.2f},'
+        f'"bytes":{"null" if size is None else size},{fields}'
+        f'"event":"request","level":"info","timestamp":"{_second(second)}.{int((now - second) * 1_000_000):06d}Z"}}\n'
+    )
+
+
+@lru_cache(2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

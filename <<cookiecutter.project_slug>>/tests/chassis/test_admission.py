@@ -1,0 +1,127 @@
+"""What is bounded stays bounded: requests in flight, their time, and the wait for the database."""
+
+import asyncio
+import time
+
+import asyncpg
+import uvloop
+from pydantic import SecretStr
+
+from chassis.postgres.pool import Pool
+from chassis.settings import Settings
+from tests.chassis.conftest import Running, Start
+
+
+async def problem(service: Running, path: str) -> tuple[int, str]:
+    response = await service.api.get(path)
+    kind = (await response.json(content_type="application/problem+json"))["type"].removeprefix("urn:problem-type:")
+    assert (response.headers.get("Retry-After") is not None) == (response.status == 503)
+    return response.status, kind
+
+
+async def test_what_arrives_together_is_answered_in_turn(start: Start) -> None:
+    service = await start(max_in_flight=2)
+    responses = await asyncio.gather(*(service.api.get("/wait/5") for _ in range(10)))
+    assert [response.status for response in responses] == [200] * 10
+
+
+async def test_who_finds_no_place_in_time_is_refused_and_has_to_connect_anew(start: Start) -> None:
+    service = await start(max_in_flight=2)
+    responses = await asyncio.gather(*(service.api.get("/wait/2000") for _ in range(5)))
+    assert sorted(response.status for response in responses) == [200, 200, 503, 503, 503]
+    for response in responses:
+        assert response.headers.get("Connection") == ("close" if response.status == 503 else None)
+    refused = next(response for response in responses if response.status == 503)
+    assert ((await refused.json())["type"], refused.headers["Retry-After"]) == ("urn:problem-type:overloaded", "1")
+    assert (await service.api.get("/wait/0")).status == 200
+
+
+async def test_the_internal_port_is_never_counted(start: Start) -> None:
+    service = await start(max_in_flight=1)
+    slow = asyncio.create_task(service.api.get("/wait/2000"))
+    while (await service.api.get("/wait/0")).status != 503:
+        await asyncio.sleep(0)
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert (await service.internal.get(path)).status == 200
+    assert not slow.done()
+    assert (await slow).status == 200
+
+
+async def test_the_wait_for_a_connection_is_bounded(start: Start) -> None:
+    service = await start(database_pool_size=1)
+    slow = asyncio.create_task(service.api.get("/sleep/1500"))
+    async with asyncio.timeout(10):
+        while (await service.api.get("/transaction")).status == 200:  # until the slow one has the connection
+            await asyncio.sleep(0)
+    assert await problem(service, "/transaction") == (503, "overloaded")
+    assert not slow.done()
+    assert (await slow).status == 200
+    assert (await service.api.get("/transaction")).status == 200
+
+
+async def test_who_waits_too_long_for_a_connection_is_refused_and_the_others_are_in_time(start: Start) -> None:
+    service = await start(max_in_flight=1000, database_pool_size=2, database_acquire_timeout_seconds=0.25)
+    answers = {200: list[float](), 503: list[float]()}
+
+    async def ask() -> None:
+        begun = time.monotonic()
+        response = await service.api.get("/sleep/50")
+        answers[response.status].append(time.monotonic() - begun)
+        if response.status == 503:
+            assert (await response.json())["type"] == "urn:problem-type:overloaded"
+
+    await asyncio.gather(*(ask() for _ in range(200)))
+    assert len(answers[200]) >= 2 * 0.25 // 0.05  # as many as two connections manage in that time
+    assert answers[503]
+    assert max(answers[200] + answers[503]) < 0.25 + 0.05 + 2  # and slack; all of them in turn would take 5
+
+
+async def test_a_deadline_ends_the_query_on_the_server_too(start: Start, database_url: str) -> None:
+    service = await start(request_timeout_seconds=0.3)
+    assert await problem(service, "/sleep/60000") == (503, "deadline-exceeded")
+    connection = await asyncpg.connect(database_url)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    async with asyncio.timeout(10):
+        while await connection.fetchval(running):
+            await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def test_each_request_has_a_deadline_of_its_own(start: Start) -> None:
+    service = await start(request_timeout_seconds=0.5)
+    status = {"late": 503, "in time": 200}
+
+    async def ask(kind: str, after: float) -> float:
+        await asyncio.sleep(after)
+        begun = time.monotonic()
+        response = await service.api.get("/wait/60000" if kind == "late" else "/wait/50")
+        assert response.status == status[kind]
+        return time.monotonic() - begun
+
+    kinds = ["late", "in time", "late", "late", "in time", "late"]
+    seconds = await asyncio.gather(*(ask(kind, 0.15 * turn) for turn, kind in enumerate(kinds)))
+    for kind, taken in zip(kinds, seconds, strict=True):
+        assert (0.5 if kind == "late" else 0.05) <= taken < 0.5 + 2
+
+
+def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_meanwhile(migrated_url: str) -> None:
+    """On uvloop, as in production: its timers run before what has come in is read."""
+    longest_wait = 0.15
+    settings = Settings(
+        database_url=SecretStr(migrated_url), database_pool_size=1, database_acquire_timeout_seconds=longest_wait
+    )
+
+    async def stand_still() -> None:
+        async with asyncio.timeout(10), Pool(settings) as pool:
+            sleep = "SELECT pg_sleep($1)"
+            await pool.fetch(sleep, 0)  # so that it is prepared
+            slow = asyncio.create_task(pool.fetch(sleep, 0.1))
+            while pool.idle:
+                await asyncio.sleep(0)
+            waiting = asyncio.create_task(pool.fetch("SELECT 1"))
+            while not pool.waiting:
+                await asyncio.sleep(0)
+            time.sleep(2 * longest_wait)  # noqa: ASYNC251  (that is what this is about)
+            await asyncio.gather(slow, waiting)
+
+    uvloop.run(stand_still())

@@ -1,0 +1,76 @@
+"""What a service of an earlier release imports from the chassis goes on working: each public name of each module."""
+
+import ast
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.answers import QUESTIONS
+from tests.baking import REPOSITORY, SERVICE
+from tests.releases import releases
+from tests.services import python_for
+
+PROGRAM = """
+import importlib, json, sys, warnings
+warnings.simplefilter("error")
+missing = []
+for module, names in json.load(sys.stdin).items():
+    try:
+        found = importlib.import_module(module)
+        missing += [f"{module}.{name}" for name in names if not hasattr(found, name)]
+    except ImportError as error:
+        missing.append(f"{module}: {error}")
+print(json.dumps(missing))
+"""
+
+
+def public_names(module: str) -> Iterator[str]:
+    """What a module defines at its top, but for loggers, type variables and what begins with an underscore."""
+    for node in ast.parse(module).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = [node.target.id]
+        else:
+            continue
+        yield from (name for name in names if not name.startswith("_") and name != "log")
+
+
+def modules_of(commit: str) -> dict[str, list[str]]:
+    """The public names of each module that serves, by the module's name."""
+    archive = subprocess.run(["git", "archive", commit, f"{SERVICE}/chassis"], cwd=REPOSITORY, check=True, stdout=-1)
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        for member in files.getmembers():
+            path = Path(member.name).relative_to(SERVICE)
+            content = files.extractfile(member) if member.isfile() else None
+            if content and len(path.parts) == 2 and path.suffix == ".py" and path.stem != "__init__":
+                found[f"chassis.{path.stem}"] = list(public_names(content.read().decode()))
+    return found
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [commit for version, commit in releases().items() if version != QUESTIONS["_version"]],
+    ids=[version for version in releases() if version != QUESTIONS["_version"]],
+)
+def test_every_public_name_of_a_release_can_be_imported(service: Path, commit: str) -> None:
+    names = {name: found for name, found in modules_of(commit).items() if name != "chassis.gunicorn"}
+    assert len(names) > 40
+    done = subprocess.run(
+        [str(python_for(service)), "-c", PROGRAM],
+        cwd=service,
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
