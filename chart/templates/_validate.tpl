@@ -1,19 +1,19 @@
-{{/* Mistakes that a schema cannot see, all in one message: the value, its rule, the way out. */}}
+{{/* Mistakes that a schema cannot detect, all in one message: the value, its rule, how to fix it. */}}
 {{- define "service.validate" -}}
 {{- $found := list -}}
 {{- $modes := list "external" "cnpg" "evaluation" -}}
 {{- if not (has .Values.database.mode $modes) -}}
-{{- $found = append $found "database.mode is not set: choose external (a PostgreSQL of yours, its address in the Secret database.existingSecret), cnpg (a CloudNativePG Cluster that this chart makes) or evaluation (a small PostgreSQL for trials)." -}}
+{{- $found = append $found "database.mode is not set: choose external (your own PostgreSQL, with its address in the Secret database.existingSecret), cnpg (a CloudNativePG Cluster that this chart creates) or evaluation (a small PostgreSQL for trials)." -}}
 {{- end -}}
 {{- if and (eq .Values.database.mode "external") (not .Values.database.existingSecret) -}}
-{{- $found = append $found "database.existingSecret is not set: database.mode external takes the address from a Secret; make one with the key DATABASE_URL and name it." -}}
+{{- $found = append $found "database.existingSecret is not set: database.mode external reads the address from a Secret; create one with the key DATABASE_URL and set its name here." -}}
 {{- end -}}
 {{- if and (eq .Values.database.mode "evaluation") (not .Values.evaluation.password) -}}
 {{- $found = append $found "evaluation.password is not set: choose 8 or more letters and digits, for example with --set evaluation.password=…" -}}
 {{- end -}}
 {{- $name := include "service.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
-{{- $found = append $found (printf "%s cannot be the name of a Service: it begins with a letter and holds lower-case letters, digits and hyphens; name the release otherwise, or set fullnameOverride." $name) -}}
+{{- $found = append $found (printf "%s cannot be the name of a Service: a name begins with a letter and contains lower-case letters, digits and hyphens; choose another release name, or set fullnameOverride." $name) -}}
 {{- end -}}
 {{- $settings := merge (dict "DATABASE_URL" "database" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
 {{- $names := list -}}
@@ -26,7 +26,7 @@
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
-{{- /* What contains another wait, or several in a row, is longer; the service would not start. */ -}}
+{{- /* A timeout has to be longer than the timeouts inside it together; otherwise the service does not start. */ -}}
 {{- range $longer, $inner := dict
   "databaseStatementTimeoutSeconds" (list (list "databaseLockTimeoutSeconds"))
   "databaseCommandTimeoutSeconds" (list (list "databaseStatementTimeoutSeconds"))
@@ -41,11 +41,11 @@
 {{- end -}}
 {{- with .Values.auth -}}
 {{- if not (or (and .issuer .audience .jwksUrl) (not (or .issuer .audience .jwksUrl))) -}}
-{{- $found = append $found "auth.issuer, auth.audience and auth.jwksUrl are not all set: with one missing nobody could be let in; set the three, or none for an open API." -}}
+{{- $found = append $found "auth.issuer, auth.audience and auth.jwksUrl are not all set: without one of them no token can be accepted; set all three, or none for an open API." -}}
 {{- end -}}
 {{- end -}}
 {{- if and (hasPrefix "verify-" .Values.database.sslMode) (not (or .Values.database.caSecret (has "PGSSLROOTCERT" $names))) -}}
-{{- $found = append $found (printf "database.sslMode is %s but database.caSecret is empty: name the Secret that holds the CAs under ca.crt, or set PGSSLROOTCERT in extraEnv." .Values.database.sslMode) -}}
+{{- $found = append $found (printf "database.sslMode is %s but database.caSecret is empty: name the Secret that contains the CA certificates under ca.crt, or set PGSSLROOTCERT in extraEnv." .Values.database.sslMode) -}}
 {{- end -}}
 {{- if not .Values.image.repository -}}
 {{- $found = append $found "image.repository is not set: name the service's image, such as ghcr.io/example-team/items-service." -}}
@@ -54,32 +54,32 @@
 {{- $found = append $found "image.tag is not set: name the version to run, for example with --set-string image.tag=1.0.0, or an image.digest." -}}
 {{- end -}}
 {{- if and (eq .Values.image.tag "latest") (not .Values.image.digest) -}}
-{{- $found = append $found "image.tag is latest: nobody could tell what runs, or go back to it; name a version." -}}
+{{- $found = append $found "image.tag is latest: it does not identify a version to roll back to; set a version." -}}
 {{- end -}}
 {{- if and (eq .Values.database.mode "evaluation") (regexMatch "(^[^@:]*|/[^@:/]*|:latest)$" .Values.evaluation.image) -}}
-{{- $found = append $found (printf "evaluation.image is %s: without a version the database could change under its data; name one." .Values.evaluation.image) -}}
+{{- $found = append $found (printf "evaluation.image is %s: without a version a new PostgreSQL could start on the old data; set one." .Values.evaluation.image) -}}
 {{- end -}}
 {{- if and .Values.gunicorn.enabled (not .Values.gunicorn.available) -}}
-{{- $found = append $found "gunicorn.enabled is true but gunicorn.available is false: this service was made without Gunicorn; make it again with the answer gunicorn=yes, or leave gunicorn.enabled off." -}}
+{{- $found = append $found "gunicorn.enabled is true but gunicorn.available is false: this service was made without Gunicorn; generate it again with the answer gunicorn=yes, or turn gunicorn.enabled off." -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
-{{- $found = append $found "ingress.host is not set: an Ingress without one answers for every host of the cluster; name it, or turn ingress.enabled off." -}}
+{{- $found = append $found "ingress.host is not set: an Ingress without a host serves every host of the cluster; set it, or turn ingress.enabled off." -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.tlsSecretName) (or (hasKey .Values.ingress.annotations "cert-manager.io/issuer") (hasKey .Values.ingress.annotations "cert-manager.io/cluster-issuer")) -}}
-{{- $found = append $found "ingress.tlsSecretName is not set but ingress.annotations ask cert-manager for a certificate: name the Secret that it is to make, or leave the annotation out." -}}
+{{- $found = append $found "ingress.tlsSecretName is not set but ingress.annotations ask cert-manager for a certificate: name the Secret that cert-manager creates, or remove the annotation." -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled .Values.httpRoute.enabled .Values.ingress.host (eq .Values.ingress.host .Values.httpRoute.host) -}}
-{{- $found = append $found (printf "ingress.host and httpRoute.host are both %s: two ways to one host answer by chance; turn one of them off, or give it another host." .Values.ingress.host) -}}
+{{- $found = append $found (printf "ingress.host and httpRoute.host are both %s: it is undefined which of them serves the host; turn one of them off, or give it another host." .Values.ingress.host) -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
-{{- $found = append $found "httpRoute.parentRefs is empty: an HTTPRoute without a Gateway is reached by nobody; name one, or turn httpRoute.enabled off." -}}
+{{- $found = append $found "httpRoute.parentRefs is empty: an HTTPRoute without a Gateway is not reachable; name one, or turn httpRoute.enabled off." -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.host) -}}
-{{- $found = append $found "httpRoute.host is not set: a route without one answers for every host of its Gateway; name it, or turn httpRoute.enabled off." -}}
+{{- $found = append $found "httpRoute.host is not set: a route without a host serves every host of its Gateway; set it, or turn httpRoute.enabled off." -}}
 {{- end -}}
 {{- if .Values.autoscaling.enabled -}}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
-{{- $found = append $found (printf "autoscaling.minReplicas (%d) is above autoscaling.maxReplicas (%d): lower the one or raise the other." (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- $found = append $found (printf "autoscaling.minReplicas (%d) is above autoscaling.maxReplicas (%d): lower the first or raise the second." (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- end -}}
 {{- if not (dig "requests" "cpu" "" .Values.resources) -}}
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
@@ -88,22 +88,22 @@
 {{- $cores := ternary (divf (trimSuffix "m" $request) 1000) (float64 $request) (hasSuffix "m" $request) -}}
 {{- $workers := include "service.workers" . -}}
 {{- if gt (divf (mulf $cores .Values.autoscaling.targetCPUUtilizationPercentage) 100) (float64 $workers) -}}
-{{- $found = append $found (printf "autoscaling.targetCPUUtilizationPercentage (%v) of resources.requests.cpu (%s) is more than the CPU of %s process(es), one core each: no pod would ever reach it; lower the one or the other." .Values.autoscaling.targetCPUUtilizationPercentage $request $workers) -}}
+{{- $found = append $found (printf "autoscaling.targetCPUUtilizationPercentage (%v) of resources.requests.cpu (%s) is more than the CPU of %s process(es), one core each: no pod can reach the target; lower one of the two." .Values.autoscaling.targetCPUUtilizationPercentage $request $workers) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.serviceMonitor.enabled) -}}
-{{- $found = append $found "prometheusRule.enabled is true but serviceMonitor.enabled is false: its alerts ask for what a ServiceMonitor reads; turn it on, or the alerts off." -}}
+{{- $found = append $found "prometheusRule.enabled is true but serviceMonitor.enabled is false: the alerts need the metrics that a ServiceMonitor collects; turn serviceMonitor.enabled on, or prometheusRule.enabled off." -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled .Values.serviceMonitor.enabled (not .Values.networkPolicy.internalFrom) -}}
-{{- $found = append $found "networkPolicy.internalFrom is empty: Prometheus would not reach the metrics; name its namespace as a peer." -}}
+{{- $found = append $found "networkPolicy.internalFrom is empty: Prometheus cannot reach the metrics; add its namespace as a peer." -}}
 {{- end -}}
 {{- $pods := int (include "service.minReplicas" .) -}}
 {{- if and .Values.podDisruptionBudget.enabled (gt $pods 1) -}}
 {{- if eq (int .Values.podDisruptionBudget.maxUnavailable) 0 -}}
-{{- $found = append $found "podDisruptionBudget.maxUnavailable is 0: no pod could ever be moved, and a node's drain would not end; allow 1 or more, or turn podDisruptionBudget.enabled off." -}}
+{{- $found = append $found "podDisruptionBudget.maxUnavailable is 0: no pod can be evicted, so a node drain never ends; allow 1 or more, or turn podDisruptionBudget.enabled off." -}}
 {{- else if ge (int .Values.podDisruptionBudget.maxUnavailable) $pods -}}
-{{- $found = append $found (printf "podDisruptionBudget.maxUnavailable (%v) allows all of the %d pods to be away at once: lower it, or turn podDisruptionBudget.enabled off." .Values.podDisruptionBudget.maxUnavailable $pods) -}}
+{{- $found = append $found (printf "podDisruptionBudget.maxUnavailable (%v) allows all of the %d pods to be unavailable at once: lower it, or turn podDisruptionBudget.enabled off." .Values.podDisruptionBudget.maxUnavailable $pods) -}}
 {{- end -}}
 {{- end -}}
 {{- $replicas := int (include "service.maxReplicas" .) -}}
@@ -112,7 +112,7 @@
 {{- $reserve := int .Values.database.reserveConnections -}}
 {{- $wanted := add (mul 2 $replicas $workers $pool) $reserve -}}
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
-{{- $found = append $found (printf "config.databasePoolSize (%d) is too large: 2 × %d pods (in an update the old ones end while the new ones serve) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower the pool, the pods or the workers, or raise what the database allows." $pool $replicas $workers $pool $reserve $wanted (int .Values.database.maxConnections)) -}}
+{{- $found = append $found (printf "config.databasePoolSize (%d) is too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower the pool, the pods or the workers, or raise the database's limit." $pool $replicas $workers $pool $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}
