@@ -38,6 +38,12 @@ test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every 
 test-fork: $(VENV)/.ready-dev ## all tests of the template in a fork, build/fork, with every default changed; TESTS=tests/chart picks some
 	@$(RUN) -m tools.fork $(TESTS)
 
+.PHONY: test-newest
+test-newest: $(VENV)/.ready ## a new service's checks with the newest release of each library, past the bounds that were tested
+	@rm -rf build/newest
+	@$(VENV)/bin/cookiecutter --no-input --default-config --output-dir build/newest .
+	@cd build/newest/* && sed -i.bak -E 's/,<[0-9.]+"/"/' pyproject.toml && $(MAKE) --no-print-directory lock UPGRADE=1 && $(MAKE) --no-print-directory check
+
 .PHONY: update
 update: $(VENV)/.ready ## merge what is new in the template into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
 	@: "$${SERVICE:?names the folder of the service: make update SERVICE=../items-service}"
