@@ -11,10 +11,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-import structlog
-
-log = structlog.get_logger()
-
 _REMOVED_IN = "0.5"
 # Old module: the modules that have its names now.
 _MOVED = {
@@ -101,7 +97,9 @@ def moved_name(module: str, name: str) -> Any:
 def log_moved_imports() -> None:
     """Log the modules that this process imports by their old names, once at the start."""
     if _imported:
-        log.warning("deprecated_imports", now=_imported, reason=f"the old names go in {_REMOVED_IN}")
+        import structlog  # imported here, because the template's `make update` runs without it
+
+        structlog.get_logger().warning("deprecated_imports", now=_imported, reason=f"the old names go in {_REMOVED_IN}")
 
 
 def install() -> None:

@@ -1,4 +1,4 @@
-"""Private names of aiohttp. This module and `connection` use them, and `gunicorn` overrides its worker's `_run`.
+"""Private names of aiohttp. This module and `connection` use them; the process manager's worker overrides `_run`.
 
 Tested with aiohttp 3.14, to which `pyproject.toml` bounds it. Each function says what breaks when its names change.
 """
