@@ -1,4 +1,4 @@
-# The commands of the template. `make` alone lists them.
+# Commands for developing the template. Run `make` without arguments to list them.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -27,35 +27,35 @@ $(VENV)/.ready-dev: requirements-dev.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.ready
 
 .PHONY: demo
-demo: $(VENV)/.ready ## scaffold a service, run it, show a tour of its API and keep serving; ONCE=1 ends after the tour
+demo: $(VENV)/.ready ## bake a service, run it, show a tour of its API and keep it running; ONCE=1 stops after the tour
 	@exec $(RUN) tools/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: $(VENV)/.ready-dev lint ## all tests of the template and the chart; every baked service runs its own
+test: $(VENV)/.ready-dev lint ## run all tests of the template and the chart, and the checks of every baked service
 	@$(RUN) -m pytest
 
 .PHONY: test-fork
-test-fork: $(VENV)/.ready-dev ## all tests of the template in a fork, build/fork, with every default changed; TESTS=tests/chart picks some
+test-fork: $(VENV)/.ready-dev ## run all tests in a fork, build/fork, with every default changed; TESTS=tests/chart picks some
 	@$(RUN) -m tools.fork $(TESTS)
 
 .PHONY: test-newest
-test-newest: $(VENV)/.ready ## a new service's checks with the newest release of each library, past the bounds that were tested
+test-newest: $(VENV)/.ready ## run a new service's checks with the newest release of each library, without upper bounds
 	@rm -rf build/newest
 	@$(VENV)/bin/cookiecutter --no-input --default-config --output-dir build/newest .
 	@cd build/newest/* && sed -i.bak -E 's/,<[0-9.]+"/"/' pyproject.toml && $(MAKE) --no-print-directory lock UPGRADE=1 && $(MAKE) --no-print-directory check
 
 .PHONY: update
-update: $(VENV)/.ready ## merge what is new in the template into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
+update: $(VENV)/.ready ## merge template changes into a service: make update SERVICE=../items-service; REF, TEMPLATE, FROM, ANSWERS as there
 	@: "$${SERVICE:?names the folder of the service: make update SERVICE=../items-service}"
 	@python=$$(cd "$(dir $(RUN))" && pwd)/python; cd "$$SERVICE" && PYTHONSAFEPATH=1 \
 		PYTHONPATH="$$OLDPWD/<<cookiecutter.project_slug>>" exec "$$python" -m chassis.development.update
 
 .PHONY: faults
-faults: $(VENV)/.ready ## the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down
+faults: $(VENV)/.ready ## run the fault experiments of docs/faults.md (half an hour); ONLY=stopping picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
 
 .PHONY: e2e
-e2e: $(VENV)/.ready ## the chart and a service on the cluster that KUBECONFIG names (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
+e2e: $(VENV)/.ready ## test the chart and a service on the cluster of KUBECONFIG (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m e2e $(ONLY)
 
 build/environments/bench/.ready: requirements-bench.txt | $(VENV)/bin/python
@@ -65,44 +65,44 @@ build/environments/bench/.ready: requirements-bench.txt | $(VENV)/bin/python
 	@touch $@
 
 .PHONY: bench
-bench: build/environments/bench/.ready ## the benchmark of docs/benchmarks.md (hours); ONLY=article picks some, QUICK=1 scales down, TARGET=cluster
+bench: build/environments/bench/.ready ## run the benchmark of docs/benchmarks.md (hours); ONLY=article picks some, QUICK=1 scales down, TARGET=cluster
 	@QUICK=$(QUICK) TARGET=$(TARGET) ONLY="$(ONLY)" $(<D)/bin/python -m benchmarks
 
 .PHONY: bench-guard
-bench-guard: build/environments/bench/.ready ## whether a request has become dearer (2 minutes); RECORD=1 accepts what it costs now
+bench-guard: build/environments/bench/.ready ## check that requests do not cost more than recorded (2 minutes); RECORD=1 accepts the cost
 	@RECORD=$(RECORD) $(<D)/bin/python -m benchmarks.guard
 
 .PHONY: pictures
-pictures: build/environments/bench/.ready ## draw docs/pictures anew (5 minutes; needs chromium, and Debian's package prometheus)
+pictures: build/environments/bench/.ready ## generate docs/pictures (5 minutes; needs chromium, and Debian's package prometheus)
 	@$(<D)/bin/python -m tools.pictures
 
 .PHONY: lint
-lint: $(VENV)/.ready-dev ## check format, lint and types of the template's own code
+lint: $(VENV)/.ready-dev ## check format, lint and types of the template's code
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 
 .PHONY: secrets
-secrets: $(VENV)/.ready-dev ## look for secrets in what Git tracks; a line that is none ends in "kingfisher:ignore"
+secrets: $(VENV)/.ready-dev ## search the files in Git for secrets; "kingfisher:ignore" at the end of a line accepts it
 	@git grep --null --files-with-matches -e '' | xargs -0 $(VENV)/bin/kingfisher scan --git-history none --no-validate --no-update-check --redact --quiet --
 
 .PHONY: audit
-audit: $(VENV)/.ready-dev ## look for known vulnerabilities in all locks; fails where it cannot ask
+audit: $(VENV)/.ready-dev ## check all locks for known vulnerabilities; fails if the database is unreachable
 	@git ls-files '*requirements*.txt' | while read -r lock; do \
 		echo "audit: $$lock"; \
 		$(RUN) -m pip_audit --strict --disable-pip --progress-spinner off --vulnerability-service osv --requirement "$$lock" || { \
 			echo "audit: FAILED. A traceback says that osv.dev did not answer; a table says what it found: make lock." >&2; exit 1; }; done
 
 .PHONY: format
-format: $(VENV)/.ready-dev ## format the code and mend what can be mended
+format: $(VENV)/.ready-dev ## format the code and apply automatic fixes
 	@$(RUN) -m ruff check --fix --exit-zero --quiet .
 	@$(RUN) -m ruff format .
 
 .PHONY: lock
-lock: $(VENV)/.ready-dev ## refresh all locks, of the template and of the services
+lock: $(VENV)/.ready-dev ## update all locks, of the template and of the services
 	@$(RUN) tools/lock.py
 
 .PHONY: clean
-clean: ## remove the environment and what was made
+clean: ## remove the environment and generated files
 	@rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,1 +1,1 @@
-"""The article's experiment again, and the service beside what could have been picked instead: docs/benchmarks.md."""
+"""Repeats the article's experiment, and compares the service with its alternatives. See docs/benchmarks.md."""

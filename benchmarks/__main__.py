@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures what QUICK, TARGET and ONLY say, keeps the results, and writes the report."""
+"""`python -m benchmarks` runs what QUICK, TARGET and ONLY select, saves the results, and writes the report."""
 
 import asyncio
 import sys
@@ -23,16 +23,16 @@ _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_l
 
 
 async def main() -> None:
-    """Measures, and shows and reports what was found."""
+    """Run the benchmark, print a summary, and write the report."""
     options = Options.from_environment()
-    tools.versions()  # builds them, if need be
+    tools.versions()  # builds the load generators, if necessary
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
     summary.show(results)
     report.write(results, OUTPUT / "docs" if options.quick else report.DOCS)
 
 
 async def _here(options: Options) -> Results:
-    """Runs the parts one after the other on this machine."""
+    """Run the parts one after another on this machine."""
     service, python = bake_service()
     async with opened(service, python) as bench:
         settings = ", ".join(f"{name} {value}" for name, value in postgres.OPTIONS.items())
@@ -48,7 +48,7 @@ async def _here(options: Options) -> Results:
 
 
 async def _on_a_cluster(options: Options) -> Results:
-    """Runs the article's matrix on the cluster; the rest is nothing that a cluster changes."""
+    """Run the article's matrix on the cluster. A cluster changes nothing about the other parts."""
     cores = await cluster.server_cores()
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}

@@ -1,4 +1,4 @@
-"""The article's matrix: its deployments, and one with `max_requests`; GET, POST and PUT by hey."""
+"""The article's matrix: its deployments and one with `max_requests`, loaded by hey with GET, POST and PUT."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -20,18 +20,18 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
 T = TypeVar("T")
 
 _START_SECONDS = 3.0
-_OVERHEAD_SECONDS = 0.8  # fresh rows before each load, and hey's report after it
+_OVERHEAD_SECONDS = 0.8  # resetting the rows before each load, and hey's report after it
 
 
 def seconds(options: Options) -> float:
-    """How long it takes."""
+    """Return the planned duration."""
     load, warm_up = load_seconds(options)
     each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
     return len(ARTICLE) * (_START_SECONDS + len(OPERATIONS) * each)
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
-    """Warms all of them up, and then measures them in turns."""
+    """Warm up all deployments, then measure them in interleaved rounds."""
     load, warm_up = load_seconds(options)
     clients = connections(len(bench.cores.server))
     async with AsyncExitStack() as started:
@@ -54,7 +54,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
 
 
 def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
-    """The article's, scaled to this machine; without the limits where they are not to be."""
+    """Return the article's deployments, scaled to this machine, with or without their limits."""
     found = []
     for name, subject in services(bench.python, bench.service).items():
         here = scaled(ARTICLE[name], len(bench.cores.server))
@@ -63,7 +63,7 @@ def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
 
 
 def in_turn(running: Sequence[T], number: int) -> list[T]:
-    """Another one is first in each round, so that none is always measured after the same one."""
+    """Rotate the order for each round, so that no item always follows the same other one."""
     first = number % len(running)
     return [*running[first:], *running[:first]]
 
@@ -73,5 +73,5 @@ async def _load(running: Running, operation: Operation, clients: int, seconds: f
 
 
 def load_seconds(options: Options) -> tuple[float, float]:
-    """How long a load takes, and a warm-up."""
+    """Return the duration of a load, and that of a warm-up."""
     return options.count(30, 1), options.count(5, 0.5)

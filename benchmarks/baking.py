@@ -1,4 +1,4 @@
-"""The service that is measured: baked from what would be committed, with the packages that its image has."""
+"""Bakes the service that is measured, from the files that would be committed, with the packages of its image."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ OUTPUT = REPOSITORY / "build" / "bench"
 
 
 def bake_service() -> tuple[Path, Path]:
-    """The folder of a service that can run under Gunicorn, and the Python of its environment.
+    """Bake a service that can run under Gunicorn. Return its folder and the Python of its environment.
 
-    Not that of its developers: libraries load more where they find more, as structlog does with rich.
+    The environment has no development packages: libraries load more if they find more, such as structlog with rich.
     """
     service = bake_for_gunicorn(OUTPUT / "service")
     locks = (service / name for name in ("requirements.txt", "requirements-migrations.txt"))

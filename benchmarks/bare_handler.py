@@ -1,8 +1,8 @@
-"""The handler that `benchmarks.guard` holds the service against; run by the service's Python, so on the same libraries.
+"""The baseline of `benchmarks.guard`, run by the service's Python, and so with the same libraries.
 
-Bare is: aiohttp's stock server on uvloop, one route, one handler without middlewares, no access log; the statement of
-the service's GET over asyncpg connections that are held, as many as the service's pool has, the last one given back
-first; the row as JSON by the standard library. It imports nothing of the service, so no change of that changes this.
+aiohttp's stock server on uvloop with one route, one handler without middlewares, and no access log. The handler runs
+the statement of the service's GET on open asyncpg connections, as many as in the service's pool, in LIFO order, and
+writes the row with the standard library's JSON. It imports nothing of the service, so changes there do not affect it.
 """
 
 import asyncio

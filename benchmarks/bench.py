@@ -1,4 +1,4 @@
-"""What an experiment has at hand: a database, subjects, samples, and how far it is."""
+"""The environment of an experiment: a database, running subjects, and the samples of loads."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ _MEMORY = Path("/dev/shm")
 
 @dataclass
 class Bench:
-    """Where an experiment runs.
+    """The environment of an experiment.
 
     Attributes:
         service: the folder of the baked service.
-        python: of its environment.
+        python: the interpreter of the service's environment.
         scratch: a folder in memory.
         disk: a folder on the disk.
-        started: what ends with it.
+        started: stops the subjects when the bench closes.
     """
 
     service: Path
@@ -42,7 +42,7 @@ class Bench:
     started: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self, subject: Subject, started: AsyncExitStack | None = None) -> Running:
-        """A subject that answers, on the servers' cores; it ends with `started`, or else with the bench."""
+        """Start a subject on the servers' cores. It stops when `started` closes, by default with the bench."""
         running = Running(subject, self.scratch / f"{subject.name}.log")
         environment = {"DATABASE_URL": self.database.url, "DRAIN_SECONDS": "0", "TMPDIR": str(self.scratch)}
         await running.start(started or self.started, pinned(self.cores.server), environment)
@@ -61,12 +61,12 @@ class Bench:
         rate: float | None = None,
         peak_share: float | None = None,
     ) -> Sample:
-        """Loads a subject, on fresh rows, and tells what came of it and what it took.
+        """Reset the rows, load a subject, and return the outcome and the resources used.
 
         Args:
-            number: of the round, from 1 on.
-            load: begins the load; what it returns is read when the CPU times are taken.
-            settle_seconds: from the beginning of the load, which are not part of the sample.
+            number: number of the round, from 1.
+            load: runs the load; the recording that it returns is read after the CPU times.
+            settle_seconds: time at the start of the load that is left out of the sample.
         """
         await self.database.reset()
         running.forget_log()
@@ -95,23 +95,23 @@ class Bench:
 
 
 Load: TypeAlias = Callable[[], Coroutine[Any, Any, Recording]]
-"""A load to be begun."""
+"""Runs a load and returns its recording."""
 
 
 @asynccontextmanager
 async def opened(service: Path, python: Path) -> AsyncIterator[Bench]:
-    """A bench with a migrated database.
+    """Open a bench with a migrated database.
 
-    This process and the load generators, which are its children, keep to the load's cores.
+    Pins this process and its children, the load generators, to the load's cores.
     """
     cores = machine.cores()
     os.sched_setaffinity(0, cores.load)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # an open loop opens what connections it needs
-    # The log is written to memory, and read by nobody, as a container's is to a pipe that is emptied.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # an open loop may need many connections
+    # The log goes to memory and is not read, which is close to a container's log: a pipe that is emptied.
     memory = _MEMORY if _MEMORY.is_dir() else None
     with TemporaryDirectory(prefix="bench-", dir=memory) as scratch, TemporaryDirectory(prefix="bench-") as disk:
-        Path(disk).chmod(0o755)  # PostgreSQL's user may be another one
+        Path(disk).chmod(0o755)  # PostgreSQL may run as another user
         async with AsyncExitStack() as started:
             database = await postgres.start(Path(disk), Path(disk), cores, started)
             environment = {"DATABASE_URL": database.url}

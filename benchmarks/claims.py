@@ -1,4 +1,4 @@
-"""The article's claims, each with the rule by which the figures confirm it, refute it or show that it has changed."""
+"""The article's claims, each with the rule that decides if the figures confirm it, refute it or show a change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Verdict = Literal["confirmed", "changed", "refuted", "not measured"]
 
 ARTICLE_PODS = {"bare": 10, "gunicorn-1": 10, "gunicorn-11": 2}
 POD_MIB = {"bare": 512, "gunicorn-1": 512, "gunicorn-11": 3072}
-"""A pod's memory limit, which is the article's on any scale."""
+"""Memory limit of a pod: the article's, at any scale."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a claim."""
+    """The verdict on a claim."""
 
     claim: str
     rule: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 def findings(results: Results, experiment: Experiment) -> list[Finding]:
-    """Every claim's verdict by the article's matrix, here or on a cluster."""
+    """Return the verdict on each claim, from the article's matrix on this machine or on a cluster."""
     made = []
     for claim, rule, judge in CLAIMS:
         verdict, figures = judge(results, experiment) or ("not measured", "–")
@@ -138,7 +138,7 @@ def _no_stability(results: Results, experiment: Experiment) -> tuple[Verdict, st
 
 
 def _idle(results: Results, _: Experiment) -> tuple[Verdict, str] | None:
-    idle = idle_mib(results, "service")  # the same program, a process a pod
+    idle = idle_mib(results, "service")  # the same program, one process per pod
     if not idle:
         return None
     return "confirmed" if 0.9 <= idle.middle / 115 <= 1.1 else "changed", f"{idle.middle:.0f} MiB a pod"
@@ -173,7 +173,7 @@ def _missed(results: Results, experiment: Experiment, subject: str) -> dict[Oper
 
 
 def _article_memory(results: Results, experiment: Experiment, subject: str) -> float | None:
-    """MiB under load, at most of the operations, of as many pods as the article had."""
+    """Return the memory under load in MiB: the maximum over the operations, for as many pods as in the article."""
     found, pods = _of(results, experiment, subject), _pods(results, subject)
     if not found or not pods:
         return None
@@ -181,12 +181,12 @@ def _article_memory(results: Results, experiment: Experiment, subject: str) -> f
 
 
 def _pods(results: Results, subject: str) -> int:
-    """As scaled, from the memory limit of all of them."""
+    """Return the scaled number of pods, computed from their total memory limit."""
     return round(results.limits[subject][1] / POD_MIB[subject]) if subject in results.limits else 0
 
 
 def _ratio(found: float, said: float) -> Verdict:
-    """Within 15 % of what was said; changed where it is another excess; refuted where there is none beyond 5 %."""
+    """Confirm a ratio within 15 % of the claim; otherwise changed if it is above 1.05, else refuted."""
     return "confirmed" if abs(found / said - 1) <= 0.15 else "changed" if found > 1.05 else "refuted"
 
 

@@ -1,7 +1,7 @@
-"""The article's matrix on the cluster that KUBECONFIG names: the chart, its profiles of the article, and the Ingress.
+"""Runs the article's matrix on the cluster of KUBECONFIG: with the chart, its `article-*` profiles, and the Ingress.
 
-Without the deployment with `max_requests`, which the chart does not offer. Memory is the containers' working set, which
-is what Kubernetes holds against their limits.
+The deployment with `max_requests` is left out, because the chart does not offer it. Memory is the containers' working
+set, which Kubernetes compares with their limits.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 _TOOLS = REPOSITORY / "build" / "tools"
 _IMAGE_SECONDS = 60.0
 _INSTALL_SECONDS = 25.0
-_OVERHEAD_SECONDS = 4.0  # fresh rows before each load, and what pods have taken
+_OVERHEAD_SECONDS = 4.0  # resetting the rows before each load, and reading the usage of the pods
 _IMAGE = "1"
-# Of control groups of version 2, or else 1: seconds are told in µs or ns.
+# Reads control groups of version 2 or 1, which report CPU time in µs and ns.
 _USE = """
 cd /sys/fs/cgroup
 if [ -e cpu.stat ] && [ -e memory.current ]; then
@@ -57,10 +57,10 @@ fi
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployment that answers.
+    """A deployment that is ready.
 
     Attributes:
-        connections: of a load.
+        connections: number of connections of a load.
     """
 
     name: str
@@ -70,20 +70,20 @@ class Deployed:
     database: Postgres
 
     async def reset(self) -> None:
-        """Makes the items those that they are before each load."""
+        """Restore the items to their state before a load."""
         for statement in RESET:
             await self.database.query(statement)
 
 
 def seconds(options: Options) -> float:
-    """How long it takes, roughly."""
+    """Return the estimated duration."""
     load, warm_up = load_seconds(options)
     each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
     return _IMAGE_SECONDS + len(SUBJECTS) * (_INSTALL_SECONDS + len(OPERATIONS) * each)
 
 
 async def server_cores() -> int:
-    """Half of the cluster's: its own programs, PostgreSQL and, on one machine, the load take the others.
+    """Return half of the cluster's cores. The rest is for Kubernetes, PostgreSQL and, on one machine, the load.
 
     Raises:
         SystemExit: there is no cluster.
@@ -98,7 +98,7 @@ async def server_cores() -> int:
 
 
 async def description() -> str:
-    """Its version and its nodes."""
+    """Describe the cluster: its nodes, with their versions and CPUs."""
     nodes = json.loads(await run_command(_TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
     told = [node["status"] for node in nodes]
     each = [f"{one['nodeInfo']['kubeletVersion']}, {one['allocatable']['cpu']} CPU" for one in told]
@@ -106,7 +106,7 @@ async def description() -> str:
 
 
 async def run(options: Options, service: Path, cores: int, logs: Path, keep: Keep) -> None:
-    """Installs all of them, warms them up, and then measures them in turns."""
+    """Install and warm up all deployments, then measure them in interleaved rounds."""
     load, warm_up = load_seconds(options)
     async with AsyncExitStack() as started:
         settings = e2e_options.Options.from_environment()
@@ -138,7 +138,7 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
 
 
 def values(name: str, here: Deployment) -> dict[str, Any]:
-    """The article's profile with what may be taken here; it asks for little, so that a small cluster has room."""
+    """Return the article's profile with the limits of this cluster, and requests that fit a small cluster."""
     file = REPOSITORY / "chart" / "profiles" / f"article-{name}.yaml"
     profile: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     limit = here.limit
@@ -150,7 +150,7 @@ def values(name: str, here: Deployment) -> dict[str, Any]:
 
 
 async def _image(deployed: Deployed) -> str:
-    """What the image runs, which is not what runs elsewhere."""
+    """Describe Python and libc of the image, which differ from those of the local runs."""
     [pod, *_] = await deployed.release.ready_pods()
     program = (
         "import platform; print(platform.python_implementation(), platform.python_version(), *platform.libc_ver())"
@@ -190,7 +190,7 @@ async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Rec
 
 
 async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:
-    """Seconds of CPU that pods have taken so far, and MiB that they have in memory, together."""
+    """Return the CPU seconds that the pods have used so far and their memory in MiB, as totals."""
     told = await asyncio.gather(*(bench.kubectl("exec", pod, "--", "sh", "-c", _USE) for pod in pods))
     figures = [[float(figure) for figure in line.split()] for line in told]
     cpu = sum(taken / unit for taken, unit, _, _ in figures)
@@ -198,7 +198,7 @@ async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:
 
 
 def _cores(quantity: str) -> int:
-    """Whole cores of a quantity such as 4 or 3920m."""
+    """Return the whole cores of a Kubernetes quantity such as 4 or 3920m."""
     found = re.fullmatch(r"(\d+)(m?)", quantity)
     assert found
     return int(found[1]) // (1000 if found[2] else 1)

@@ -1,4 +1,4 @@
-"""The service beside what could have been picked instead, and beside the floors: what a request takes of the server."""
+"""Compares the server resources per request of the service with those of its peers and of the floors."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from faults.report import REPOSITORY
 
 CONNECTIONS: Final = 64
 FLOOR_CONNECTIONS: Final = 4
-"""Of the floor's program to the database: enough that it never waits for PostgreSQL alone."""
+"""Database connections of the floor's program: enough that it never waits only for PostgreSQL."""
 
 _OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page")
 _FLOOR_QUERY: Final = "floor-query"
@@ -37,17 +37,17 @@ _SERVICES: Final[dict[str, dict[str, str]]] = {
     "service-four-connections": {"DATABASE_POOL_SIZE": "4"},
 }
 _NAMES: Final = (*_SERVICES, *environment.COMMANDS)
-# Where the others have nothing to tell: a setting of reads, and an answer that is always the same.
+# Other operations would show nothing: these are settings of reads, and a constant answer.
 _GET_ONLY: Final = {"service-without-coalescing", "service-four-connections", "floor-static"}
 
 _START_SECONDS: Final = 3.0
 _IDLE_SECONDS: Final = 1.0
-_OVERHEAD_SECONDS: Final = 0.8  # fresh rows before each load, and the reading of vegeta's results after it
-_FLOOR_START_SECONDS: Final = 1.5  # its start and its warm-up
+_OVERHEAD_SECONDS: Final = 0.8  # resetting the rows before each load, and reading vegeta's results after it
+_FLOOR_START_SECONDS: Final = 1.5  # start and warm-up of the floor's program
 
 
 def seconds(options: Options) -> float:
-    """How long it takes, roughly."""
+    """Return the estimated duration."""
     loads = sum(len(_operations(name)) for name in _NAMES)
     each_load = _warm_up_seconds(options) + _load_seconds(options) + _OVERHEAD_SECONDS
     starts = len(_NAMES) * (_START_SECONDS + _IDLE_SECONDS)
@@ -55,9 +55,9 @@ def seconds(options: Options) -> float:
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
-    """Starts and loads all of them in turns.
+    """Start and load all subjects in interleaved rounds.
 
-    One is up at a time: two that are share what they have mapped, and each would seem to need less memory.
+    Only one subject runs at a time: two would share mapped memory, and each would seem to need less.
     """
     chosen = subjects(bench)
     for number in range(1, options.rounds + 1):
@@ -80,7 +80,7 @@ async def _measure(
     for operation in _operations(subject.name):
         async with keep.step(f"{subject.name}, {operation}, warm-up", _warm_up_seconds(options)):
             recording = await _load(bench, running, operation, _warm_up_seconds(options))
-            recording()  # which removes it
+            recording()  # reading a recording removes it
     for operation in _operations(subject.name):
         what = f"{subject.name}, {operation}, {of}"
         async with keep.step(what, _load_seconds(options) + _OVERHEAD_SECONDS):
@@ -93,7 +93,7 @@ async def _measure(
 
 
 def subjects(bench: Bench) -> list[Subject]:
-    """The service as it is by default and with one setting or another, the peers, and the static floor."""
+    """Return the service with its defaults and with some changed settings, the peers, and the static floor."""
     bare = services(bench.python, bench.service)["bare"]
     pods = {"service-two-processes": 2}
     peers = {"DATABASE_POOL_SIZE": default_pool_size(bench)}
@@ -108,10 +108,10 @@ async def _load(bench: Bench, running: Running, operation: Operation, seconds: f
 
 
 async def _floor_query(bench: Bench, number: int, seconds: float) -> Sample:
-    """Runs the query of a GET as fast as it goes; it is its own load, so it runs on the servers' cores.
+    """Run the query of a GET in a loop. The program is its own load, so it runs on the servers' cores.
 
     Raises:
-        RuntimeError: it could not.
+        RuntimeError: the program failed.
     """
     await bench.database.reset()
     module = (environment.python(), "-m", "benchmarks.peers.floor_query", str(seconds), str(FLOOR_CONNECTIONS))
@@ -121,7 +121,7 @@ async def _floor_query(bench: Bench, number: int, seconds: float) -> Sample:
     )  # fmt: skip
     assert process.stdin
     assert process.stdout
-    await process.stdout.readline()  # it is warm
+    await process.stdout.readline()  # the warm-up is over
     database = bench.database.cpu_seconds()
     process.stdin.write(b"\n")
     told = await process.stdout.readline()
@@ -140,7 +140,7 @@ async def _floor_query(bench: Bench, number: int, seconds: float) -> Sample:
 
 
 def default_pool_size(bench: Bench) -> str:
-    """The service's, as the variable has it."""
+    """Return the default pool size of the service, as text for DATABASE_POOL_SIZE."""
     program = "from app.settings import Settings; print(Settings.model_fields['database_pool_size'].default)"
     return subprocess.check_output([bench.python, "-c", program], cwd=bench.service, text=True).strip()
 

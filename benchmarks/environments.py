@@ -1,4 +1,4 @@
-"""Environments of what is measured, each made of locks, and made again when a lock changes."""
+"""Creates the Python environments of the subjects from lock files, and creates them again when a lock changes."""
 
 import hashlib
 import subprocess
@@ -9,10 +9,10 @@ from tests.services import ENVIRONMENTS
 
 
 def python_with(name: str, *locks: Path) -> Path:
-    """The Python of an environment with what the locks list, made by this Python where there is none yet.
+    """Return the Python of an environment with the locked packages. Creates the environment if it does not exist.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be made.
+        subprocess.CalledProcessError: the environment cannot be created.
     """
     contents = b"".join(lock.read_bytes() for lock in locks)
     folder = ENVIRONMENTS / f"{name}-{hashlib.sha256(contents).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The project's goals beside what was measured: met or missed."""
+"""Compares the project's goals with the results: met or missed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from benchmarks.results import Operation, Results
 from benchmarks.sizing import at_planned_load
 
 SAMPLES_FOR_TAIL = 99_000
-"""For a p99.9; 100,000 are planned, but for those in a load's first moments."""
+"""Least number of requests for a p99.9. 100,000 are planned, minus those in the first moments of a load."""
 
 P999_MS: dict[Operation, float] = {"get": 20, "post": 30, "put": 40}
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal; a figure that is not in the results is None.
+    """One goal. A figure that is not in the results is None.
 
     Attributes:
-        at_most: the bound, in the goal's unit.
-        below: whether the bound itself is already too much.
-        why: where the bound comes from, if it was measured itself.
+        at_most: the bound, in the unit of the goal.
+        below: whether the figure has to be below the bound, not equal to it.
+        why: the source of the bound, if the bound itself was measured.
     """
 
     what: str
@@ -39,7 +39,7 @@ class Goal:
 
 
 def goals(results: Results) -> list[Goal]:
-    """All goals that a benchmark measures, in the order of the issue."""
+    """Return all goals that a benchmark measures, in the order of the issue."""
     return [
         *_cpu(results),
         *_database(results),

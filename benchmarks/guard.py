@@ -1,8 +1,8 @@
-"""`make bench-guard`: has a change made a request dearer? The service's CPU per GET against its own bare handler's.
+"""`make bench-guard` fails if a change makes requests more expensive: it compares CPU per GET with a bare handler's.
 
-The two are loaded at the same time on the same core, so that what else the machine does is the same for both, and only
-the ratio is judged. `make bench-guard RECORD=1` writes it to guard.json, to be committed with the change that
-is worth it.
+Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratio
+is checked. `make bench-guard RECORD=1` writes the ratio to guard.json. Commit that file together with a change that
+justifies a new ratio.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from faults.run import say
 FILE: Final = Path(__file__).with_name("guard.json")
 _LEAST_ROUNDS, _MOST_ROUNDS = 15, 60
 _PRECISE: Final = 0.03
-"""Of the median, to either side: what the confidence interval has to come to, or there is another round."""
+"""Rounds are added until the confidence interval is within this share of the median, on either side."""
 _LOAD_SECONDS: Final = 1.0
 _MOST_FAILURES: Final = 0.01
-"""Of all requests; a failure costs something else than an answer."""
+"""Share of all requests. A failure is limited because it costs a different amount of CPU than an answer."""
 
 
 async def main() -> None:
-    """Exits with 1 where the service has become dearer, or where requests failed."""
+    """Exit with 1 if requests have become more expensive, or if requests failed."""
     record = bool(os.environ.get("RECORD"))
     if not record and not FILE.exists():
         sys.exit("No ratio is recorded: make bench-guard RECORD=1 writes it, from a commit that is as it should be.")
@@ -60,12 +60,12 @@ async def main() -> None:
 
 
 async def _measure(bench: Bench) -> Estimate:
-    """The ratio of CPU per GET, of at least `_LEAST_ROUNDS`, and of so many that it is precise.
+    """Measure the ratio of CPU per GET, in `_LEAST_ROUNDS` to `_MOST_ROUNDS` rounds, until it is precise.
 
     Raises:
         SystemExit: requests failed.
     """
-    # On a busy machine a request may wait longer for a connection than the default allows: it must not fail here.
+    # On a busy machine a request may wait for a connection longer than the default allows. It must not fail here.
     patient = {"DATABASE_ACQUIRE_TIMEOUT_SECONDS": "2"}
     full = replace(services(bench.python, bench.service)["bare"], name="service", environment=patient)
     environment = {"DATABASE_POOL_SIZE": default_pool_size(bench)}
@@ -84,7 +84,7 @@ async def _measure(bench: Bench) -> Estimate:
 
 
 async def _cpu_us(bench: Bench, running: Sequence[Running]) -> list[float]:
-    """Microseconds of CPU a request, of subjects that are loaded at the same time."""
+    """Load the subjects at the same time, and return the CPU time per request of each, in µs."""
     before = [each.cpu_seconds() for each in running]
     loads = (vegeta.closed(requests("get", each.urls), CONNECTIONS, _LOAD_SECONDS, bench.scratch) for each in running)
     recordings = await asyncio.gather(*loads)

@@ -1,4 +1,4 @@
-"""hey, a closed loop: as many requests as the answers allow. It asks for one URL, so several run side by side."""
+"""Runs hey: a closed loop, where each answer triggers the next request. A process requests one URL, so several run."""
 
 import asyncio
 import json
@@ -9,15 +9,15 @@ from typing import Final
 from benchmarks.load import Outcome, Recording, Request
 from benchmarks.tools import tool
 
-# Its CSV has no errors and rounds to 0.1 ms; what it writes is a template of ours.
+# hey's CSV lacks errors and rounds to 0.1 ms, so the report is written by this template.
 _REPORT: Final = "{{.NumRes}}\n{{.Total.Seconds}}\n{{jsonify .ErrorDist}}\n{{jsonify .StatusCodes}}\n{{jsonify .Lats}}"
 
 
 async def run(requests: Sequence[Request], connections: int, seconds: float, host: str = "") -> Recording:
-    """Loads with a process a request, which share the connections out among them.
+    """Run one process per request; the processes share the connections equally.
 
     Raises:
-        RuntimeError: one of them did not run.
+        RuntimeError: a process failed.
     """
     each = connections // len(requests)
     assert each * len(requests) == connections
@@ -35,10 +35,10 @@ async def run(requests: Sequence[Request], connections: int, seconds: float, hos
 
 
 def parse(report: str) -> Outcome:
-    """Reads what one process reports.
+    """Parse the report of one process.
 
     Raises:
-        RuntimeError: it reports fewer requests than it has made: it keeps a million at most.
+        RuntimeError: the report has fewer requests than were sent: hey keeps at most a million.
     """
     made, seconds, errors, statuses, latencies = report.strip().split("\n")
     outcome = Outcome(float(seconds))
@@ -59,5 +59,5 @@ def _together(outcomes: list[Outcome]) -> Outcome:
 
 
 def _kind(error: str) -> str:
-    """What went wrong, without the address at its beginning: `connection reset by peer`, `EOF`, …"""
+    """Return an error without the address at its start: `connection reset by peer`, `EOF`, …"""
     return error.rpartition(": ")[2]

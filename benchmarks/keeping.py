@@ -1,4 +1,4 @@
-"""Results as they come in: kept in a file, with a bar and the time left for whoever watches."""
+"""Collects results in a file, and shows a progress bar with the remaining time."""
 
 import asyncio
 import time
@@ -14,17 +14,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from benchmarks.results import Results, Sample, Start
 
-_TICK_SECONDS = 1.0  # seldom, as the harness shares its cores with the load
-_TRUSTED_SECONDS = 20  # after which the pace so far says more than the plan
+_TICK_SECONDS = 1.0  # infrequent, because the harness shares its cores with the load
+_TRUSTED_SECONDS = 20  # after this time the pace so far is a better estimate than the plan
 
 
 class Keep:
-    """Keeps results, and shows how far the run is.
+    """Collects results, and shows the progress of the run.
 
     Args:
-        results: to which they are added.
-        file: where `save` writes them.
-        planned_seconds: how long all steps take, as planned.
+        results: the results to add to.
+        file: the file that `save` writes.
+        planned_seconds: planned duration of all steps.
     """
 
     def __init__(self, results: Results, file: Path, planned_seconds: float) -> None:
@@ -49,31 +49,31 @@ class Keep:
         self._progress.stop()
 
     def add(self, result: Sample | Start) -> None:
-        """Adds a result."""
+        """Add a result."""
         if isinstance(result, Sample):
             self.results.samples.append(result)
         else:
             self.results.starts.append(result)
 
     def save(self) -> None:
-        """Writes what there is, so that an interrupted run loses a round at most."""
+        """Write the results so far, so that an interrupted run loses at most one round."""
         self.results.save(self._file)
 
     def describe(self, **what: str) -> None:
-        """Adds to what the results tell of the machine."""
+        """Add to the description of the machine in the results."""
         self.results = replace(self.results, machine={**self.results.machine, **what})
 
     def say(self, text: str) -> None:
-        """Writes a line above the bar."""
+        """Write a line above the progress bar."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def plan(self, more_seconds: float) -> None:
-        """Corrects the plan, once it is known better; less than nothing where it takes less."""
+        """Change the planned duration; a negative number shortens it."""
         self._planned += more_seconds
 
     @asynccontextmanager
     async def step(self, text: str, seconds: float) -> AsyncIterator[None]:
-        """Says what runs, and moves the bar on while the block does, for as long as it was planned to take."""
+        """Show the step that runs, and advance the bar during the block, by the planned duration at most."""
         if not self._console.is_terminal:
             self.say(f"{self._left(0)} left: {text}")
         moving = asyncio.create_task(self._move(text, seconds))
@@ -103,9 +103,9 @@ class Keep:
 
 
 def continued(fresh: Results, file: Path) -> Results:
-    """New results, with the earlier ones of the experiments that they are not of.
+    """Return the new results, together with the results in the file of the other experiments.
 
-    Those of another scale, processor or version of a program are put aside, beside the file.
+    If the scale, the processor or the version of a program differs, the file is renamed and its results are not used.
     """
     if not file.exists():
         return fresh

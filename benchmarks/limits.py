@@ -1,4 +1,4 @@
-"""Limits of CPU and memory as a container has them, by the kernel's control groups."""
+"""Limits CPU and memory as a container runtime does, by the kernel's control groups."""
 
 import os
 import signal
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
-_PERIOD_US = 100_000  # as container runtimes have it
+_PERIOD_US = 100_000  # the default of container runtimes
 _PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a pod may take: CPU cores and MiB."""
+    """CPU cores and MiB of memory that a pod may use."""
 
     cpu: float
     memory_mib: float
 
 
 def are_possible() -> bool:
-    """Whether this user may make control groups here."""
+    """Return whether this user may create control groups here."""
     with suppress(OSError), limited("benchmark-trial", Limit(1, 64)):
         return True
     return False
@@ -30,7 +30,7 @@ def are_possible() -> bool:
 
 @contextmanager
 def limited(name: str, limit: Limit) -> Iterator[tuple[str, ...]]:
-    """The beginning of a command that runs the rest of it within the limit; all must have ended when the block does."""
+    """Yield a command prefix that runs a command within the limit. All processes have to end within the block."""
     quota, memory = round(limit.cpu * _PERIOD_US), round(limit.memory_mib * 2**20)
     if (_ROOT / "cgroup.controllers").exists():
         enable = _ROOT / "cgroup.subtree_control"
@@ -57,7 +57,7 @@ def limited(name: str, limit: Limit) -> Iterator[tuple[str, ...]]:
 
 
 def _remove(folder: Path) -> None:
-    """Ends what is left in a control group, such as workers without their master, and removes it."""
+    """Kill what still runs in a control group, such as workers without their master, and remove the group."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while folder.exists():
         for pid in (folder / "cgroup.procs").read_text().split():

@@ -1,4 +1,4 @@
-"""What is asked, and what came of it."""
+"""The requests of a load, and its outcome."""
 
 import base64
 import json
@@ -11,20 +11,20 @@ from typing import Any, Final, TypeAlias
 from benchmarks.results import STEP_MS, Operation
 
 ROWS: Final = 1_000
-"""Items that there are before a load, with the ids from 1 on."""
+"""Number of items before a load; their ids start at 1."""
 ITEM: Final = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request that a load generator sends again and again."""
+    """A request that a load generator sends repeatedly."""
 
     method: str
     url: str
     body: str = ""
 
     def as_target(self) -> dict[str, Any]:
-        """As vegeta reads it."""
+        """Return the request as a target in vegeta's JSON format."""
         told: dict[str, Any] = {"method": self.method, "url": self.url}
         if self.body:
             told["header"] = {"Content-Type": ["application/json"]}
@@ -33,7 +33,7 @@ class Request:
 
 
 def requests(operation: Operation, urls: Sequence[str], count: int = ROWS) -> list[Request]:
-    """Requests for so many rows, in a random order that is always the same; the servers take turns."""
+    """Return requests for `count` rows, in a fixed random order, distributed over the servers in turn."""
     ids = list(range(1, ROWS + 1))
     random.Random(1).shuffle(ids)
     return [_request(operation, urls[number % len(urls)], item_id) for number, item_id in enumerate(ids[:count])]
@@ -53,12 +53,12 @@ def _request(operation: Operation, url: str, item_id: int) -> Request:
 
 @dataclass
 class Outcome:
-    """What came of a load.
+    """The outcome of a load.
 
     Attributes:
-        seconds: how long it took.
+        seconds: duration of the load.
         histogram: successful answers by latency, in steps of `STEP_MS`.
-        failures: the other requests, by status or error.
+        failures: all other requests, by status or error.
     """
 
     seconds: float
@@ -70,18 +70,18 @@ class Outcome:
         return self.histogram.total() + self.failures.total()
 
     def count(self, milliseconds: float, status: int, error: str = "") -> None:
-        """Counts a request; it has failed unless its status is 2xx and it was answered completely."""
+        """Count a request. It succeeded if its status is 2xx and its answer is complete."""
         if 200 <= status < 300 and not error:
             self.histogram[int(milliseconds / STEP_MS)] += 1
         else:
             self.failures[str(status) if status and not 200 <= status < 300 else error] += 1
 
     def add(self, other: "Outcome") -> None:
-        """Adds what another load found that ran at the same time."""
+        """Add the outcome of another load that ran at the same time."""
         self.seconds = max(self.seconds, other.seconds)
         self.histogram.update(other.histogram)
         self.failures.update(other.failures)
 
 
 Recording: TypeAlias = Callable[[], Outcome]
-"""Reads what a load generator has recorded; that takes its time, and so comes after the load."""
+"""Reads the recording of a load generator. Reading is slow, so it happens after the load."""

@@ -1,4 +1,4 @@
-"""The machine: what it is, and which of its cores serve and which load."""
+"""Describes the machine, and divides its cores between the servers and the load."""
 
 import os
 import platform
@@ -16,11 +16,11 @@ _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "pydantic", "structlog", "prometheu
 
 @dataclass(frozen=True)
 class Cores:
-    """Cores by their numbers.
+    """Numbers of cores.
 
     Attributes:
-        server: what is measured runs on them.
-        load: hey, vegeta, PostgreSQL and the harness run on them.
+        server: the cores of the subjects.
+        load: the cores of hey, vegeta, PostgreSQL and the harness.
     """
 
     server: tuple[int, ...]
@@ -28,10 +28,10 @@ class Cores:
 
 
 def cores() -> Cores:
-    """The first half of the cores that this process may use, and the second; threads of a core stay together.
+    """Divide the cores that this process may use into two halves, keeping the threads of a core together.
 
     Raises:
-        SystemExit: there is one only.
+        SystemExit: there is only one core.
     """
     mine = sorted(os.sched_getaffinity(0), key=lambda core: (_siblings(core), core))
     if len(mine) < 2:
@@ -40,12 +40,12 @@ def cores() -> Cores:
 
 
 def pinned(to: Iterable[int]) -> tuple[str, ...]:
-    """The beginning of a command that runs the rest of it on these cores."""
+    """Return a command prefix that runs a command on these cores."""
     return ("taskset", "--cpu-list", ",".join(map(str, to)))
 
 
 def machine(cores: Cores, folder: Path) -> dict[str, str]:
-    """What it is, by name; `folder` is where PostgreSQL has its data."""
+    """Return the properties of the machine by name. `folder` is the data folder of PostgreSQL."""
     told = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
     model = next((value.strip() for name, _, value in told if name.strip() == "model name"), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -65,7 +65,7 @@ def machine(cores: Cores, folder: Path) -> dict[str, str]:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """Of the service's Python and its libraries, and of PostgreSQL."""
+    """Return the versions of the service's Python and libraries, and of PostgreSQL."""
     program = "import platform, sys; from importlib.metadata import version; print(platform.python_version(), "
     program += "*(version(name) for name in sys.argv[1:]))"
     told = _output(str(python), "-c", program, *_PACKAGES).split()
@@ -74,7 +74,7 @@ def versions(python: Path) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The template's, with `-dirty` where the work tree differs; what a run writes does not count."""
+    """Return the commit of the template, with `-dirty` if the work tree differs in files that a run does not write."""
     changed = _output("git", "status", "--porcelain", "--", ".", ":!docs/benchmarks*")
     return (_output("git", "describe", "--always", "--exclude=*") or "unknown") + ("-dirty" if changed else "")
 

@@ -1,4 +1,4 @@
-"""Parts of a Markdown page: tables, pictures and the cells of figures."""
+"""Formats parts of a Markdown page: tables, pictures, and table cells with figures."""
 
 from collections.abc import Collection, Iterable
 
@@ -28,13 +28,13 @@ def quantile_cells(one: Measurement) -> tuple[str, ...]:
 
 
 def estimate_cell(value: Estimate) -> str:
-    """With its interval where rounds differ."""
+    """Format an estimate, with its interval if the rounds differ."""
     middle, low, high = (figure_cell(each) for each in (value.middle, value.low, value.high))
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
 def figure_cell(value: float) -> str:
-    """To three digits or to whole ones."""
+    """Format a figure with three digits, or without decimals."""
     if value == float("inf"):
         return "never"
     digits = 0 if value >= 100 else 1 if value >= 10 else 2

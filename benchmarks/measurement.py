@@ -1,4 +1,4 @@
-"""One measurement, all its rounds together, as charts and tables ask for it."""
+"""A measurement with all its rounds, for charts and tables."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from benchmarks.statistics import Estimate, estimate, told_quantile
 OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
 NAMES: dict[Operation, str] = {"get": "GET", "post": "POST", "put": "PUT", "page": "page of 50"}
 DEPLOYMENTS = ("bare", "gunicorn-1", "gunicorn-11", "gunicorn-1-max-requests")
-"""The article's, and the one that shows what `max_requests` loses."""
+"""The article's deployments, and one that shows how many requests `max_requests` loses."""
 
 VARIANTS = ("service", "service-without-coalescing", "service-two-processes", "service-four-connections")
 PEERS = ("blacksheep", "aiohttp", "litestar", "fastapi", "fastapi-sqlalchemy")
 FLOORS = ("floor-static", "floor-query")
 
 LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
-"""The article's service levels: within this, for a share of `LEVEL_SHARE`."""
+"""The article's service levels: a share of `LEVEL_SHARE` of the requests is answered within this time."""
 
 LEVEL_SHARE = 0.999
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The rounds of one subject, operation and load; at least one."""
+    """The rounds of one subject, operation and load; there is at least one."""
 
     rounds: tuple[Sample, ...]
 
@@ -46,41 +46,41 @@ class Measurement:
 
     @property
     def lost_share(self) -> float:
-        """The share of requests that got no answer at all: what failed, but for answers with another status."""
+        """Share of requests that got no answer: the failed requests without those that have a status."""
         lost = sum(count for each in self.rounds for kind, count in each.failures.items() if not kind.isdigit())
         return lost / self.requests
 
     @property
     def per_second(self) -> Estimate:
-        """Successful answers a second."""
+        """Successful answers per second."""
         return estimate([each.per_second for each in self.rounds])
 
     @property
     def cpu_us(self) -> Estimate:
-        """Microseconds of the subject's CPU a request."""
+        """CPU time of the subject per request, in µs."""
         return estimate([each.cpu_us for each in self.rounds])
 
     @property
     def database_cpu_us(self) -> Estimate:
-        """Microseconds of PostgreSQL's CPU a request."""
+        """CPU time of PostgreSQL per request, in µs."""
         return estimate([each.database_cpu_us for each in self.rounds])
 
     @property
     def cores(self) -> Estimate:
-        """Cores that the subject used."""
+        """Number of cores that the subject used."""
         return estimate([each.cpu_seconds / each.seconds for each in self.rounds])
 
     @property
     def memory_mib(self) -> Estimate:
-        """Proportional set size at the end of a round."""
+        """Proportional set size at the end of a round, in MiB."""
         return estimate([each.memory_mib for each in self.rounds])
 
     def quantile(self, share: float) -> float | None:
-        """Milliseconds, infinite where failures reach it; None where the samples do not."""
+        """Return a quantile in ms: infinite if failures reach it, None if there are too few samples."""
         return told_quantile(self.histogram, share, self.failed)
 
     def missed_share(self, milliseconds: float) -> float:
-        """The share of requests that failed or took longer."""
+        """Return the share of requests that failed or took longer."""
         within = round(milliseconds / STEP_MS)
         late = sum(count for step, count in self.histogram.items() if step >= within)
         return (late + self.failed) / self.requests
@@ -89,7 +89,7 @@ class Measurement:
 def measurement(
     results: Results, experiment: Experiment, subject: str, operation: Operation, peak_share: float | None = None
 ) -> Measurement | None:
-    """What was measured of it, or None."""
+    """Return the measurement, or None if it is not in the results."""
     found = [each for each in results.of(experiment, subject, operation, peak_share) if each.requests]
     return Measurement(tuple(found)) if found else None
 
@@ -101,35 +101,35 @@ def measured(
     operation: Operation,
     peak_share: float | None = None,
 ) -> dict[str, Measurement]:
-    """As `measurement`, of those of the subjects that were measured."""
+    """Return the measurement of each of the subjects that is in the results."""
     found = {subject: measurement(results, experiment, subject, operation, peak_share) for subject in subjects}
     return {subject: one for subject, one in found.items() if one}
 
 
 def operations(results: Results, experiment: Experiment) -> list[Operation]:
-    """What was asked in an experiment, in the order of `OPERATIONS`."""
+    """Return the operations of an experiment, in the order of `OPERATIONS`."""
     asked = {each.operation for each in results.samples if each.experiment == experiment}
     return [each for each in OPERATIONS if each in asked]
 
 
 def subjects(results: Results, experiment: Experiment) -> list[str]:
-    """What was measured in an experiment, in the order of the pages."""
+    """Return the subjects of an experiment, in the order of the pages."""
     found = {each.subject for each in results.samples if each.experiment == experiment}
     return [each for each in (*DEPLOYMENTS, *VARIANTS, *PEERS, *FLOORS) if each in found]
 
 
 def peak_shares(results: Results) -> list[float]:
-    """The shares of the peak of the open loop."""
+    """Return the shares of the peak at which the open loop ran."""
     return sorted({each.peak_share for each in results.samples if each.peak_share is not None})
 
 
 def idle_mib(results: Results, subject: str) -> Estimate | None:
-    """What a subject takes when nobody asks, over its starts."""
+    """Estimate the idle memory of a subject from its starts, in MiB."""
     found = [each.idle_mib for each in results.starts if each.subject == subject]
     return estimate(found) if found else None
 
 
 def start_seconds(results: Results, subject: str) -> Estimate | None:
-    """From the command to the first answer, over its starts."""
+    """Estimate the time from the command to the first answer from the starts of a subject."""
     found = [each.seconds for each in results.starts if each.subject == subject]
     return estimate(found) if found else None

@@ -1,7 +1,7 @@
-"""Requests at fixed rates, whatever becomes of them: what clients see who do not wait for each other.
+"""Sends requests at fixed rates, independent of the answers. Measures the latency of clients that act independently.
 
-Without the article's limits, as the chart deploys by default: below one core, a limit freezes the process for a part of
-every 100 ms, and nothing else would be seen.
+The article's limits are left out, as in the chart's defaults: a limit below one core stops the process for a part of
+every 100 ms, which would hide all other effects.
 """
 
 import math
@@ -22,18 +22,18 @@ from benchmarks.subjects import Running
 
 SHARES: Final = (0.5, 0.7, 0.9)
 SAMPLES: Final = 100_000
-"""Requests that a p99.9 is taken of, at least, over all rounds."""
+"""Least number of requests for a p99.9, over all rounds."""
 CONNECTIONS: Final = 64
-"""Of the closed loop that finds the peak; fewer than the requests in flight that a process allows."""
+"""Connections of the closed loop that finds the peak. Less than the limit of requests in flight of a process."""
 
 _LEAST_SECONDS = 5.0
 _START_SECONDS = 3.0
-_OVERHEAD_SECONDS = 1.0  # fresh rows before each load, and the reading of vegeta's results after it
-_USUAL_PEAK = 2_500  # for the plan; the real ones are known when they are measured
+_OVERHEAD_SECONDS = 1.0  # resetting the rows before each load, and reading vegeta's results after it
+_USUAL_PEAK = 2_500  # an assumption for the plan, until the peaks are measured
 
 
 def seconds(options: Options) -> float:
-    """How long it takes, roughly."""
+    """Return the estimated duration."""
     subjects = len(_names(options))
     peaks = subjects * (_START_SECONDS + len(OPERATIONS) * _peak_rounds(options) * _peak_seconds(options))
     return peaks + subjects * len(OPERATIONS) * sum(
@@ -42,7 +42,7 @@ def seconds(options: Options) -> float:
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
-    """Finds each one's peak in a closed loop, and then begins requests at shares of it, in turns."""
+    """Find each subject's peak in a closed loop. Then send requests at shares of the peak, in interleaved rounds."""
     async with AsyncExitStack() as started:
         running = []
         for subject in deployments(bench, limits=False):
@@ -65,7 +65,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
 async def _peaks(
     options: Options, bench: Bench, keep: Keep, running: list[Running]
 ) -> dict[tuple[str, Operation], float]:
-    """Answers a second by subject and operation: the median of some rounds after one that warms up."""
+    """Return answers/s by subject and operation: the median of the rounds after a warm-up round."""
     found: dict[tuple[str, Operation], list[float]] = {}
     for number in range(_peak_rounds(options)):
         for operation in OPERATIONS:

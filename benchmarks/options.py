@@ -1,4 +1,4 @@
-"""What is to be run, from the environment."""
+"""Reads from the environment what to run."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ Part: TypeAlias = Literal["article", "open-loop", "comparison"]
 
 @dataclass(frozen=True)
 class Options:
-    """How much is run, and where.
+    """What to run, and where.
 
     Attributes:
-        quick: scaled down to some 3 minutes, to try the harness.
-        target: this machine, or the cluster that KUBECONFIG names.
-        only: what of it is run.
+        quick: scale the run down to about 3 minutes, to try the harness.
+        target: this machine, or the cluster of KUBECONFIG.
+        only: the parts to run.
     """
 
     quick: bool
@@ -28,15 +28,15 @@ class Options:
         return 2 if self.quick else 7
 
     def count(self, full: float, quick: float) -> float:
-        """How many, or how long: of the full run, or of the quick one."""
+        """Return the number or duration that applies: that of the full run, or that of the quick run."""
         return quick if self.quick else full
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Reads QUICK, TARGET and ONLY, which names parts with spaces between them; an empty one counts as not set.
+        """Read QUICK, TARGET and ONLY (names of parts, separated by spaces). An empty variable counts as not set.
 
         Raises:
-            SystemExit: a name is not known.
+            SystemExit: a name is unknown.
         """
         target = os.environ.get("TARGET") or "local"
         only = os.environ.get("ONLY", "").split() or [*get_args(Part)]

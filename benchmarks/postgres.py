@@ -1,4 +1,4 @@
-"""The one PostgreSQL behind all that is measured: durable as in production, and the same rows before each load."""
+"""The PostgreSQL server for all subjects: durable as in production, with the same rows before each load."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,8 +13,8 @@ OPTIONS: Final[dict[str, str | int]] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "shared_buffers": "256MB",
-    "max_connections": 400,  # eleven workers with the default pool take 110, and all subjects are connected at once
-    "max_wal_size": "8GB",  # so that checkpoints are made between loads, by `reset`, and not within some of them
+    "max_connections": 400,  # eleven workers with the default pool use 110, and all subjects are connected at once
+    "max_wal_size": "8GB",  # large, so that checkpoints happen in `reset`, between loads, and not during some of them
     "checkpoint_timeout": "1h",
 }
 RESET: Final = (
@@ -26,11 +26,11 @@ RESET: Final = (
     "VACUUM ANALYZE items",
     "CHECKPOINT",
 )
-"""Makes the items those with the ids from 1 to `ROWS`, freshly vacuumed, with nothing left to write."""
+"""Restores the items with the ids 1 to `ROWS`, vacuums them, and writes all dirty pages to disk."""
 
 
 class Database:
-    """A server on the load's cores, with a migrated database."""
+    """A PostgreSQL server on the load's cores, with a migrated database."""
 
     def __init__(self, server: Postgres) -> None:
         self._server = server
@@ -40,18 +40,18 @@ class Database:
         return self._server.url
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its processes so far."""
+        """Return the CPU time of all processes of the server so far."""
         return cpu_seconds(self._server.pid)
 
     async def reset(self) -> None:
-        """Does what `RESET` says."""
+        """Run the statements of `RESET`."""
         async with self._server.connection() as connection:
             for statement in RESET:
                 await connection.execute(statement)
 
 
 async def start(scratch: Path, logs: Path, cores: Cores, started: AsyncExitStack) -> Database:
-    """A running server with an empty database, which ends with `started`."""
+    """Start a server with an empty database. It stops when `started` closes."""
     server = Postgres(scratch, logs, OPTIONS, pinned(cores.load))
     started.push_async_callback(server.end)
     await server.create()

@@ -1,4 +1,4 @@
-"""What a process and all below it take."""
+"""CPU time and memory of a process and its descendants."""
 
 import os
 import re
@@ -11,7 +11,7 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def tree(pid: int) -> Iterator[int]:
-    """A process and all below it, whichever thread started them."""
+    """Yield a process and all its descendants, including those started by other threads."""
     yield pid
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(*_GONE):
@@ -20,19 +20,19 @@ def tree(pid: int) -> Iterator[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all below it since they began, those that have ended included; in steps of 10 ms."""
+    """Return the CPU time of a process and its descendants so far, including ended ones, in steps of 10 ms."""
     return sum(_ticks(each) for each in tree(pid)) / _TICKS
 
 
 def pss_mib(pid: int) -> float:
-    """Memory of a process and all below it; what several processes share counts once, divided among them."""
+    """Return the memory of a process and its descendants. Shared memory counts once, divided among its users."""
     return sum(_pss_kib(each) for each in tree(pid)) / 1024
 
 
 def _ticks(pid: int) -> int:
     with suppress(*_GONE):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15]))  # user and system time, of the process and of its children that ended
+        return sum(map(int, fields[11:15]))  # user and system time of the process and of its ended children
     return 0
 
 

@@ -1,6 +1,6 @@
-"""chart/profiles/{small,medium,large}.yaml from the results: `python -m benchmarks.profiles` writes them anew.
+"""`python -m benchmarks.profiles` writes chart/profiles/{small,medium,large}.yaml from the results.
 
-Pods and CPU requests are chosen; what they carry, their pools and their memory follow by `benchmarks.sizing.RULES`.
+Pods and CPU requests are chosen here; the load, the pools and the memory follow from `benchmarks.sizing.RULES`.
 """
 
 import sys
@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parents[1] / "chart" / "profiles"
 
 @dataclass(frozen=True)
 class Profile:
-    """A size: from so many pods to so many, each with so much CPU set aside."""
+    """A size: the minimum and maximum number of pods, and the CPU request of each pod."""
 
     least: int
     most: int
@@ -41,10 +41,10 @@ PROFILES = {"small": Profile(2, 2, 100), "medium": Profile(2, 6, 250), "large": 
 
 
 def texts(results: Results) -> dict[str, str]:
-    """What the files should hold, by their names.
+    """Return the contents of the files by name.
 
     Raises:
-        ValueError: the results are of a quick run, or without a comparison.
+        ValueError: the results are of a quick run, or lack the comparison.
     """
     found = costs(results)
     if results.quick or not found:

@@ -1,20 +1,20 @@
-"""What the guard says of a ratio."""
+"""Judges and describes the ratio that the guard measures."""
 
 from typing import Final
 
 from benchmarks.statistics import Estimate
 
 ALLOWED: Final = 1.10
-"""Times the recorded ratio."""
+"""The allowed multiple of the recorded ratio."""
 
 
 def in_words(found: Estimate) -> str:
-    """The ratio with its confidence interval."""
+    """Format the ratio with its confidence interval."""
     return f"{found.middle:.2f} ({found.low:.2f} to {found.high:.2f} with {found.coverage:.0%})"
 
 
 def refusal(found: Estimate, recorded: float) -> str:
-    """Why a ratio is not to be accepted beside the recorded one, and what to do; empty where it is."""
+    """Return why a ratio is too high, compared to the recorded one, and what to do; empty if it is accepted."""
     if found.middle <= ALLOWED * recorded:
         return ""
     return (

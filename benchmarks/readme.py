@@ -1,4 +1,4 @@
-"""The README's section on speed, written from the results."""
+"""Writes the README's section on speed from the results."""
 
 from benchmarks.claims import findings
 from benchmarks.markdown import estimate_cell, table
@@ -12,10 +12,10 @@ _ALONE = "service-without-coalescing"
 
 
 def renewed(readme: str, results: Results) -> str:
-    """The README with its section on speed written anew.
+    """Return the README with an updated section on speed.
 
     Raises:
-        ValueError: the two comments that enclose the section are not in it.
+        ValueError: the README lacks the two comments that enclose the section.
     """
     before, begun, rest = readme.partition(BEGIN)
     _, ended, after = rest.partition(END)
@@ -56,7 +56,7 @@ def _section(results: Results) -> list[str]:
 
 
 def _coalescing(results: Results) -> list[str]:
-    """What the lead in GETs comes from."""
+    """Explain the lead in GETs, and compare the service without coalescing with the best peer."""
     alone = measurement(results, "comparison", _ALONE, "get")
     peers = measured(results, "comparison", PEERS, "get")
     if not (alone and peers):

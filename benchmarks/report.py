@@ -1,6 +1,6 @@
-"""docs/benchmarks.md, its pictures and the README's figures: `python -m benchmarks.report build/bench/results.json`.
+"""Writes docs/benchmarks.md, its pictures and the README's figures.
 
-Every figure comes from the results; a section whose experiment is not in them says so.
+Run `python -m benchmarks.report build/bench/results.json`. A section says so if the results lack its experiment.
 """
 
 import sys
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, README = ROOT / "docs", ROOT / "README.md"
 CHARTS = ROOT / "build" / "bench" / "charts.html"
 FINE_TO_MS = 50
-"""Histograms keep steps of `STEP_MS` up to here, and of 1 ms beyond, so that the file stays small."""
+"""Histograms have steps of `STEP_MS` up to this limit, and of 1 ms above it, to keep the file small."""
 
 SECTIONS: dict[Experiment, tuple[str, str]] = {
     "article": (
@@ -71,14 +71,14 @@ _ANSWERS = ("answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed")
 
 
 def write(results: Results, folder: Path) -> None:
-    """Writes benchmarks.md, its pictures and the results into a folder, and the interactive charts to build/bench.
+    """Write benchmarks.md, its pictures and the results to a folder, and the interactive charts to build/bench.
 
-    Where the folder is `DOCS`, the README tells the figures, too.
+    If the folder is `DOCS`, the figures in the README are updated as well.
 
     Raises:
-        SystemExit: no Chrome or Chromium is there to draw the pictures.
+        SystemExit: there is no Chrome or Chromium to draw the pictures.
     """
-    from benchmarks import charts  # only here: what makes text needs no Plotly
+    from benchmarks import charts  # imported here, because writing text does not need Plotly
 
     kept = coarser(results)
     charts.page(kept, CHARTS)
@@ -90,7 +90,7 @@ def write(results: Results, folder: Path) -> None:
 
 
 def coarser(results: Results) -> Results:
-    """With histograms in steps of 1 ms beyond `FINE_TO_MS`; each step's upper end stays, so no level is crossed."""
+    """Merge histogram steps to 1 ms above `FINE_TO_MS`, by their upper ends, so that no count crosses a level."""
     return replace(results, samples=[_coarser(each) for each in results.samples])
 
 
@@ -104,7 +104,7 @@ def _coarser(sample: Sample) -> Sample:
 
 
 def page(results: Results, pictures: Collection[str]) -> str:
-    """The page, with those of the pictures that are there."""
+    """Return the page, with the pictures that exist."""
     parts = [
         "# Benchmarks",
         "",
@@ -263,7 +263,7 @@ def _matrix_row(results: Results, subject: str, operation: Operation, one: Measu
 
 
 def _failures(results: Results, experiment: Experiment) -> list[str]:
-    """What went wrong, and how often, in all rounds."""
+    """Describe the failures of all rounds: their kinds and counts."""
     kinds: dict[str, Counter[str]] = {}
     for each in results.samples:
         if each.experiment == experiment and each.failures:
@@ -329,7 +329,7 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
 
 
 def _broken_off(results: Results) -> list[str]:
-    """Which loads at a fixed rate hold fewer requests than were planned."""
+    """Describe the loads at a fixed rate that sent fewer requests than planned."""
     loads = [each for each in results.samples if each.experiment == "open-loop" and each.peak_share]
     longest: dict[tuple[str, Operation, float | None], float] = {}
     for each in loads:

@@ -1,4 +1,4 @@
-"""What a run of the benchmark measured: one file, from which every chart and every table is made."""
+"""The results of a benchmark run: one file, the source of all charts and tables."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ Experiment = Literal["article", "open-loop", "comparison", "cluster"]
 Operation = Literal["get", "post", "put", "page"]
 
 STEP_MS = 0.1
-"""The width of a histogram's step."""
+"""Width of a histogram step."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class Sample:
     """One load on one subject.
 
     Attributes:
-        experiment: what it is a part of.
-        subject: what answered, by its name in `benchmarks.subjects`.
-        operation: what was asked: an item by id, a new item, an update of an item, a page of 50 items.
-        round: from 1 on; the subjects take turns within a round.
-        connections: how many the load had open.
-        peak_share: in an open loop, at which share of the peak that a closed loop found requests were begun;
+        experiment: the experiment that the load is part of.
+        subject: the name of the subject in `benchmarks.subjects`.
+        operation: the request: read an item by id, create an item, update an item, or read a page of 50 items.
+        round: number of the round, from 1; the subjects take turns within a round.
+        connections: number of open connections of the load.
+        peak_share: in an open loop, the request rate as a share of the peak rate that a closed loop found;
             None in a closed loop.
-        rate: in an open loop, requests/s that were begun; None in a closed one.
-        seconds: how long the load took.
-        failures: requests by what went wrong: a status, or the error's name.
-        cpu_seconds: CPU time of all the subject's processes during the load.
-        database_cpu_seconds: of PostgreSQL's.
-        memory_mib: proportional set size of all the subject's processes at the end of the load.
-        histogram: successful answers by latency, in steps of `STEP_MS`: step n counts those of n × STEP_MS up to
-            (n + 1) × STEP_MS. In an open loop the latency counts from when the request was due.
+        rate: in an open loop, requests/s that were sent; None in a closed loop.
+        seconds: duration of the load.
+        failures: failed requests by status, or by name of the error.
+        cpu_seconds: CPU time of all processes of the subject during the load.
+        database_cpu_seconds: CPU time of all processes of PostgreSQL during the load.
+        memory_mib: proportional set size of all processes of the subject at the end of the load.
+        histogram: successful answers by latency, in steps of `STEP_MS`: step n counts latencies from n × STEP_MS to
+            (n + 1) × STEP_MS. In an open loop the latency is measured from the time when the request was due.
     """
 
     experiment: Experiment
@@ -61,23 +61,23 @@ class Sample:
 
     @property
     def per_second(self) -> float:
-        """Successful answers a second."""
+        """Successful answers per second."""
         return self.succeeded / self.seconds
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of the subject's CPU a request."""
+        """CPU time of the subject per request, in µs."""
         return self.cpu_seconds * 1e6 / self.requests
 
     @property
     def database_cpu_us(self) -> float:
-        """Microseconds of PostgreSQL's CPU a request."""
+        """CPU time of PostgreSQL per request, in µs."""
         return self.database_cpu_seconds * 1e6 / self.requests
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a subject, from the command to the first answer, and what it takes when nobody asks."""
+    """One start of a subject: the time from the command to the first answer, and the idle memory."""
 
     subject: str
     seconds: float
@@ -86,12 +86,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Taken:
-    """When an experiment began, and on what.
+    """The start time of an experiment, and the commit that it measured.
 
     Attributes:
-        at: RFC 3339.
-        commit: of the template; with `-dirty` where the work tree differed from it.
-        reservation: what a reader has to know before relying on the figures, in words; mostly nothing.
+        at: the start time, as in RFC 3339.
+        commit: the commit of the template, with `-dirty` if the work tree differed from it.
+        reservation: a caveat about the figures, for the reader; usually empty.
     """
 
     at: str
@@ -101,15 +101,15 @@ class Taken:
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured on one machine with the same versions of all programs, be it in one run or part by part.
+    """Results of one machine and one set of program versions, from one run or from several partial runs.
 
     Attributes:
-        taken: by experiment.
-        quick: scaled down, so not to be quoted.
-        machine: what it ran on, by name: processor, cores, memory, kernel, python, server_cores, load_cores, …
-        versions: of the programs and libraries, by name.
-        scale: how the article's pods and limits were scaled, in words.
-        limits: CPU cores and MiB that each of the article's deployments may take, all its pods together.
+        taken: start time and commit, by experiment.
+        quick: whether the run was scaled down, so that its figures must not be quoted.
+        machine: the machine's properties by name: processor, cores, memory, kernel, python, server_cores, load_cores, …
+        versions: versions of the programs and libraries, by name.
+        scale: how the article's pods and limits were scaled, as text.
+        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     taken: Mapping[Experiment, Taken]
@@ -124,12 +124,12 @@ class Results:
     def of(
         self, experiment: Experiment, subject: str, operation: Operation, peak_share: float | None = None
     ) -> list[Sample]:
-        """The rounds of one measurement; `peak_share` where it is an open loop."""
+        """Return the rounds of one measurement; `peak_share` selects an open loop."""
         wanted = (experiment, subject, operation, peak_share)
         return [one for one in self.samples if (one.experiment, one.subject, one.operation, one.peak_share) == wanted]
 
     def save(self, file: Path) -> None:
-        """Writes it all as JSON; of a histogram each step's distance from the one before, and its count."""
+        """Write the results as JSON. A histogram step is stored as its distance to the previous one, and its count."""
         told = asdict(self)
         told["samples"] = [each | {"histogram": _distances(each["histogram"])} for each in told["samples"]]
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ class Results:
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """Reads what `save` wrote."""
+        """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
         told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
         told["starts"] = [Start(**each) for each in told["starts"]]
@@ -158,7 +158,7 @@ def _steps(told: list[int]) -> dict[int, int]:
 
 
 def together(samples: Iterable[Sample]) -> Counter[int]:
-    """The histogram of several samples."""
+    """Return the combined histogram of several samples."""
     counts = Counter[int]()
     for each in samples:
         counts.update(each.histogram)
@@ -166,9 +166,9 @@ def together(samples: Iterable[Sample]) -> Counter[int]:
 
 
 def quantile(histogram: Mapping[int, int], share: float, failures: int = 0) -> float:
-    """Milliseconds within which a share of the requests was answered, to the upper end of its step.
+    """Return the latency quantile in ms: the upper end of its histogram step.
 
-    A failure counts as a request that was never answered, so it may be infinite.
+    A failed request counts as never answered, so the quantile may be infinite.
     """
     wanted = share * (sum(histogram.values()) + failures)
     seen = 0

@@ -1,4 +1,4 @@
-"""The article's deployments, and how they are scaled to a machine's cores."""
+"""The article's deployments, and their scaling to the cores of a machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,17 +7,17 @@ from typing import Final
 from benchmarks.limits import Limit
 
 URLS: Final = 20
-"""hey asks for one, so that many of them share the connections out, lest a PUT measure one row's lock."""
+"""A hey process requests one URL. So many of them share the connections, so that PUT does not measure a row lock."""
 _CONNECTIONS = 200
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What all its pods may take together, and how many there are.
+    """A deployment: the number of its pods, and the CPU and memory of all pods together.
 
     Attributes:
-        cpu: cores.
-        workers: processes a pod that answer.
+        cpu: number of cores.
+        workers: number of processes per pod that answer requests.
     """
 
     pods: int
@@ -27,7 +27,7 @@ class Deployment:
 
     @property
     def limit(self) -> Limit:
-        """A pod's."""
+        """The limit of one pod."""
         return Limit(self.cpu / self.pods, self.memory_mib / self.pods)
 
 
@@ -42,17 +42,17 @@ _CORES = max(each.cpu for each in ARTICLE.values())
 
 
 def share(server_cores: int) -> float:
-    """How much of the article's CPU there is here, at most all of it."""
+    """Return the share of the article's CPU that this machine has, at most 1."""
     return min(1, server_cores / _CORES)
 
 
 def connections(server_cores: int) -> int:
-    """The article's 200, as many fewer as there is less CPU; the same for each process of hey."""
+    """Scale the article's 200 connections by the share of CPU, to a multiple of the number of hey processes."""
     return URLS * max(1, round(_CONNECTIONS * share(server_cores) / URLS))
 
 
 def scaled(deployment: Deployment, server_cores: int) -> Deployment:
-    """A deployment with so much less CPU and so many fewer pods; a pod's memory and workers stay as they are."""
+    """Scale the CPU and the number of pods of a deployment. The memory and the workers of a pod do not change."""
     part = share(server_cores)
     pods = max(1, round(deployment.pods * part))
     return replace(
@@ -61,7 +61,7 @@ def scaled(deployment: Deployment, server_cores: int) -> Deployment:
 
 
 def in_words(server_cores: int, *, enforced: bool) -> str:
-    """What is scaled, and what that changes."""
+    """Describe the scaling and its effects."""
     lines = [f"{share(server_cores):g} of the article's CPU, as {server_cores} of {_CORES:g} cores are there to serve"]
     for then in dict.fromkeys(ARTICLE.values()):
         names = ", ".join(name for name, each in ARTICLE.items() if each == then)

@@ -1,7 +1,7 @@
-"""How many pods, how much CPU and memory, and how many database connections a load needs.
+"""Computes how many pods, how much CPU and memory, and how many database connections a load needs.
 
-`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes it from
-docs/benchmarks/results.json, by `RULES`. A rate above the highest that was measured is arithmetic: multiplied, no more.
+`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes the sizes from
+docs/benchmarks/results.json, by `RULES`. Rates above the highest measured rate are extrapolated linearly.
 """
 
 import argparse
@@ -23,12 +23,12 @@ LEAST_MILLICORES = 100
 MILLICORES_STEP = 10
 MEMORY_STEP_MIB = 32
 BODIES_MIB = 100
-"""`config.maxInFlight` × `config.maxBodyBytes` of the chart."""
+"""The chart's `config.maxInFlight` × `config.maxBodyBytes`."""
 
 POOL_SIZE = 4
 RESERVE = 10
 MAX_CONNECTIONS = 100
-"""`database.reserveConnections` and `database.maxConnections` of the chart."""
+"""The chart's `database.reserveConnections` and `database.maxConnections`."""
 
 RULES = f"""\
 - CPU per request: the service's as it is by default, one process; the greatest of what the comparison and the
@@ -45,12 +45,12 @@ RULES = f"""\
 """
 
 TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
-"""The rates of the docs' table, requests/s."""
+"""The rates in the table of the docs, in requests/s."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Requests/s by operation."""
+    """Requests/s for each operation."""
 
     get: float = 0
     post: float = 0
@@ -64,7 +64,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the service takes: µs of CPU a request, its own and PostgreSQL's; MiB of a process under load, at most."""
+    """CPU per request in µs, of the service and of PostgreSQL, and the most memory of a process under load, in MiB."""
 
     cpu_us: Mapping[Operation, float]
     database_cpu_us: Mapping[Operation, float]
@@ -73,7 +73,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a load needs; a pod's requests in millicores and MiB."""
+    """The resources that a load needs, with the requests of a pod in millicores and MiB."""
 
     pods: int
     service_cores: float
@@ -85,7 +85,7 @@ class Plan:
 
 
 def costs(results: Results) -> Costs | None:
-    """What was measured of the service; None where the comparison is not in the results."""
+    """Return the measured costs of the service, or None if the comparison is not in the results."""
     found = {each: one for each in OPERATIONS if (one := measurement(results, "comparison", SERVICE, each))}
     if not found:
         return None
@@ -98,12 +98,12 @@ def costs(results: Results) -> Costs | None:
 
 
 def at_planned_load(results: Results, operation: Operation) -> Measurement | None:
-    """The open loop on the service at the share of its peak that is planned for."""
+    """Return the open loop on the service at the planned share of its peak."""
     return next(iter(_at_fixed_rates(results, operation, CPU_SHARE)), None)
 
 
 def _at_fixed_rates(results: Results, operation: Operation, *shares: float) -> list[Measurement]:
-    """The open loop at some shares of the peak, or at all that were measured; `bare` is the service's program."""
+    """Return the open loop at some or all measured shares of the peak. `bare` is the same program as the service."""
     return [
         one
         for share in shares or peak_shares(results)
@@ -112,10 +112,10 @@ def _at_fixed_rates(results: Results, operation: Operation, *shares: float) -> l
 
 
 def plan(costs: Costs, rates: Rates) -> Plan:
-    """By the rules above.
+    """Compute a plan by `RULES`.
 
     Raises:
-        KeyError: an operation that was not measured is asked for.
+        KeyError: the load has an operation that was not measured.
     """
     asked: dict[Operation, float] = {each: getattr(rates, each) for each in OPERATIONS if getattr(rates, each)}
     cores = sum(rate * costs.cpu_us[each] for each, rate in asked.items()) / 1e6
@@ -151,7 +151,7 @@ def _up(value: float, step: int) -> int:
 
 
 def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
-    """What runs out, and at which rate, where this load grows with its mix unchanged; the first comes first."""
+    """List what runs out, and at which rate, if this load grows with the same mix; the lowest rate is first."""
     pods = (MAX_CONNECTIONS - RESERVE) // (2 * POOL_SIZE)
     cores = f"{percent(CPU_SHARE)} of {database_cores:g} cores"
     connections = (
@@ -167,28 +167,28 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
 
 
 def rounded_down(value: float) -> int:
-    """To two digits, so that it does not look more exact than it is."""
+    """Round down to two digits, so that the figure does not look more exact than it is."""
     whole = int(round(value, 6))
     unit = int(10.0 ** max(0, len(str(whole)) - 2))
     return whole // unit * unit
 
 
 def measured_to(results: Results) -> float:
-    """The highest rate of GETs that the service answered in the results, by however many processes, requests/s."""
+    """Return the highest measured rate of GETs of the service in requests/s, with any number of processes."""
     found = [
         *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *measured(results, "open-loop", ("bare",), "get").values(),  # its peak, by a closed loop
+        *measured(results, "open-loop", ("bare",), "get").values(),  # the peak, found by a closed loop
     ]
     return max((one.per_second.middle for one in found), default=0)
 
 
 def was_measured(results: Results, rates: Rates) -> bool:
-    """Whether a load is within what was measured: GETs alone, and not more of them."""
+    """Return whether a load was measured: it has only GETs, at no more than the highest measured rate."""
     return rates.all == rates.get <= measured_to(results)
 
 
 def points(results: Results) -> list[tuple[float, float, float]]:
-    """GETs/s, the service's cores and PostgreSQL's, of each load on the service as it is by default."""
+    """Return GETs/s, cores of the service and cores of PostgreSQL, for each load on the service with its defaults."""
     found = [
         *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
         *(

@@ -1,4 +1,4 @@
-"""What rounds say together: a median and its confidence interval, and quantiles as far as the samples reach."""
+"""Statistics over rounds: the median with its confidence interval, and quantiles if there are enough samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from benchmarks.results import quantile
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """As text; a share too small for the digits is not told as none."""
+    """Format a share. One that is too small for the digits is written as `< …`, not as 0."""
     least = 10.0**-digits
     return f"< {least:.{digits}f} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{digits}f} %"
 
 
 SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999)
-"""The quantiles that are told."""
+"""The quantiles that are reported."""
 
 CONFIDENCE = 0.95
 LEAST_BEYOND = 10
-"""A quantile is told where at least so many requests lie beyond it."""
+"""A quantile is reported if at least this many requests lie beyond it."""
 
 METHOD = (
     "A figure is the median of the rounds, with its confidence interval beside it. That comes from order statistics "
@@ -33,7 +33,7 @@ METHOD = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure from rounds: their median, between `low` and `high` with the probability `coverage`."""
+    """The median of the rounds; it lies between `low` and `high` with the probability `coverage`."""
 
     middle: float
     low: float
@@ -42,7 +42,7 @@ class Estimate:
 
 
 def estimate(rounds: Sequence[float]) -> Estimate:
-    """The median and its confidence interval.
+    """Return the median and its confidence interval.
 
     Raises:
         ValueError: there is no round.
@@ -55,11 +55,11 @@ def estimate(rounds: Sequence[float]) -> Estimate:
 
 
 def _coverage(count: int, least: int) -> float:
-    """How likely the median lies between the values at `least` from below and from above, both counted from 0."""
+    """Return how likely the median lies between the values `least` places from either end, counted from 0."""
     return 1 - 2.0 ** (1 - count) * sum(comb(count, below) for below in range(least + 1))
 
 
 def told_quantile(histogram: Mapping[int, int], share: float, failures: int) -> float | None:
-    """A quantile in milliseconds, infinite where failures reach it; None where too few requests lie beyond it."""
+    """Return a quantile in ms: infinite if failures reach it, None if too few requests lie beyond it."""
     beyond = (1 - share) * (sum(histogram.values()) + failures)
     return quantile(histogram, share, failures) if round(beyond, 6) >= LEAST_BEYOND else None

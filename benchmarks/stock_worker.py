@@ -1,6 +1,6 @@
-"""The service for aiohttp's own Gunicorn worker, which the article had; it runs in the service's environment.
+"""Runs the service under aiohttp's own Gunicorn worker, as in the article, in the service's environment.
 
-The chassis' worker takes no notice of max_requests.
+The worker of the chassis ignores max_requests.
 """
 
 from aiohttp import web
@@ -11,5 +11,5 @@ from chassis.settings import load_settings
 
 
 async def app() -> web.Application:
-    """Makes the API, once in each worker; that worker would serve the internal paths on the same port."""
+    """Create the API only, in each worker: this worker would serve the internal paths on the same port."""
     return create_application(ROUTES, load_settings(Settings)).api

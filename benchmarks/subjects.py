@@ -1,4 +1,4 @@
-"""What is measured: programs that answer HTTP, started, asked until they answer, and ended."""
+"""Subjects: the HTTP servers that are measured. Starts them, waits until they answer, and stops them."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from faults.report import REPOSITORY
 
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
-# As the article had it, and its worker: the service's own takes no notice of this.
+# The article's setting, with the article's worker: the worker of the service ignores this setting.
 _MAX_REQUESTS = (
     "--max-requests=1000",
     "--worker-class=aiohttp.GunicornUVLoopWebWorker",
@@ -28,15 +28,15 @@ _FIRST = request("GET", "/v1/items/1")
 
 @dataclass(frozen=True)
 class Subject:
-    """A program that answers.
+    """An HTTP server to be measured.
 
     Attributes:
-        name: in results.
-        command: what runs it; `{port}` in it is replaced by the port to listen on, of 127.0.0.1.
-        folder: where it runs.
-        environment: beside HOST, PORT, INTERNAL_PORT, DATABASE_URL and TMPDIR, which are set for all.
-        pods: how many of them run, each on a port of its own.
-        limit: what each of the pods may take; None where there is none.
+        name: its name in the results.
+        command: its command line; `{port}` is replaced by the port of 127.0.0.1 to listen on.
+        folder: its working directory.
+        environment: variables beyond HOST, PORT, INTERNAL_PORT, DATABASE_URL and TMPDIR, which all subjects get.
+        pods: number of instances, each on its own port.
+        limit: CPU and memory limit of each pod; None for no limit.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Subject:
 
 
 def services(python: Path, folder: Path) -> dict[str, Subject]:
-    """The baked service's deployments, by name, without limits and in one pod each.
+    """Return the deployments of the baked service by name, without limits, with one pod each.
 
     Args:
-        python: of the service's environment.
-        folder: of the service.
+        python: the interpreter of the service's environment.
+        folder: the folder of the service.
     """
     gunicorn = (python, "-m", "gunicorn", "--config=guniconfig.py")
     all_of_them = (
@@ -70,11 +70,11 @@ def services(python: Path, folder: Path) -> dict[str, Subject]:
 
 
 class Running:
-    """A subject that runs.
+    """A running subject.
 
     Attributes:
-        urls: a base address a pod.
-        start_seconds: from the command to the first answer, of the slowest pod.
+        urls: the base URL of each pod.
+        start_seconds: time from the command to the first answer, of the slowest pod.
     """
 
     def __init__(self, subject: Subject, log: Path) -> None:
@@ -86,27 +86,27 @@ class Running:
         self._limits = ExitStack()
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its processes so far."""
+        """Return the CPU time of all processes of the subject so far."""
         return sum(cpu_seconds(each.pid) for each in self._processes)
 
     def memory_mib(self) -> float:
-        """Proportional set size of all its processes."""
+        """Return the proportional set size of all processes of the subject."""
         return sum(pss_mib(each.pid) for each in self._processes)
 
     def forget_log(self) -> None:
-        """Empties what it has logged, which is kept in memory."""
+        """Truncate the log, which is kept in memory."""
         os.truncate(self._log, 0)
 
     async def start(self, started: AsyncExitStack, within: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        """Returns when all pods answer; they end with `started`.
+        """Start all pods and wait until they answer. They stop when `started` closes.
 
         Args:
-            within: the beginning of a command that runs the rest of it where it belongs.
-            environment: for all subjects.
+            within: a command prefix that runs the pods on the right cores.
+            environment: the variables of all subjects.
 
         Raises:
-            RuntimeError: a pod has ended; its last words are told.
-            TimeoutError: one does not answer with a 200.
+            RuntimeError: a pod has exited; the message has the end of its log.
+            TimeoutError: a pod did not answer with a 200 in time.
         """
         started.push_async_callback(self._end)
         for _ in range(self.subject.pods):

@@ -1,4 +1,4 @@
-"""What a run found, at a glance."""
+"""Prints a summary of a run."""
 
 from collections import Counter
 from statistics import median
@@ -10,7 +10,7 @@ from benchmarks.results import Results, Sample, quantile, together
 
 
 def show(results: Results) -> None:
-    """Writes a table, with medians of the rounds, and quantiles and failures of all of them together."""
+    """Print a table with medians of the rounds, and with quantiles and failures of all rounds together."""
     table = Table(
         *(
             [

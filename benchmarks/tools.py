@@ -1,4 +1,4 @@
-"""The load generators: hey, as the article had it, and vegeta."""
+"""The load generators: hey, which the article used, and vegeta."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ _SOURCES = {"hey": "github.com/rakyll/hey@v0.1.5", "vegeta": "github.com/tsenart
 
 
 def tool(name: str) -> Path:
-    """The program: on PATH, or built with Go.
+    """Return the path of a program: found on PATH, or built with Go.
 
     Raises:
-        SystemExit: it is not there, and there is no Go.
+        SystemExit: the program is not found, and neither is Go.
     """
     if found := shutil.which(name) or shutil.which(name, path=_FOLDER):
         return Path(found)
@@ -30,7 +30,7 @@ def tool(name: str) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Which ones they are; what is on PATH may not say."""
+    """Return the versions of the programs. Programs on PATH may not report theirs."""
     return {
         name: source.rpartition("@")[2] if tool(name).is_relative_to(_FOLDER) else "as found on PATH"
         for name, source in _SOURCES.items()

@@ -1,4 +1,4 @@
-"""vegeta: an open loop at a rate, in which a slow answer holds no request back, and a closed loop over many ids."""
+"""Runs vegeta: an open loop at a fixed rate, where slow answers delay no request, and a closed loop over many ids."""
 
 import asyncio
 import csv
@@ -15,15 +15,15 @@ from benchmarks.load import Outcome, Recording, Request
 from benchmarks.tools import tool
 
 OPEN_CONNECTIONS: Final = 1_000
-"""That an open loop has at most. Without a bound, all that finds none idle connects anew, and where they came to ten
-thousand, vegeta searched for free ports instead of sending."""
+"""Maximum connections of an open loop. Without a maximum, each request that finds no idle connection opens a new one.
+With ten thousand connections, vegeta searched for free ports instead of sending requests."""
 
-_TIMEOUT_SECONDS = 20  # as hey has it
+_TIMEOUT_SECONDS = 20  # the same as hey's
 _NANOSECONDS = 1_000_000_000
 
 
 async def closed(requests: Sequence[Request], connections: int, seconds: float, scratch: Path) -> Recording:
-    """Keeps so many requests under way, one after the other of those given, again and again."""
+    """Run a closed loop: keep `connections` requests in flight, cycling through the given requests."""
     options = ("-rate=0", f"-workers={connections}", f"-max-workers={connections}", f"-connections={connections}")
     results = await _attack(requests, seconds, scratch, options)
     return lambda: parse(_rows(results))
@@ -32,12 +32,12 @@ async def closed(requests: Sequence[Request], connections: int, seconds: float, 
 async def open_loop(
     requests: Sequence[Request], rate: int, seconds: float, settle_seconds: float, scratch: Path
 ) -> Recording:
-    """Begins requests at a rate, whatever becomes of them, on `OPEN_CONNECTIONS` at most.
+    """Send requests at a fixed rate, independent of the answers, on at most `OPEN_CONNECTIONS` connections.
 
     Args:
-        rate: requests a second.
-        seconds: for which the load is recorded.
-        settle_seconds: of load before that, which do not count.
+        rate: requests per second.
+        seconds: duration of the recorded load.
+        settle_seconds: duration of the load before it, which is not recorded.
     """
     options = (f"-rate={rate}/1s", f"-max-connections={OPEN_CONNECTIONS}")
     results = await _attack(requests, settle_seconds + seconds, scratch, options)
@@ -45,11 +45,11 @@ async def open_loop(
 
 
 def parse(rows: Iterable[Sequence[str]], rate: float | None = None, settle_seconds: float = 0) -> Outcome:
-    """Reads vegeta's CSV: nanoseconds since the epoch, status, latency in nanoseconds, …, error, …, sequence number.
+    """Parse vegeta's CSV: nanoseconds since the epoch, status, latency in nanoseconds, …, error, …, sequence number.
 
-    At a rate, request n was due n / rate after the first one was, and its latency counts from then; vegeta's own counts
-    from when it came to send it. It sends none early, so the one that was sent the least late tells when they were due.
-    What was due while the load settled is left out.
+    At a fixed rate, request n is due n / rate after the first, and its latency is measured from that time. vegeta
+    measures from the time of sending. vegeta sends no request early, so the request with the smallest delay determines
+    the due times. Requests that were due while the load settled are left out.
     """
     requests = [(int(row[8]), int(row[0]), int(row[2]), int(row[1]), row[5]) for row in rows]
     pause = _NANOSECONDS / rate if rate else 0
@@ -80,7 +80,7 @@ async def _attack(requests: Sequence[Request], seconds: float, scratch: Path, op
 
 
 def _rows(results: Path) -> Iterable[Sequence[str]]:
-    """Removes the file when it is read."""
+    """Yield the rows of a results file, then delete the file."""
     command = [str(tool("vegeta")), "encode", "-to=csv", str(results)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -91,5 +91,5 @@ def _rows(results: Path) -> Iterable[Sequence[str]]:
 
 
 def _kind(error: str) -> str:
-    """What went wrong, without the address at its beginning."""
+    """Return an error without the address at its start."""
     return error.rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""`python -m e2e [NAME …]`: runs the scenarios whose names begin like this, all where none is named."""
+"""`python -m e2e [NAME …]`: runs the scenarios whose names start with one of the arguments; without arguments, all."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ _COLUMNS = ("load", "requests", "failures", "recovery time", "also measured", "p
 
 
 async def main() -> int:
-    """Returns 1 if a promise did not hold."""
+    """Run the scenarios. Return 1 if a promise did not hold."""
     if not os.environ.get("KUBECONFIG"):
         sys.exit(
             "KUBECONFIG is not set: make e2e needs a cluster. CONTRIBUTING.md tells how to get one, and what is set."

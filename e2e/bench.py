@@ -1,4 +1,4 @@
-"""What a scenario has at hand: a namespace of its own, kubectl, and how far it is."""
+"""The environment of a scenario: a separate namespace, kubectl, and a progress message."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ Object: TypeAlias = dict[str, Any]
 
 @dataclass
 class Bench:
-    """Where a scenario runs.
+    """The environment of a scenario.
 
     Attributes:
-        name: of the scenario.
+        name: the name of the scenario.
         tools: the folder with helm, helm3 and kubectl.
         service: the baked service.
-        logs: what is left to read when the namespace is gone.
-        status: how far it is, shown now and again.
-        started: what ends with the scenario.
+        logs: a folder for logs, which are kept when the namespace is deleted.
+        status: the progress, which is printed periodically.
+        started: resources that are released at the end of the scenario.
     """
 
     name: str
@@ -46,36 +46,36 @@ class Bench:
 
     @property
     def host(self) -> str:
-        """The host name by which its Ingress or route is asked."""
+        """The host name of the scenario's Ingress or route."""
         return f"{self.namespace}.example.com"
 
     def count(self, full: int, quick: int) -> int:
-        """How many: of the full run, or of the quick one."""
+        """Return the number for a full or for a quick run."""
         return quick if self.options.quick else full
 
     async def kubectl(self, *arguments: str | Path, given: Object | None = None) -> str:
-        """Runs kubectl in the namespace, with an object on its standard input where one is given.
+        """Run kubectl in the namespace, with the given object, if any, on standard input.
 
         Raises:
-            CommandError: its exit status is not 0.
+            CommandError: kubectl failed.
         """
         text = None if given is None else json.dumps(given)
         return await run(self.tools / "kubectl", "--namespace", self.namespace, *arguments, given=text)
 
     async def objects(self, *arguments: str) -> list[Object]:
-        """What `kubectl get` finds."""
+        """Return the objects that `kubectl get` lists."""
         found: list[Object] = json.loads(await self.kubectl("get", *arguments, "--output=json"))["items"]
         return found
 
     async def apply(self, *objects: Object) -> None:
-        """Makes or changes objects."""
+        """Create or update objects."""
         await self.kubectl("apply", "--filename=-", given={"apiVersion": "v1", "kind": "List", "items": objects})
 
     async def until(self, holds: Callable[[], Awaitable[bool]], what: str, seconds: float = _PATIENCE_SECONDS) -> None:
-        """Asks again and again until something holds.
+        """Poll until the condition holds.
 
         Raises:
-            TimeoutError: it does not in time.
+            TimeoutError: it did not hold in time.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -85,7 +85,7 @@ class Bench:
             raise TimeoutError(f"{what}: not within {seconds:g} s") from None
 
     async def make_namespace(self) -> None:
-        """Makes the namespace, which ends with the scenario."""
+        """Create the namespace, and delete it at the end of the scenario."""
         labels = {_LABEL: self.name, "pod-security.kubernetes.io/enforce": "restricted"}
         await self.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
@@ -102,11 +102,11 @@ class Bench:
 
 
 Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
-"""A scenario; one that cannot go on raises."""
+"""A scenario. It raises an exception if it cannot continue."""
 
 
 def in_namespace(scenario: Scenario) -> Scenario:
-    """The scenario with its namespace around it."""
+    """Wrap a scenario, so that it runs in a new namespace."""
 
     async def within(bench: Bench) -> Row:
         await bench.make_namespace()
@@ -116,5 +116,5 @@ def in_namespace(scenario: Scenario) -> Scenario:
 
 
 async def remove_namespaces(tools: Path) -> None:
-    """Removes what scenarios have left, and waits until it is gone."""
+    """Delete the namespaces that scenarios have left, and wait until they are gone."""
     await run(tools / "kubectl", "delete", "namespace", "--selector", _LABEL, "--wait", "--timeout=5m")

@@ -1,4 +1,4 @@
-"""CloudNativePG: its operator where the cluster has it; else its resource definitions, and its part is played."""
+"""CloudNativePG: uses the cluster's operator if there is one; otherwise installs its CRDs and imitates the operator."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ _DEFINITION = "clusters.postgresql.cnpg.io"
 
 
 async def is_there(bench: Bench) -> bool:
-    """Whether the operator runs in the cluster."""
+    """Return whether the operator runs in the cluster."""
     label = "app.kubernetes.io/name=cloudnative-pg"
     return bool(await bench.kubectl("get", "deployments", "--all-namespaces", "--selector", label, "--output=name"))
 
 
 async def define(bench: Bench) -> str:
-    """Makes the resource definition for as long as the scenario runs; returns why it cannot, if so."""
+    """Install the CRD until the scenario ends. Return the reason if that is impossible, otherwise an empty string."""
     try:
         module = json.loads(await run("go", "mod", "download", "-json", MODULE))
     except (CommandError, OSError):
@@ -37,13 +37,13 @@ async def define(bench: Bench) -> str:
 
 async def _is_established(bench: Bench) -> bool:
     definition = json.loads(await bench.kubectl("get", f"crd/{_DEFINITION}", "--output=json"))
-    conditions = definition.get("status", {}).get("conditions") or []  # kubectl wait fails where there are none yet
+    conditions = definition.get("status", {}).get("conditions") or []  # kubectl wait fails while there are none
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 @asynccontextmanager
 async def played(bench: Bench, database: Postgres) -> AsyncIterator[None]:
-    """What the operator would do: when the Cluster is there, its Secret is made, with a running server's address."""
+    """Imitate the operator: once the Cluster exists, create its Secret with the address of a running server."""
 
     async def play() -> None:
         await bench.kubectl("wait", "--for=create", f"cluster.postgresql.cnpg.io/{CLUSTER}", "--timeout=2m")

@@ -1,4 +1,4 @@
-"""Runs programs."""
+"""Runs external programs."""
 
 import asyncio
 import shlex
@@ -8,14 +8,14 @@ _MOST_TOLD = 1500
 
 
 class CommandError(Exception):
-    """A program ended with an exit status that is not 0; the message is what it said at the end."""
+    """A program failed; the message is the end of its output."""
 
 
 async def run(*command: str | Path, given: str | None = None, folder: Path | None = None) -> str:
-    """Returns what the program writes on its standard output; `given` is its standard input.
+    """Run a program and return its standard output; `given` is its standard input.
 
     Raises:
-        CommandError: its exit status is not 0.
+        CommandError: the exit status is not 0.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -1,4 +1,4 @@
-"""A PostgreSQL for a scenario, as an operator's own would be: the chart only knows its address."""
+"""A PostgreSQL server for a scenario, outside of the chart, which knows only its address."""
 
 from dataclasses import dataclass, field
 
@@ -16,10 +16,10 @@ _FOLDERS = {"data": "/var/lib/postgresql", "run": "/var/run/postgresql", "tmp": 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server in the scenario's namespace; the role that it was made with may do everything.
+    """A server in the scenario's namespace. The role that it is created with is a superuser.
 
     Attributes:
-        labels: beside the one that its Service selects.
+        labels: further labels, in addition to the one that its Service selects.
     """
 
     bench: Bench
@@ -30,7 +30,7 @@ class Postgres:
         return f"postgresql://{user}:{password}@{self.name}:5432/{database}"
 
     async def start(self) -> None:
-        """Returns when it takes connections."""
+        """Start the server, and wait until it accepts connections."""
         labels = {"app": self.name}
         metadata = {"name": self.name, "labels": {**labels, **self.labels}}
         ready = {"exec": {"command": ["pg_isready", "--host=127.0.0.1", f"--username={_USER}"]}, "timeoutSeconds": 3}
@@ -64,14 +64,14 @@ class Postgres:
         await self.bench.kubectl("wait", "--for=condition=Ready", f"pod/{self.name}", "--timeout=2m")
 
     async def query(self, sql: str, database: str = "service") -> list[str]:
-        """The rows of an answer, their columns separated by a vertical bar."""
+        """Run a statement, and return its rows. Columns are separated by a vertical bar."""
         url = f"postgresql://{_USER}:{_PASSWORD}@127.0.0.1/{database}"
         command = ["psql", url, "--no-align", "--tuples-only", f"--command={sql}"]
         return (await self.bench.kubectl("exec", self.name, "--", *command)).splitlines()
 
 
 def pod_security(user: int) -> Object:
-    """What the restricted Pod Security Standard asks of a pod."""
+    """Return a security context that complies with the restricted Pod Security Standard."""
     return {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -82,5 +82,5 @@ def pod_security(user: int) -> Object:
 
 
 def secret(name: str, **content: str) -> Object:
-    """A Secret with these keys."""
+    """Return a Secret with these keys."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}

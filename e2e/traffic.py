@@ -1,4 +1,4 @@
-"""Clients that keep their connections, mix reads and writes, and send nothing twice, through the Ingress controller."""
+"""Load through the Ingress controller: keep-alive clients that mix reads and writes and never retry."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -9,13 +9,13 @@ from faults.http import request
 from faults.load import ITEM, Record, closed_loop, create_item
 from faults.row import Row
 
-_THINK_SECONDS = 1.0  # so that a machine with two cores has time for the cluster, too
+_THINK_SECONDS = 1.0  # leaves a machine with two cores enough time for the cluster
 _ITEMS = 20
 
 
 @asynccontextmanager
 async def traffic(bench: Bench, clients: int) -> AsyncIterator[Record]:
-    """Asks while the block runs."""
+    """Send requests while the block runs."""
     port, record = bench.options.ingress_port, Record()
     items = [await create_item(port, Host=bench.host) for _ in range(_ITEMS)]
     async with closed_loop(port, _mixed(bench.host, items), clients, record, _THINK_SECONDS):
@@ -23,7 +23,7 @@ async def traffic(bench: Bench, clients: int) -> AsyncIterator[Record]:
 
 
 def load(clients: int) -> str:
-    """What it is, in words."""
+    """Describe the load in words."""
     return (
         f"{clients} keep-alive clients through the Ingress controller, a third each GET, POST and PUT, no retries, "
         f"{_THINK_SECONDS:g} s on average between an answer and the next request"
@@ -31,7 +31,7 @@ def load(clients: int) -> str:
 
 
 def judge(row: Row, record: Record, *, may_fail: bool = False) -> None:
-    """Takes the figures over, and holds that no request failed, unless some may."""
+    """Copy the figures to the row. Unless failures are allowed, check that no request failed."""
     row.requests, row.failures = len(record.outcomes), record.failures
     row.hold(row.requests > 0, "nothing was asked")
     failed = ", ".join(f"{count} × {error}" for error, count in record.errors.items())

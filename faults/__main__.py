@@ -1,4 +1,4 @@
-"""`python -m faults [NAME …]`: runs the experiments whose names begin like this, all where none is named."""
+"""`python -m faults [NAME …]`: runs the experiments whose names start with an argument; without arguments, all."""
 
 import os
 import platform
@@ -28,16 +28,16 @@ failed any more). A time may be {SLACK_SECONDS} s over its bound, for slow machi
 
 
 async def main() -> int:
-    """Returns 1 if a promise did not hold."""
+    """Run the experiments. Return 1 if a promise did not hold."""
     quick = bool(os.environ.get("QUICK"))
     names = chosen(SCENARIOS, sys.argv[1:])
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand slow clients have a thousand sockets
-    # A quick run's figures are for trying the harness, not for the page.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # one socket for each of a thousand slow clients
+    # A quick run only tests the harness, so its figures do not go into the documentation.
     page = (_OUTPUT if quick else REPOSITORY / "docs") / "faults.md"
     report = Report(page, _HEAD, "fault", tuple(FIGURES), _versions(), SETTINGS)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL's user may be another one
+        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
         return await run(SCENARIOS, names, lambda name: Bench(quick, Path(folder), _OUTPUT / "logs" / name), report)
 
 

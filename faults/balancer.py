@@ -1,4 +1,4 @@
-"""A balancer as a client meets it: whoever opens a connection gets an instance that says it is ready."""
+"""A load balancer for clients: each new connection goes to an instance that reports to be ready."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ _POLL_SECONDS = 0.1
 
 
 class Balancer:
-    """Follows the readiness of instances. It passes connections, not requests, so it has none to send again."""
+    """Tracks which instances are ready. It forwards connections, not requests, so it never retries a request."""
 
     def __init__(self, instances: Sequence[Service]) -> None:
         self._instances = instances
@@ -20,13 +20,13 @@ class Balancer:
         self._turn = count()
 
     def port(self) -> int:
-        """The port for the next connection: the ready instances take turns."""
+        """The port for the next connection. Ready instances take turns."""
         ready = self._ready or self._instances
         return ready[next(self._turn) % len(ready)].port
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Asks the instances again and again while the block runs."""
+        """Poll the instances while the block runs."""
         task = asyncio.create_task(self._follow())
         try:
             yield
@@ -40,7 +40,7 @@ class Balancer:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def until_sent_to(self, instance: Service) -> None:
-        """Returns when new connections go to an instance."""
+        """Wait until new connections go to an instance."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while instance not in self._ready:
                 await asyncio.sleep(POLL_SECONDS)

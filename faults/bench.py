@@ -1,4 +1,4 @@
-"""What an experiment has at hand: a scale, a folder, and the servers that end with it."""
+"""The environment of an experiment: scale, folder, and servers that are stopped at its end."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -18,21 +18,21 @@ SETTINGS: dict[str, float] = {
     for name, each in Settings.model_fields.items()
     if isinstance(each.default, int | float) and not isinstance(each.default, bool) and not name.endswith("port")
 }
-"""The service's defaults: durations and bounds."""
+"""The service's default durations and limits."""
 SLACK_SECONDS = 0.25
-"""What a slow machine may add to a bound."""
+"""Tolerance for time limits on a slow machine."""
 
 
 @dataclass
 class Bench:
-    """Where an experiment runs.
+    """The environment of an experiment.
 
     Attributes:
-        quick: whether it is scaled down, to try the harness.
-        folder: for files; PostgreSQL's user may read it.
-        logs: where the processes' output goes.
-        status: how far it is, shown now and again.
-        started: what ends with the experiment.
+        quick: whether the experiment is scaled down, to test the harness.
+        folder: for files, readable by PostgreSQL's user.
+        logs: a folder for the output of the processes.
+        status: the progress, which is printed periodically.
+        started: resources that are released at the end of the experiment.
     """
 
     quick: bool
@@ -42,13 +42,13 @@ class Bench:
     started: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def count(self, full: int, quick: int) -> int:
-        """How many: of the full run, or of the quick one."""
+        """Return the number for a full or for a quick run."""
         return quick if self.quick else full
 
     async def postgres(
         self, *, inside: tuple[str, ...] = (), tablespace: Path | None = None, **options: str | int
     ) -> Postgres:
-        """A running server with an empty, migrated database; `inside` and `options` as `Postgres` takes them."""
+        """Start a server with an empty, migrated database; for `inside` and `options` see `Postgres`."""
         server = self._server(options, inside)
         await server.create()
         await server.start()
@@ -57,18 +57,18 @@ class Bench:
         return server
 
     async def standby(self, primary: Postgres) -> Postgres:
-        """A running standby that streams from a primary."""
+        """Start a standby that streams from a primary."""
         server = self._server({}, ())
         await server.copy(primary)
         await server.start()
         return server
 
     async def proxy(self, url: str) -> ToxicProxy:
-        """A way to a database that can be made to fail."""
+        """Start a proxy to a database that can inject network faults."""
         return await self.started.enter_async_context(toxic_proxy(url))
 
     def service(self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float) -> Service:
-        """A service that is not started yet."""
+        """Return a service that is not started yet."""
         service = Service(self.logs, command, {"DATABASE_URL": database_url, **settings})
         self.started.push_async_callback(service.end)
         return service
@@ -76,7 +76,7 @@ class Bench:
     async def running_service(
         self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float
     ) -> Service:
-        """A service that is ready."""
+        """Start a service, and wait until it is ready."""
         service = self.service(database_url, command, **settings)
         await service.start()
         await service.until_ready()
@@ -89,4 +89,4 @@ class Bench:
 
 
 Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
-"""An experiment; one that cannot go on raises."""
+"""An experiment. It raises an exception if it cannot continue."""

@@ -1,4 +1,4 @@
-"""What a service takes of the machine, and whether that grows."""
+"""Measures the resources that a service uses, and detects leaks."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from faults.processes import POLL_SECONDS
 from faults.row import Row
 from faults.service import Service
 
-GROWTH_PERCENT = 2  # the promise
+GROWTH_PERCENT = 2  # the promised limit
 _SETTLE_SECONDS = 20
 _POOL_SIZE = SETTINGS["database_pool_size"]
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Taken while no request is on its way.
+    """Resource usage while no request is in flight.
 
     Attributes:
-        memory: MiB.
+        memory: in MiB.
         descriptors: open files and sockets.
-        connections: of the database.
-        active: requests that are being answered, as /metrics has it.
+        connections: to the database.
+        active: requests in flight, from /metrics.
     """
 
     memory: float
@@ -31,7 +31,7 @@ class Footprint:
     active: float
 
     def since(self, early: "Footprint") -> str:
-        """What has become of an earlier one, in words."""
+        """Describe the change since an earlier footprint."""
         return (
             f"memory {early.memory:.1f} to {self.memory:.1f} MiB ({self._growth(early):+.1f} %), "
             f"descriptors {early.descriptors} to {self.descriptors}, "
@@ -39,12 +39,12 @@ class Footprint:
         )
 
     def judge(self, row: Row, early: "Footprint", *, judge_memory: bool) -> None:
-        """Holds a row against it; a short run's memory tells no growth from warming up."""
+        """Check the growth since an earlier footprint. Do not judge memory in a short run: it includes warm-up."""
         if judge_memory:
             row.hold(self._growth(early) <= GROWTH_PERCENT, f"memory grew {self._growth(early):.1f} %")
         more = (self.descriptors - self.connections) - (early.descriptors - early.connections)
         row.hold(more <= 0, f"{more} descriptors more, beside the pool's")
-        row.hold(self.connections <= _POOL_SIZE, f"{self.connections} database connections")  # it may yet fill
+        row.hold(self.connections <= _POOL_SIZE, f"{self.connections} database connections")  # the pool grows on demand
         row.hold(self.active == 0, f"{self.active:g} requests are left")
 
     def _growth(self, early: "Footprint") -> float:
@@ -52,13 +52,13 @@ class Footprint:
 
 
 async def footprint(service: Service, database: Postgres) -> Footprint:
-    """Waits, for a while, until the service has seen that its clients are gone."""
+    """Measure a service, after waiting some time for it to notice that its clients have disconnected."""
     try:
         async with asyncio.timeout(_SETTLE_SECONDS):
             while await _has_clients(service):
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
-        pass  # they are counted as what is left
+        pass  # remaining ones count as a leak
     active = await service.gauge("http_server_active_requests")
     return Footprint(service.memory(), service.descriptors(), await database.connections(), active)
 

@@ -1,4 +1,4 @@
-"""Requests that nobody means well with, and what each has to be answered with."""
+"""Hostile requests, and the responses that each should get."""
 
 import asyncio
 import re
@@ -10,11 +10,11 @@ _MOST = 65536
 
 
 class Kind(NamedTuple):
-    """A way to be hostile.
+    """A kind of hostile client.
 
     Attributes:
-        pieces: what is sent, each when the one before is answered.
-        statuses: the statuses of all answers that may come; where there are none, the client is gone before.
+        pieces: the bytes to send. Each piece is sent after the response to the one before.
+        statuses: the allowed sequences of response statuses. If empty, the client disconnects before a response.
     """
 
     name: str
@@ -53,7 +53,7 @@ KINDS = (
 
 
 async def attack(port: int, kind: Kind) -> str:
-    """Does it once, and returns what was wrong with how it was answered, if anything."""
+    """Attack once. Return a description of an unexpected result, otherwise an empty string."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -66,13 +66,13 @@ async def attack(port: int, kind: Kind) -> str:
 
 
 async def _statuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: Kind) -> tuple[bytes, ...]:
-    """The statuses of all answers up to the connection's end."""
+    """Return the statuses of all responses until the connection ends."""
     answers = b""
-    with suppress(ConnectionError):  # a server that closes with something unread resets the connection
+    with suppress(ConnectionError):  # a server that closes a connection with unread data resets it
         for number, piece in enumerate(kind.pieces):
             answers += await reader.read(_MOST) if number else b""
             writer.write(piece)
-        await asyncio.sleep(0)  # so that what is written is sent before the client is gone
+        await asyncio.sleep(0)  # flushes the written data before the client disconnects
         while kind.statuses and (piece := await reader.read(_MOST)):
             answers += piece
     return tuple(re.findall(rb"HTTP/1\.[01] (\d{3})", answers))

@@ -1,4 +1,4 @@
-"""HTTP as plainly as it goes: a connection that is kept, and nothing that is ever sent twice."""
+"""A minimal HTTP client: keep-alive connections, no retries."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ _FAILURES = (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunEr
 
 
 class Answer(NamedTuple):
-    """What came of a request.
+    """The result of a request.
 
     Attributes:
-        status: `NO_ANSWER` where the connection failed, for which `error` has the reason.
+        status: the response status, or `NO_ANSWER` if the connection failed; then `error` has the reason.
     """
 
     begun: float
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
-    """A request's bytes; `Idempotency_Key` as a name makes the header Idempotency-Key."""
+    """Encode a request. In header names, `_` stands for `-`: `Idempotency_Key`."""
     content = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in ({"Host": "localhost"} | headers).items()]
@@ -44,7 +44,7 @@ def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:
 
 
 class Client:
-    """A keep-alive connection, opened anew where the server has said that it closes, or has failed."""
+    """A keep-alive connection. It reconnects after the server announced that it closes, and after a failure."""
 
     def __init__(self, port: int | Callable[[], int], patience: float = 30) -> None:
         self._port = port
@@ -52,7 +52,7 @@ class Client:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, question: bytes, begun: float | None = None) -> Answer:
-        """Sends a request once. `begun` is when it should have been sent, where that is earlier."""
+        """Send a request once. `begun` is the time when it was due, if earlier than now."""
         begun = time.perf_counter() if begun is None else begun
         try:
             async with asyncio.timeout(self._patience):

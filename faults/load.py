@@ -1,4 +1,4 @@
-"""Clients: in a closed loop, at a rate, and what came of their requests."""
+"""Load generators, closed-loop and at a constant rate, and a record of the responses."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ ITEM = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
 
 class Outcome(NamedTuple):
-    """What is remembered of an answer."""
+    """The figures that are kept of a response."""
 
     begun: float
     ended: float
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Record:
-    """What came of requests."""
+    """The responses to all requests of a load."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
@@ -49,36 +49,36 @@ class Record:
 
     @property
     def unexpected(self) -> str:
-        """Failures other than a 503, in words."""
+        """Describe the failures other than 503."""
         return ", ".join(f"{count} × {error}" for error, count in self.errors.items() if error != "503")
 
     def slowest(self) -> float:
         return max((each.seconds for each in self.outcomes), default=0)
 
     def seconds(self, *, status: int | None = None) -> list[float]:
-        """How long answers took: those of a status, or all that succeeded."""
+        """Return the latencies of the responses with a status; by default, of all successful ones."""
         return [each.seconds for each in self.outcomes if (each.ok if status is None else each.status == status)]
 
     def recovery(self, since: float) -> float | None:
-        """Seconds from a moment to the first success after it, or to the last failure; None where nothing succeeds."""
+        """Return the seconds from `since` to the last failure or to the first later success; None without a success."""
         after = [each for each in self.outcomes if each.ended >= since]
         first = min((each.ended for each in after if each.ok), default=None)
         return None if first is None else max([first, *(each.ended for each in after if not each.ok)]) - since
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent do not exceed; NaN of nothing."""
+    """Return the smallest value that at least this percentage of the values do not exceed; NaN for no values."""
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1] if values else math.nan
 
 
 def reads_and_writes(item_id: int = 1, share_of_writes: float = 0.3) -> Callable[[], bytes]:
-    """Reads an item, or creates one."""
+    """Return a function that chooses at random between reading an item and creating one."""
     read, write = request("GET", f"/v1/items/{item_id}"), request("POST", "/v1/items", ITEM)
     return lambda: write if random.random() < share_of_writes else read
 
 
 async def create_item(port: int, **headers: str) -> int:
-    """Creates an item and returns its id."""
+    """Create an item and return its id."""
     client = Client(port)
     answer = await client.send(request("POST", "/v1/items", ITEM, **headers))
     client.close()
@@ -91,9 +91,9 @@ async def create_item(port: int, **headers: str) -> int:
 async def closed_loop(
     port: int | Callable[[], int], choose: Callable[[], bytes], clients: int, record: Record, think_seconds: float = 0
 ) -> AsyncIterator[None]:
-    """Keep-alive clients, each of which thinks, asks and is answered, again and again, until the block ends.
+    """Run keep-alive clients until the block ends. Each repeatedly thinks, sends a request and waits for the response.
 
-    They end between two requests, so that none is cut off. They think for up to twice `think_seconds`, at random.
+    Clients stop between two requests, so none is cut off. The think time is random, at most twice `think_seconds`.
     """
     ending = False
 
@@ -102,11 +102,11 @@ async def closed_loop(
 
     async def ask() -> None:
         client = Client(port)
-        await think()  # so that they do not begin all at once
+        await think()  # spreads the first requests over time
         while not ending:
             answer = await client.send(choose())
             record.add(answer)
-            if think_seconds or answer.status == NO_ANSWER:  # a refused connection may be told at once
+            if think_seconds or answer.status == NO_ANSWER:  # no busy loop
                 await think()
         client.close()
 
@@ -119,7 +119,7 @@ async def closed_loop(
 
 
 async def open_loop(port: int, question: bytes, rate: float, seconds: float) -> list[Answer]:
-    """Requests at a rate, whatever becomes of them; a latency counts from when the request was due."""
+    """Send requests at a constant rate, regardless of responses. Latencies count from when a request was due."""
     idle: list[Client] = []
     answers: list[Answer] = []
 

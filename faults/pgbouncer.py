@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, where there is one that knows prepared statements in it."""
+"""PgBouncer in transaction mode, if a version is installed that supports prepared statements in it."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port, kill, sp
 
 _OLDEST = (1, 21)
 NEEDED = f"needs PgBouncer {'.'.join(map(str, _OLDEST))} or newer on PATH or as $PGBOUNCER"
-# A client's timeouts travel as startup parameters, which it would refuse.
+# Clients send their timeouts as startup parameters. PgBouncer rejects those that it is not told to ignore.
 _CONFIGURATION = """
 [databases]
 items = host=127.0.0.1 port={database} user=postgres
@@ -33,7 +33,7 @@ ignore_startup_parameters = extra_float_digits,statement_timeout,lock_timeout,id
 
 
 async def program() -> str | None:
-    """The one that is there; None where there is none, or an older one only."""
+    """Return the path of PgBouncer, or None if it is missing or too old."""
     found = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer")
     if not found:
         return None
@@ -44,7 +44,7 @@ async def program() -> str | None:
 
 
 class PgBouncer:
-    """A pooler before a server, with fewer connections to it than it has clients."""
+    """A connection pooler in front of a server, with fewer server connections than clients."""
 
     def __init__(self, found: str, scratch: Path, logs: Path, database: Postgres) -> None:
         self.port = free_port()
@@ -61,10 +61,10 @@ class PgBouncer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/items"
 
     async def start(self) -> None:
-        """Returns when it passes a query on."""
+        """Start PgBouncer, and wait until it forwards a query."""
         program = self._folder / "pgbouncer"
         if not program.exists():
-            shutil.copy(self._found, program)  # where PostgreSQL's user can read it
+            shutil.copy(self._found, program)  # readable by PostgreSQL's user
         self._process = await spawn(*AS_ITS_USER, program, "pgbouncer.ini", log=self._log, cwd=self._folder)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._answers():

@@ -1,4 +1,4 @@
-"""PostgreSQL servers to be killed, stopped, copied and promoted; durable as in production."""
+"""PostgreSQL servers that can be killed, paused, copied and promoted. They are durable, as in production."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ import asyncpg
 from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, children, free_port, kill, spawn
 
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-_INSTALLATION = "pginstall18"  # of the wheel's servers
+_INSTALLATION = "pginstall18"  # the server's folder in the wheel
 
 
 class Postgres:
-    """A server on a TCP port, which it keeps over restarts.
+    """A server on a TCP port that stays the same across restarts.
 
     Args:
-        scratch: a folder for its data, which its user may read.
+        scratch: a folder for its data, readable by its user.
         logs: a folder for its log.
         options: its configuration.
-        inside: a command that runs the server's, such as one that gives it file systems of its own.
+        inside: a command prefix for the server, such as one that mounts file systems for it.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Postgres:
         return self._process.pid
 
     async def create(self) -> None:
-        """Makes the server's data."""
+        """Initialize the server's data folder."""
         await self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
 
     async def copy(self, primary: "Postgres") -> None:
-        """Makes its data a copy of a running server's, whose standby it becomes."""
+        """Copy the data of a running server, to become its standby."""
         await self._run(
             "pg_basebackup",
             "-h",
@@ -75,20 +75,20 @@ class Postgres:
         )
 
     async def start(self) -> None:
-        """Returns when it takes connections, after what recovery it needs.
+        """Start the server, and wait until it accepts connections, including the time for recovery.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: it does not accept connections in time.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self._launch()
             while not await self._answers():
                 if self._process is None or self._process.returncode is not None:
-                    await self._launch()  # after a kill, the old one's backends may not all be gone yet
+                    await self._launch()  # after a kill, old backends may still be running
                 await asyncio.sleep(POLL_SECONDS)
 
     async def make_database(self, tablespace: Path | None = None) -> None:
-        """Makes the empty database that `url` names, in a folder of its own where one is given."""
+        """Create the empty database that `url` names, optionally in a tablespace."""
         async with self.connection("postgres") as connection:
             if tablespace:
                 await connection.execute(f"CREATE TABLESPACE own LOCATION '{tablespace}'")
@@ -97,7 +97,7 @@ class Postgres:
 
     @asynccontextmanager
     async def connection(self, database: str = "items") -> AsyncIterator[Any]:
-        """A connection of the harness's own."""
+        """Yield a connection for the harness."""
         connection = await self.connect(database)
         try:
             yield connection
@@ -111,55 +111,55 @@ class Postgres:
         )  # fmt: skip
 
     async def kill(self) -> None:
-        """Ends the postmaster by kill -9; its backends notice."""
+        """Kill the postmaster with SIGKILL. Its backends notice and exit."""
         await kill(self._process)
 
     async def kill_backend(self) -> None:
-        """Ends a backend of a client by kill -9, after which the server restarts the others."""
+        """Kill a client's backend with SIGKILL. The server then restarts all backends."""
         async with self.connection() as connection:
             os.kill(await connection.fetchval(f"SELECT pid FROM ({_CLIENTS}) AS clients LIMIT 1"), signal.SIGKILL)
 
     async def terminate_backends(self) -> None:
-        """Ends all connections but the one that asks."""
+        """Terminate all connections except this one."""
         async with self.connection() as connection:
             await connection.execute(f"SELECT pg_terminate_backend(pid) FROM ({_CLIENTS}) AS clients")
 
     async def connections(self) -> int:
-        """Connections of clients, without the one that asks."""
+        """Return the number of client connections, except this one."""
         async with self.connection() as connection:
             found: int = await connection.fetchval(f"SELECT count(*) FROM ({_CLIENTS}) AS clients")
             return found
 
     def stop(self) -> None:
-        """Hangs: neither the postmaster nor a backend does anything, and no connection ends."""
-        os.kill(self.pid, signal.SIGSTOP)  # first, so that it makes no more of them
+        """Pause the postmaster and all backends. Connections stay open."""
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it starts no new backends
         self._signal_children(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Goes on after `stop`."""
+        """Resume the processes after `stop`."""
         self._signal_children(signal.SIGCONT)
         os.kill(self.pid, signal.SIGCONT)
 
     async def until_answering(self) -> None:
-        """Returns when it takes connections and answers.
+        """Wait until the server accepts connections and answers.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: it does not answer in time.
         """
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._answers():
                 await asyncio.sleep(POLL_SECONDS)
 
     async def promote(self) -> None:
-        """Makes a standby a primary and returns when it is one."""
+        """Promote a standby, and wait until it is a primary."""
         async with self.connection() as connection:
             await connection.execute("SELECT pg_promote()")
 
     async def end(self) -> None:
-        """Ends it, and its data."""
+        """Stop the server and delete its data."""
         if self._process is not None and self._process.returncode is None:
             self.resume()
-            self._process.send_signal(signal.SIGQUIT)  # which cleans up shared memory, other than kill -9
+            self._process.send_signal(signal.SIGQUIT)  # immediate shutdown, which removes shared memory, unlike SIGKILL
             try:
                 await asyncio.wait_for(self._process.wait(), 10)
             except TimeoutError:
@@ -198,12 +198,12 @@ _CLIENTS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backen
 
 
 def server_user() -> pwd.struct_passwd:
-    """Who PostgreSQL runs as: this user, or `nobody` where that is root, as which it refuses to run."""
+    """Return PostgreSQL's user: the current one, or `nobody` for root, as which PostgreSQL refuses to run."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 
 def own(folder: Path) -> None:
-    """Gives a folder to PostgreSQL's user."""
+    """Change the owner of a folder to PostgreSQL's user."""
     os.chown(folder, server_user().pw_uid, server_user().pw_gid)
 
 
@@ -216,11 +216,11 @@ AS_ITS_USER = (
 
 @cache
 def programs(scratch: Path) -> Path:
-    """The folder of the programs in the wheel; copied, for root, to where PostgreSQL's user can read them."""
+    """Return the folder of PostgreSQL's programs. For root, copy them to where PostgreSQL's user can read them."""
     package = _package()
     if os.geteuid() != 0:
         return package / _INSTALLATION / "bin"
-    for source in (package / _INSTALLATION, package.with_name(f"{package.name}.libs")):  # the libraries lie beside it
+    for source in (package / _INSTALLATION, package.with_name(f"{package.name}.libs")):  # its libraries
         if source.exists():
             shutil.copytree(source, scratch / source.relative_to(package.parent), symlinks=True)
     return scratch / package.name / _INSTALLATION / "bin"

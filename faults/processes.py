@@ -1,4 +1,4 @@
-"""Processes that end with the harness, whatever ends it."""
+"""Starts processes that end together with the harness, even if it is killed."""
 
 import asyncio
 import itertools
@@ -11,22 +11,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-# The kernel kills the child when this program ends, be it by kill -9.
+# Makes the kernel kill the child when this program ends, even by SIGKILL.
 WITH_HARNESS = ("setpriv", "--pdeathsig", "KILL")
 PATIENCE_SECONDS = 60
-"""Bounds a wait for something that happens when all is well."""
+"""Timeout for events that should always happen."""
 POLL_SECONDS = 0.01
-"""Between two questions to another process, which has no event to await."""
+"""Interval for polling another process, when there is no event to wait for."""
 
 
-# Below what systems give to their clients, which might have it before it is listened on; and each process counts from a
-# place of its own, as tests run side by side.
+# Below the ephemeral ports, so that no client takes a port before a server listens on it. Each process starts at a
+# different port, because tests run in parallel.
 _FIRST_PORT, _PORTS = 10_000, 22_768
 _NUMBERS = itertools.count(1009 * os.getpid())
 
 
 def free_port() -> int:
-    """A port that nobody listens on; another one each time."""
+    """Return a port that nothing listens on, a different one for each call."""
     while True:
         port = _FIRST_PORT + next(_NUMBERS) % _PORTS
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 async def spawn(*command: str | Path, log: Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Process:
-    """Starts a process in a session of its own, so that Ctrl-C reaches it through the harness only."""
+    """Start a process in a separate session, so that Ctrl-C stops it only through the harness."""
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *command,
@@ -48,7 +48,7 @@ async def spawn(*command: str | Path, log: Path, cwd: Path, environment: Mapping
 
 
 async def kill(process: Process | None) -> None:
-    """Ends a process, if there is one, by kill -9."""
+    """Kill a process with SIGKILL, if there is one."""
     if process is not None and process.returncode is None:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
@@ -56,24 +56,24 @@ async def kill(process: Process | None) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started and that are not gone."""
+    """Return the running children of a process."""
     with suppress(FileNotFoundError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and all of its descendants."""
     return [pid, *(each for child in children(pid) for each in family(child))]
 
 
 def memory(pid: int, name: str = "VmRSS") -> float:
-    """MiB that a process and those below it have in memory; `VmHWM` is the most that they ever had."""
+    """Return the memory of a process and its descendants in MiB; `VmHWM` is the peak."""
     return sum(_kibibytes(each, name) for each in family(pid)) / 1024
 
 
 def descriptors(pid: int) -> int:
-    """Files and sockets that a process and those below it have open."""
+    """Return the number of files and sockets that a process and its descendants have open."""
     return sum(len(os.listdir(f"/proc/{each}/fd")) for each in family(pid))
 
 

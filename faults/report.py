@@ -1,4 +1,4 @@
-"""What was measured: kept as JSON, shown as a page."""
+"""Saves the results as JSON and renders them as a page."""
 
 import json
 import os
@@ -25,20 +25,20 @@ FIGURES: Mapping[str, Callable[[Row], str | int | None]] = {
     "promise": lambda row: row.promise,
     "verdict": lambda row: row.verdict,
 }
-"""The columns that a page may show beside what was done."""
+"""The columns that a page can have, after the first one, which describes the experiment."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Results as they come in.
+    """The results of all experiments, saved after each one.
 
     Attributes:
-        page: where they are shown; the JSON is beside it.
-        head: what the page begins with.
-        what: what a row is about, as the first column's name.
-        columns: of `FIGURES`.
-        versions: what the results depend on.
-        settings: in force where a row's load names no others.
+        page: the path of the page. The JSON file is next to it.
+        head: the beginning of the page.
+        what: the name of the first column.
+        columns: names from `FIGURES`.
+        versions: the software versions that the results depend on.
+        settings: they apply unless a row's load names others.
     """
 
     page: Path
@@ -49,7 +49,7 @@ class Report:
     settings: Mapping[str, float] = field(default_factory=dict)
 
     def add(self, name: str, row: Row, seconds: float, order: Iterable[str]) -> None:
-        """Writes a result in the place of an earlier one; what is not in the order any more goes."""
+        """Save a result and replace an earlier one. Delete results that are no longer in `order`."""
         results = self._read()
         results[name] = {
             "row": asdict(row),

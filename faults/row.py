@@ -1,17 +1,17 @@
-"""What an experiment results in."""
+"""The result of an experiment."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Row:
-    """An experiment's result.
+    """The result of an experiment.
 
     Attributes:
         what: what was done.
-        promise: the bounds that it is held against.
-        broken: those that did not hold, in words.
-        not_run: why nothing was measured.
+        promise: the limits that it is checked against.
+        broken: descriptions of the limits that were exceeded.
+        not_run: the reason if the experiment did not run.
     """
 
     what: str
@@ -27,7 +27,7 @@ class Row:
     not_run: str = ""
 
     def hold(self, holds: bool, otherwise: str) -> None:
-        """Notes a bound as broken unless it holds."""
+        """Record a broken promise unless the condition holds."""
         if not holds:
             self.broken.append(otherwise)
 

@@ -1,4 +1,4 @@
-"""Runs experiments one after the other and reports them."""
+"""Runs experiments one after the other, and reports their results."""
 
 import asyncio
 import re
@@ -15,16 +15,16 @@ from faults.report import FIGURES, REPOSITORY, Report
 from faults.row import Row
 
 _STATUS_SECONDS = 5
-_FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # this machine's, which are nobody's business
+_FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # paths of this machine, which are removed from the results
 
 
 class Place(Protocol):
-    """Where an experiment runs.
+    """The environment of an experiment.
 
     Attributes:
-        logs: a folder for what its processes write.
-        status: how far it is, shown now and again.
-        started: what ends with the experiment.
+        logs: a folder for the output of its processes.
+        status: the progress, which is printed periodically.
+        started: resources that are released at the end of the experiment.
     """
 
     logs: Path
@@ -36,10 +36,10 @@ P = TypeVar("P", bound=Place)
 
 
 def chosen(scenarios: Mapping[str, object], beginnings: list[str]) -> list[str]:
-    """The names that begin with one of these, all where there is none.
+    """Return the names that start with one of the beginnings; without beginnings, all names.
 
     Raises:
-        SystemExit: no name does.
+        SystemExit: no name matches.
     """
     names = [name for name in scenarios if name.startswith(tuple(beginnings) or "")]
     if not names:
@@ -53,7 +53,7 @@ async def run(
     place: Callable[[str], P],
     report: Report,
 ) -> int:
-    """Runs some of the experiments, each in a place of its own; returns 1 if a promise did not hold."""
+    """Run the chosen experiments, each in a new environment. Return 1 if a promise did not hold."""
     broken = False
     for name in names:
         begun = time.monotonic()
@@ -69,7 +69,7 @@ async def run(
 
 
 async def _run(name: str, scenario: Callable[[P], Awaitable[Row]], place: P) -> Row:
-    """Runs an experiment, says now and again how far it is, and ends what it has started."""
+    """Run an experiment, print its progress periodically, and release its resources."""
     begun = time.monotonic()
 
     async def tell() -> None:
@@ -81,7 +81,7 @@ async def _run(name: str, scenario: Callable[[P], Awaitable[Row]], place: P) -> 
     try:
         async with place.started:
             return await scenario(place)
-    except Exception as error:  # the others go on
+    except Exception as error:  # the other experiments still run
         (place.logs / "traceback.log").write_text(traceback.format_exc())
         reason = _FOLDERS.sub("…/", f"{type(error).__name__}: {error}")
         return Row(name, broken=[f"the experiment broke off: {reason}"])
@@ -96,6 +96,6 @@ def _figures(row: Row) -> str:
 
 
 def say(text: str) -> None:
-    """Writes a line for whoever watches."""
+    """Print a line immediately."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

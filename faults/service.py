@@ -1,4 +1,4 @@
-"""The service in a process of its own: started, ended by signals, looked at from the outside."""
+"""Runs the service in a separate process: starts it, stops it by signals, and observes it from the outside."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ APP = (sys.executable, "-m", "app")
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config=guniconfig.py", "app_wsgi:app")
 EXAMPLE = (sys.executable, "-m", "tests.chassis.example")
 
-_ESTABLISHED = "01"  # of the states in /proc/net/tcp
+_ESTABLISHED = "01"  # the code of this state in /proc/net/tcp
 _READYZ, _LIVEZ, _METRICS = (request("GET", path) for path in ("/readyz", "/livez", "/metrics"))
 
 
 async def migrate(database_url: str) -> None:
-    """Brings a database up to date.
+    """Run the service's migrations.
 
     Raises:
         RuntimeError: the migrations failed.
@@ -38,7 +38,7 @@ async def migrate(database_url: str) -> None:
 
 
 class Service:
-    """A service that keeps its ports over restarts."""
+    """A service whose ports stay the same across restarts."""
 
     def __init__(self, logs: Path, command: tuple[str, ...], settings: Mapping[str, str | float]) -> None:
         self.port, self.internal_port = free_port(), free_port()
@@ -48,7 +48,7 @@ class Service:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "INTERNAL_PORT": str(self.internal_port),
-            "TMPDIR": str(logs),  # Gunicorn's metrics, which a kill -9 leaves behind
+            "TMPDIR": str(logs),  # for Gunicorn's metrics files, which remain after SIGKILL
             **{name: str(value) for name, value in settings.items()},
         }
         self._process: Process | None = None
@@ -64,16 +64,16 @@ class Service:
         )
 
     async def until_ready(self) -> None:
-        """Returns when /readyz says so.
+        """Wait until /readyz succeeds.
 
         Raises:
             RuntimeError: the process has ended.
-            TimeoutError: it does not get ready.
+            TimeoutError: it does not become ready in time.
         """
         await self._until(self.is_ready)
 
     async def until_alive(self) -> None:
-        """Returns when /livez says so; raises as `until_ready` does."""
+        """Wait until /livez succeeds; raises the same errors as `until_ready`."""
         await self._until(self.is_alive)
 
     async def is_ready(self) -> bool:
@@ -83,7 +83,7 @@ class Service:
         return await self._internal(_LIVEZ) == 200
 
     async def gauge(self, name: str) -> float:
-        """The sum of a metric's series."""
+        """Return the sum of a metric's series."""
         client = Client(self.internal_port)
         answer = await client.send(_METRICS)
         client.close()
@@ -91,7 +91,7 @@ class Service:
         return sum(map(float, found))
 
     async def stop(self) -> float:
-        """Ends it by SIGTERM and returns how many seconds that took."""
+        """Stop the service with SIGTERM, and return how many seconds that took."""
         assert self._process
         begun = time.perf_counter()
         self._process.send_signal(signal.SIGTERM)
@@ -100,11 +100,11 @@ class Service:
         return time.perf_counter() - begun
 
     async def kill(self) -> None:
-        """Ends it by kill -9."""
+        """Kill the service with SIGKILL."""
         await kill(self._process)
 
     async def end(self) -> None:
-        """Ends what is left of it; Gunicorn's workers notice that their master is gone."""
+        """Kill the remaining process. Gunicorn's workers notice that their master is gone, and exit."""
         await kill(self._process)
 
     def memory(self, name: str = "VmRSS") -> float:
@@ -114,13 +114,13 @@ class Service:
         return descriptors(self.pid)
 
     def clients(self) -> int:
-        """Connections to the API, as the kernel knows them."""
+        """Return the number of connections to the API, from the kernel's tables."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         local_and_state = [(line.split()[1], line.split()[3]) for line in lines]
         return local_and_state.count((f"0100007F:{self.port:04X}", _ESTABLISHED))
 
     def last_words(self) -> str:
-        """The end of what it has logged."""
+        """Return the end of the log."""
         with suppress(FileNotFoundError):
             return self._log.read_text(errors="replace").strip()[-300:]
         return ""

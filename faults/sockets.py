@@ -1,4 +1,4 @@
-"""Clients that no HTTP library would let one be."""
+"""Misbehaving clients, on plain sockets because HTTP libraries prevent such behaviour."""
 
 import asyncio
 import socket
@@ -11,10 +11,10 @@ _BYTE_SECONDS = 1
 
 
 class Dripping:
-    """A connection that sends the beginning of a request, and then a byte a second until the server ends it.
+    """A client that sends the start of a request, then one byte per second until the server closes the connection.
 
     Attributes:
-        ended: when the server had closed it; None while it has not.
+        ended: when the server closed the connection; None before.
     """
 
     def __init__(self, port: int, beginning: bytes) -> None:
@@ -35,7 +35,7 @@ class Dripping:
         self._writer.transport.abort()
 
     async def until_ended(self) -> None:
-        """Returns when the server has ended it."""
+        """Wait until the server has closed the connection."""
         await self._tasks[1]
 
     async def _drip(self) -> None:
@@ -45,14 +45,14 @@ class Dripping:
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
-            while await reader.read(4096):  # an answer, such as a 408, does not free the connection yet
+            while await reader.read(4096):  # a response such as 408 does not mean that the connection is closed
                 pass
         self.ended = time.perf_counter()
 
 
 @asynccontextmanager
 async def unread(port: int, question: bytes, times: int) -> AsyncIterator[None]:
-    """A connection that asks more than the buffers between hold the answers of, and reads none."""
+    """Send requests whose responses exceed the socket buffers, and read none of them."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)
@@ -64,7 +64,7 @@ async def unread(port: int, question: bytes, times: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def idle(port: int, question: bytes) -> AsyncIterator[None]:
-    """A keep-alive connection that has its answer and asks no more."""
+    """Open a keep-alive connection, send one request, and stay idle after its response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(question)
     await reader.readuntil(b"\r\n\r\n")

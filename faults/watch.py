@@ -1,4 +1,4 @@
-"""Liveness, asked throughout a fault."""
+"""Polls /livez during a fault."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ _EVERY_SECONDS = 0.05
 
 @dataclass
 class Liveness:
-    """How often /livez was asked, and how often it was not answered with a 200."""
+    """The number of requests to /livez, and how many of them did not return 200."""
 
     asked: int = 0
     failed: int = 0
@@ -20,7 +20,7 @@ class Liveness:
 
 @asynccontextmanager
 async def liveness(service: Service) -> AsyncIterator[Liveness]:
-    """Asks while the block runs."""
+    """Poll /livez while the block runs."""
     found = Liveness()
 
     async def ask() -> None:

@@ -1,4 +1,4 @@
-"""Removes what was not chosen, and notes the answers: the same answers always leave the same files."""
+"""Removes the files that were not chosen and records the answers. The result depends on the answers only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PIPELINES = {
     "gitlab": [".gitlab-ci.yml", "renovate.json"],
 }
 LICENSES = {license_id: f"LICENSE.{license_id}" for license_id in ("MIT", "Apache-2.0", "LicenseRef-Proprietary")}
-# Copied along when the template is a folder that somebody worked in.
+# cookiecutter copies these along if the template is a folder that was worked in.
 CACHES = {"__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 
 def choose(answers: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-    """What to remove, and what to rename."""
+    """Return the files to remove, and the files to rename."""
     renamed = {LICENSES[answers["license"]]: "LICENSE"}
     removed = [path for license_id, path in LICENSES.items() if license_id != answers["license"]]
     removed += [path for pipeline, paths in PIPELINES.items() if pipeline != answers["ci"] for path in paths]
@@ -44,7 +44,7 @@ def remove(path: Path) -> None:
 
 
 def note_origin(answers: dict[str, Any]) -> None:
-    # What `make update` begins from, in cruft's format. A release's tag is its version, and stands for the commit.
+    # The starting point for `make update`, in cruft's format. The version is a release's tag, so it works as a commit.
     origin = {
         "template": answers["_template_url"],
         "commit": answers["_version"],
@@ -70,10 +70,10 @@ def main() -> None:
         remove(Path(path))
     for source, target in renamed.items():
         Path(source).replace(target)
-    if "_commit" not in answers:  # cruft sets it, and writes the file itself
+    if "_commit" not in answers:  # cruft sets `_commit` and writes the file itself
         note_origin(answers)
     for cache in [path for path in Path().rglob("*") if path.name in CACHES]:
-        shutil.rmtree(cache, ignore_errors=True)  # one may lie inside another
+        shutil.rmtree(cache, ignore_errors=True)  # caches can be nested
 
 
 if __name__ == "__main__":

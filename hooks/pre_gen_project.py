@@ -17,7 +17,7 @@ from typing import Any
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = rf"{LABEL}(\.{LABEL})*"
-# They make a text read otherwise than it is; letters of scripts from right to left need none of them.
+# They change how text is displayed. Right-to-left scripts do not need them.
 BIDIRECTIONAL_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 IMAGE = rf"(?P<registry>{HOST})(:(?P<port>[1-9][0-9]{{0,4}}))?(/[a-z0-9]+((\.|_{{1,2}}|-+)[a-z0-9]+)*)+"
 
@@ -30,20 +30,20 @@ class Rule:
 
 
 def is_slug(value: str) -> bool:
-    # A letter first: the chart names its Service after the release, and a Service's name is an RFC 1035 label.
+    # Must start with a letter: the chart names its Service after the release, and Service names are RFC 1035 labels.
     return len(value) <= 40 and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", value) is not None
 
 
 def is_image_repository(value: str) -> bool:
     match = re.fullmatch(IMAGE, value) if len(value) <= 255 else None
-    # Without a dot, a port or localhost, the first part is a path on whatever registry the container tool assumes.
+    # Without a dot, a port or localhost, container tools read the first part as a path on their default registry.
     return match is not None and (
         int(match["port"]) <= 65535 if match["port"] else "." in match["registry"] or match["registry"] == "localhost"
     )
 
 
 def is_host(value: str) -> bool:
-    # A last label of digits makes it an IP address, which Kubernetes takes neither in an Ingress nor in an HTTPRoute.
+    # A host with a numeric last label is an IP address, which Kubernetes rejects in an Ingress and in an HTTPRoute.
     return len(value) <= 253 and re.fullmatch(HOST, value) is not None and not value.rpartition(".")[2].isdigit()
 
 
@@ -91,19 +91,19 @@ def rules(delimiters: list[str]) -> dict[str, Rule]:
 
 
 def mistakes(answers: dict[str, Any]) -> list[str]:
-    # Read from the settings, because written here they would be rendered themselves.
+    # Read from the settings, because cookiecutter would render delimiters in this file.
     syntax = answers["_jinja2_env_vars"]
     delimiters = [syntax[f"{kind}_start_string"] for kind in ("variable", "block", "comment")]
     return [
         f"  {field}: {answers[field]!r} cannot be used\n    rule:    {rule.text}\n    example: {rule.example}"
         for field, rule in rules([*delimiters, syntax["line_statement_prefix"]]).items()
-        # A user's configuration file is YAML, where `yes` is no text.
+        # In a user's configuration file, which is YAML, an unquoted `yes` is not a string.
         if not isinstance(answers[field], str) or not rule.accepts(answers[field])
     ]
 
 
 def refuse_to_replace_a_service() -> None:
-    # cookiecutter -f replaces copied folders as a whole, so the files that a team added to them would be gone.
+    # cookiecutter -f replaces copied folders as a whole, so files that a team has added would be deleted.
     folder = Path.cwd()
     if (folder / "app").exists():
         sys.exit(
@@ -115,7 +115,7 @@ def refuse_to_replace_a_service() -> None:
 
 def main() -> None:
     refuse_to_replace_a_service()
-    # Safe for every answer: JSON never holds three quotes in a row, and a raw string leaves its backslashes alone.
+    # Works for every answer: JSON has no three quotes in a row, and a raw string does not interpret backslashes.
     found = mistakes(json.loads(r"""<< cookiecutter | tojson >>"""))
     if found:
         sys.exit("\n".join(["Nothing was generated. Please change:", *found]))

@@ -1,4 +1,4 @@
-"""The answers that tests bake with."""
+"""Answers to the template's questions, shared by the tests."""
 
 import json
 import os
@@ -12,7 +12,7 @@ CHOICES: dict[str, list[str]] = {
     name: value for name, value in QUESTIONS.items() if isinstance(value, list) and not name.startswith("_")
 }
 
-# The documentation's example, in full: a fork has other defaults.
+# The example of the documentation, written out in full because a fork has other defaults.
 EXAMPLE = {
     "project_name": "Items Service",
     "project_slug": "items-service",
@@ -26,7 +26,7 @@ EXAMPLE = {
     "license": "MIT",
 }
 
-# What people write: quotes of both kinds, a backslash, letters beyond ASCII, a character beyond 16 bits.
+# Hard-to-quote input: both kinds of quotes, a backslash, non-ASCII letters, a character outside the BMP.
 ODD_TEXTS = {
     "project_name": """Zoë's "Café" & Søn""",
     "description": r"""Says "hello", it's 100 % {{ fine }}: C:\new #1 <b>yes</b> 😀""",
@@ -35,8 +35,8 @@ ODD_TEXTS = {
 
 
 def matrix() -> list[dict[str, str]]:
-    """All defaults first, and then every choice at least once, in as few services as the longest list of choices has
-    entries; with ALL_PAIRS set, every pair of choices at least once.
+    """Return the answers of the services to test: first all defaults, then rows that use every choice at least once.
+    With ALL_PAIRS set, the rows use every pair of choices of two questions at least once.
     """
     longest = max(map(len, CHOICES.values()))
     rows = [{name: choices[row % len(choices)] for name, choices in CHOICES.items()} for row in range(1, longest)]
@@ -52,7 +52,7 @@ def matrix() -> list[dict[str, str]]:
 
 
 def _pairs() -> list[dict[str, str]]:
-    """Combinations in which each choice meets each choice of another question; each takes the most that is missing."""
+    """Return combinations that cover every pair of choices; each one covers as many missing pairs as possible."""
     every = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
     missing = {pair for row in every for pair in combinations(row.items(), 2)}
     rows = []

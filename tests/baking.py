@@ -1,4 +1,4 @@
-"""Bakes services, for all tests: from what would be committed, with settings of its own."""
+"""Bakes services for all tests, from the files that Git would commit and with separate cookiecutter settings."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ SERVICE = "<<cookiecutter.project_slug>>"
 
 
 def copy_what_git_would_commit(target: Path) -> None:
-    """Caches and environments of the work tree stay out, uncommitted changes come along, links stay links."""
+    """Copy the work tree with its uncommitted changes, without ignored files. Symbolic links stay links."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=REPOSITORY,
@@ -27,14 +27,14 @@ def copy_what_git_would_commit(target: Path) -> None:
     )
     for name in filter(None, listed.stdout.split("\0")):
         source = REPOSITORY / name
-        if source.is_symlink() or source.is_file():  # else it is deleted, and git does not know yet
+        if source.is_symlink() or source.is_file():  # a deleted file is listed until Git knows of the deletion
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name, follow_symlinks=False)
 
 
 @contextmanager
 def own_settings() -> Iterator[None]:
-    """The user's cookiecutter settings stay out, and what cookiecutter leaves behind (replays, hooks) goes away."""
+    """Ignore the user's cookiecutter settings, and delete the replay files and hooks that cookiecutter writes."""
     with tempfile.TemporaryDirectory() as scratch:
         settings = Path(scratch, "settings.yaml")
         settings.write_text(f"replay_dir: {scratch}/replay\ncookiecutters_dir: {scratch}/templates\n", encoding="utf-8")
@@ -51,7 +51,7 @@ def bake(template: Path, output: Path, answers: dict[str, str]) -> Path:
 
 
 def bake_for_gunicorn(folder: Path) -> Path:
-    """Bakes what would be committed now into the folder, in the place of an earlier one; it can run under Gunicorn."""
+    """Bake a service with Gunicorn from the work tree into the folder, and replace an earlier one."""
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as template:
         copy_what_git_would_commit(Path(template))
@@ -59,7 +59,7 @@ def bake_for_gunicorn(folder: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, tuple[str, bytes]]:
-    """Mode and bytes of every file below the folder, by relative path; a link counts with its target's name."""
+    """Return mode and bytes of every file below the folder, by relative path. For a link, the bytes are its target."""
     return {
         str(path.relative_to(folder)): (
             stat.filemode(path.lstat().st_mode),

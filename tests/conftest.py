@@ -1,4 +1,4 @@
-"""A template to bake from, and a way to bake."""
+"""Fixtures: the template, and functions that bake services from it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,19 +21,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def new_service(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Bakes a service with these answers, each time in a folder of its own."""
+    """Return a function that bakes a service with the given answers, each time in a new folder."""
     return lambda **answers: bake(template, tmp_path_factory.mktemp("service"), answers)
 
 
 @pytest.fixture(scope="session")
 def service(new_service: Callable[..., Path]) -> Path:
-    """The documentation's example; tests only read it."""
+    """Bake the example of the documentation. Tests must not change it."""
     return new_service(**EXAMPLE)
 
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with helm, helm3 and kubectl."""
+    """Return the folder with helm, helm3 and kubectl."""
     if not all((TOOLS / name).exists() for name in ("helm", "helm3", "kubectl")):
         fetch(TOOLS)
     return TOOLS

@@ -1,10 +1,10 @@
-"""A fork's defaults, of which none is the template's own."""
+"""The defaults of a fork. Each differs from the template's own default."""
 
 import json
 import re
 from pathlib import Path
 
-# `project_slug` follows from the name.
+# cookiecutter derives `project_slug` from the name.
 DEFAULTS = {
     "project_name": "Order Service",
     "description": "Takes orders and says where they are",
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 
 def change_defaults(template: Path) -> None:
-    """Gives a copy of the template these defaults, each on its line of cookiecutter.json, as an editor does."""
+    """Write these defaults into cookiecutter.json of a copy of the template, line by line, as an editor would."""
     file = template / "cookiecutter.json"
     text = file.read_text(encoding="utf-8")
     for name, value in DEFAULTS.items():

@@ -1,4 +1,4 @@
-"""Git repositories that tests make, with an author of their own."""
+"""Creates Git repositories for tests, with a separate author."""
 
 import subprocess
 from pathlib import Path
@@ -7,20 +7,20 @@ _AUTHOR = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Runs Git in a folder and returns what it says."""
+    """Run Git in a folder and return its output."""
     command = ["git", *_AUTHOR, *arguments]
     return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def commit(folder: Path) -> str:
-    """Commits all that there is, and returns the commit's name."""
+    """Commit all files, and return the commit's hash."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "x")
     return git(folder, "rev-parse", "HEAD").strip()
 
 
 def repository(folder: Path) -> Path:
-    """Makes a folder a repository with one commit."""
+    """Initialize a repository in the folder, with one commit."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder)
     return folder

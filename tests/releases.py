@@ -1,4 +1,4 @@
-"""Releases of the template, found in its history by the value of `_version`, as a clone may be without tags."""
+"""Finds the template's releases in its history by the value of `_version`, because a clone may have no tags."""
 
 import io
 import json
@@ -12,10 +12,10 @@ _FILE = "cookiecutter.json"
 
 
 def releases() -> dict[str, str]:
-    """The commit of each release by its version, the first release first; what is being worked on is none.
+    """Return the commit of each release by version, oldest first. The version in development is not included.
 
     Raises:
-        AssertionError: the clone is shallow, so that releases may be missing.
+        AssertionError: the clone is shallow, so releases may be missing.
     """
     assert _git("rev-parse", "--is-shallow-repository").strip() == b"false", (
         "fetch the whole history: git fetch --unshallow"
@@ -29,7 +29,7 @@ def releases() -> dict[str, str]:
 
 
 def write_release(commit: str, folder: Path) -> None:
-    """Writes the template as it was released into an empty folder."""
+    """Write the template of a release into an empty folder."""
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
         archive.extractall(folder, filter="tar")
 

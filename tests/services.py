@@ -1,4 +1,4 @@
-"""Runs baked services: their commands, in environments that services with the same lock share."""
+"""Runs commands of baked services. Services with the same lock share a virtual environment."""
 
 import hashlib
 import os
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from tests.baking import REPOSITORY
 
-# In build/fork this folder is a link. The scripts of an environment hold its path, so it is the path that stays.
+# Resolved, because build/fork contains a link to it, and the scripts of an environment contain its absolute path.
 ENVIRONMENTS = (REPOSITORY / "build" / "environments").resolve()
 
 
 def environment_for(service: Path) -> Path:
-    """Where the environment of services with this lock is; made by the first one's `make`."""
+    """Return the path of the environment for this service's lock. The first `make` creates it."""
     lock = (service / "requirements-dev.txt").read_bytes()
     return ENVIRONMENTS / hashlib.sha256(lock).hexdigest()[:12]
 
 
 def python_for(service: Path) -> Path:
-    """The Python of a service's environment, which is made where there is none yet.
+    """Return the Python of a service's environment, and create the environment if it does not exist.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be made; `make` has said why.
+        subprocess.CalledProcessError: `make` could not create it; its output tells why.
     """
     environment = environment_for(service)
     ready = ["make", "--no-print-directory", f"{environment}/.ready", f"VENV={environment}"]
@@ -30,7 +30,7 @@ def python_for(service: Path) -> Path:
 
 
 def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
-    """Runs a command in a service, with the real Helm, and returns what it says.
+    """Run a command in a service, with the real Helm, and return its output.
 
     Raises:
         AssertionError: its exit status is not 0.

@@ -1,4 +1,4 @@
-"""What `make bench` relies on, from what hey and vegeta have really written, and on real processes."""
+"""The parsers and helpers of `make bench`, tested on recorded output of hey and vegeta and on real processes."""
 
 import csv
 import math
@@ -60,7 +60,7 @@ def _row(number: int, begun_ms: float, latency_ms: float, status: int = 200, err
 
 
 def test_in_an_open_loop_a_latency_counts_from_when_the_request_was_due() -> None:
-    # Ten a second; request 2 was sent 50 ms late, as was the first one by 5.
+    # Ten requests a second. Request 0 was sent 5 ms late, and request 2 50 ms late.
     outcome = vegeta.parse([_row(2, 250, 1), _row(0, 5, 1), _row(1, 100, 1)], rate=10)
     assert sorted(outcome.histogram) == [10, 60, 510]
 
@@ -191,7 +191,7 @@ def test_the_scale_tells_what_it_changes() -> None:
 
 @contextmanager
 def _running(program: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs a program until it says that it is done, and ends it when the block does."""
+    """Start a program, wait until it reports that it is done, and end it when the block ends."""
     with subprocess.Popen([sys.executable, "-c", program], stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "done\n"
@@ -227,7 +227,7 @@ sys.stdin.read()
 def test_cpu_time_is_that_of_all_processes_below_those_that_have_ended_included() -> None:
     with _running(_FAMILY) as process:
         taken = cpu_seconds(process.pid)
-    assert 0.58 <= taken < 0.9  # twice 0.3, cut to ticks, and the interpreter's start
+    assert 0.58 <= taken < 0.9  # two times 0.3 s, rounded down to clock ticks, plus the start of the interpreter
 
 
 _SHARING = """

@@ -1,4 +1,4 @@
-"""What is told about a benchmark follows from its results: verdicts, goals, quantiles, sizes and the page."""
+"""The benchmark report: verdicts, goals, quantiles, sizes and the page are computed from the results."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def results(samples: Iterable[Sample] = (), starts: Iterable[Start] = (), *, qui
 
 
 def matrix(**changed: dict[str, object]) -> Results:
-    """The article's, all alike but for what is named: a deployment's samples, with _ for -."""
+    """Return the article's matrix with equal results, except the given samples, by deployment with _ for -."""
     changes = {name.replace("_", "-"): change for name, change in changed.items()}
     return results(
         replace(sample(each, operation), **changes.get(each, {}))  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def matrix(**changed: dict[str, object]) -> Results:
 
 
 def whole(**cpu_us: float) -> Results:
-    """A run with everything in it that meets every goal, but for the CPU per request that is named, with _ for -."""
+    """Return a complete run that meets every goal, with the given CPU per request, by subject with _ for -."""
     costs = CPU_US | dict.fromkeys(PEERS, 250) | {name.replace("_", "-"): cost for name, cost in cpu_us.items()}
     samples = [
         sample(
@@ -199,7 +199,7 @@ def test_the_figures_decide_on_a_claim(claim: str, of: Results, expected: str) -
 
 
 def test_gunicorn_is_not_called_faster_where_the_rounds_overlap() -> None:
-    rounds = [(10, 8), (10, 8), (9, 10)]  # seconds that bare and Gunicorn took for the same
+    rounds = [(10, 8), (10, 8), (9, 10)]  # seconds that bare and Gunicorn took for the same number of requests
     of = results(
         sample(each, seconds=seconds)
         for took in rounds
@@ -241,7 +241,7 @@ def test_goals_that_are_not_reached_are_missed(what: str, of: Callable[[], Resul
 
 
 def swapped(subject: str, operation: str, experiment: str = "comparison", **change: object) -> Results:
-    """A whole run with other figures in one place."""
+    """Return a complete run in which one sample is changed."""
     one = whole()
     return replace(
         one,
@@ -273,7 +273,7 @@ COSTS = sizing.Costs({"get": 100, "post": 200}, {"get": 20, "post": 60}, 65)
 def test_pods_stay_below_their_share_of_a_core() -> None:
     made = sizing.plan(COSTS, sizing.Rates(get=10_000, post=2_000))
     assert made.service_cores == pytest.approx(1.4)
-    assert made.pods == 2  # 0.7 core each, just so
+    assert made.pods == 2  # 0.7 core each, which is exactly the limit
     assert made.cpu_millicores == 1000
     assert made.database_cores == pytest.approx(0.32)
     assert sizing.plan(COSTS, sizing.Rates(get=14_001)).pods == 3
@@ -346,7 +346,7 @@ def test_a_quick_run_makes_no_profiles_and_says_that_it_is_one() -> None:
 
 def test_the_page_names_the_pictures_that_are_there_and_no_others() -> None:
     page = report.page(whole(), ["throughput", "cpu", "sizing"])
-    assert page.count("](benchmarks/") == 3 + 1  # and the results
+    assert page.count("](benchmarks/") == 3 + 1  # plus the link to the results
     assert all(f"](benchmarks/{each}.svg)" in page for each in ("throughput", "cpu", "sizing"))
 
 

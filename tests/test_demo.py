@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to a service that answers, and nothing left of it afterwards."""
+"""`make demo` bakes and starts a service, and leaves no process or file behind."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.baking import REPOSITORY
 
 @pytest.fixture
 def demo_environment() -> dict[str, str]:
-    """Ports of its own, and nothing of the make that runs these tests."""
+    """Return the environment for the demo: separate ports, and no variables of the make that runs these tests."""
     without = {"DATABASE_URL", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     return inherited | {"PORT": str(free_port()), "INTERNAL_PORT": str(free_port())}
@@ -45,9 +45,9 @@ def test_it_serves_until_ctrl_c_and_leaves_nothing_listening(demo_environment: d
         if "Serving until Ctrl-C" in line:
             break
     assert f"http://127.0.0.1:{demo_environment['PORT']}/docs" in said
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it on Ctrl-C
     rest, _ = process.communicate(timeout=60)
-    assert process.returncode in {0, -signal.SIGINT}, said + rest  # make passes the signal on
+    assert process.returncode in {0, -signal.SIGINT}, said + rest  # make ends itself with the same signal
     assert "Traceback" not in rest
     assert "Stopped." in rest
     for name in ("PORT", "INTERNAL_PORT"):

@@ -1,6 +1,4 @@
-"""Locks that every tool reads, `make audit` with a server in the place of osv.dev that answers as OSV's API does, and
-`make licenses`.
-"""
+"""Tests of the locks, of `make licenses`, and of `make audit` with a local server in place of osv.dev."""
 
 import json
 import re
@@ -21,7 +19,7 @@ ADVISORY = "GHSA-test-test-test"
 
 
 class Osv(ThreadingHTTPServer):
-    """Knows one vulnerability, where `vulnerable` names a package and its version, and what it was asked about.
+    """A stand-in for osv.dev: it records queries and reports one vulnerability, in the version that `vulnerable` names.
 
     https://google.github.io/osv.dev/post-v1-query/
     """
@@ -59,12 +57,12 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nobody reads it."""
+        """Write no log."""
 
 
 @pytest.fixture
 def osv() -> Iterator[Osv]:
-    """The server, while a test runs."""
+    """Run the server for one test."""
     with Osv() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -74,9 +72,9 @@ def osv() -> Iterator[Osv]:
 
 
 def pins(service: Path, lock: str) -> set[tuple[str, str]]:
-    """Names and versions in a lock that this machine installs."""
+    """Return the names and versions in a lock that pip installs on this machine."""
     text = (service / lock).read_text(encoding="utf-8")
-    return {*re.findall(r"^([a-z0-9-]+)==(\S+) \\$", text, re.MULTILINE)}  # what has a marker is for others
+    return {*re.findall(r"^([a-z0-9-]+)==(\S+) \\$", text, re.MULTILINE)}  # a marker means another platform
 
 
 def test_every_pin_is_asked_about_and_a_vulnerable_one_fails(service: Path, tools: Path, osv: Osv) -> None:
@@ -111,7 +109,7 @@ def test_the_licenses_of_all_that_is_in_the_image_are_known(service: Path, tools
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-gunicorn.txt"])
 def test_a_lock_is_all_that_pip_needs(lock: str, tmp_path: Path) -> None:
-    """As a reader of the README types it, and as scanners and editors do: without --no-deps."""
+    """The README, scanners and editors install a lock without --no-deps."""
     source = REPOSITORY / "<<cookiecutter.project_slug>>" / lock
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "-r", str(source)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

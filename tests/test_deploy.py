@@ -1,4 +1,4 @@
-"""`make deploy` of a baked service, with the real Helm and a cluster that does not answer."""
+"""`make deploy` of a baked service, with the real Helm and a cluster that does not respond."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ import yaml
 from tests.chart.rendering import HELMS, environment_of, one
 from tests.chart.test_objects import check_schemas
 
-# Port 1 is closed: Helm gets as far as asking the cluster.
+# Port 1 is closed, so Helm fails only when it connects to the cluster.
 KUBECONFIG = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -31,7 +31,7 @@ Deploy = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def deploy(service: Path, tools: Path, tmp_path: Path) -> Deploy:
-    """Runs `make deploy` with these variables; the machine's own clusters and settings stay out."""
+    """Return a function that runs `make deploy` with the given variables, isolated from this machine's kubeconfig."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(KUBECONFIG), encoding="utf-8")
     path = os.pathsep.join([str(tools), os.environ["PATH"]])
@@ -51,7 +51,7 @@ def deploy(service: Path, tools: Path, tmp_path: Path) -> Deploy:
 
 
 def helm_command(said: str) -> list[str]:
-    """The command as it was shown."""
+    """Return the Helm command that `make deploy` printed."""
     [line] = [line for line in said.splitlines() if line.startswith("+ ")]
     return shlex.split(line.removeprefix("+ "))
 
@@ -62,7 +62,7 @@ def test_it_says_what_goes_where_and_takes_back_what_fails(deploy: Deploy, helm:
     assert done.returncode != 0
     assert "ghcr.io/example-team/items-service:1.0.0, staging\n" in done.stdout
     assert "as items-service in namespace shop of nowhere\n" in done.stdout
-    # Helm took every option, and asked that cluster.
+    # Helm accepted all options and tried to connect to that cluster.
     assert "https://127.0.0.1:1" in done.stderr
     assert "deprecated" not in done.stderr
     assert take_back in helm_command(done.stderr)
@@ -75,7 +75,7 @@ def test_it_says_where_to_look_when_it_failed(deploy: Deploy, tools: Path) -> No
     assert [command[0] for command in commands] == ["kubectl", "kubectl", "helm"]
     for command in commands:
         assert command[command.index("--namespace") + 1] == "garden"
-        # They are commands that kubectl and Helm understand: with `--help` both check nothing but that.
+        # kubectl and Helm accept the printed commands: with `--help` they check the command name and options only.
         checked = subprocess.run([tools / command[0], *command[1:], "--help"], capture_output=True, check=False)
         assert checked.returncode == 0, command
     assert "app.kubernetes.io/instance=items-service,app.kubernetes.io/component=migration" in commands[0]
@@ -104,7 +104,7 @@ def test_what_it_gives_helm_is_the_environment_s_and_then_the_profile_s(
 
 
 DIGEST = f"sha256:{'82299dd4' * 8}"
-# What cosign 3.1 says of an image that was signed, and what it does where nobody has signed.
+# The output of cosign 3.1 for a signed image, and for an image without a signature.
 VERIFIED = (
     f'[{{"critical":{{"identity":{{"docker-reference":"ghcr.io/a/b:1"}},"image":{{"docker-manifest-digest":"{DIGEST}"}},'
     '"type":"https://sigstore.dev/cosign/sign/v1"},"optional":{}}]'
@@ -113,7 +113,7 @@ VERIFIED = (
 
 @pytest.fixture
 def cosign(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Puts a program in cosign's place, as a signature without a key needs Sigstore's services."""
+    """Replace cosign by a script, because keyless signing needs the services of Sigstore."""
 
     def write(program: str) -> dict[str, str]:
         folder = tmp_path / "cosign"
@@ -198,7 +198,7 @@ def test_in_development_a_tag_that_stands_for_no_commit_will_do(deploy: Deploy) 
 
 
 def test_it_works_without_kubectl(service: Path, tools: Path, tmp_path: Path) -> None:
-    """Then Helm finds the cluster by itself, and nobody can say which one it is."""
+    """Without kubectl, Helm chooses the cluster itself, and `make deploy` cannot show its name."""
     path = tmp_path / "bin"
     path.mkdir()
     for command in ("bash", "env", "git", "make", "sed"):

@@ -1,4 +1,4 @@
-"""The page at /docs in a real browser, with no internet: it lists the operations, and "try it out" works."""
+"""The page at /docs in a real browser without internet access: it lists the operations, and "try it out" works."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    """A headless Chromium that looks for nothing outside of this machine."""
+    """Start a headless Chromium that makes no requests outside of this machine."""
     program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (program and driver):
         missing = "Chromium or its driver is not installed here (Debian's packages chromium and chromium-driver)"
@@ -43,9 +43,9 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="module")
 def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
-    """A service with the defaults, running on its embedded PostgreSQL."""
+    """Run a service with the default answers and its embedded PostgreSQL, and yield its address."""
     service = new_service()
-    run(service, tools, "make", "openapi")  # makes the environment
+    run(service, tools, "make", "openapi")  # creates the environment
     port, internal_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     environment |= {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}

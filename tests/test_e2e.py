@@ -1,4 +1,4 @@
-"""What `make e2e` relies on, without a cluster."""
+"""The parts of `make e2e` that need no cluster."""
 
 import os
 import re

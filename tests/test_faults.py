@@ -1,4 +1,4 @@
-"""The fault experiments stay in order: two of them run, scaled down; `make faults` runs all, at length."""
+"""Smoke test of the fault experiments: runs two of them, scaled down. `make faults` runs all at full scale."""
 
 import subprocess
 

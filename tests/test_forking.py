@@ -1,4 +1,4 @@
-"""A fork with defaults of its own: services are born with them, and green."""
+"""A fork with other defaults: new services get them, and pass their checks."""
 
 import json
 import re
@@ -28,7 +28,7 @@ WHERE = {
 
 @pytest.fixture
 def fork(tmp_path: Path) -> Path:
-    """The template with other defaults, and nothing else changed."""
+    """Create a fork: the template with other defaults and no other change."""
     template = tmp_path / "fork"
     copy_what_git_would_commit(template)
     change_defaults(template)
@@ -47,7 +47,7 @@ def test_a_service_of_a_fork_has_its_defaults(fork: Path, tmp_path: Path) -> Non
 
 
 def test_a_service_of_a_fork_passes_its_own_checks(fork: Path, tmp_path: Path, tools: Path) -> None:
-    """With answers that tests/test_services.py leaves to this one."""
+    """Uses the last row of the matrix, which tests/test_services.py leaves out."""
     assert " passed" in run(bake(fork, tmp_path, matrix()[-1]), tools, "make", "check")
 
 

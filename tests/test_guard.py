@@ -1,4 +1,4 @@
-"""`make bench-guard` tells a request that has become dearer from one that has not."""
+"""`make bench-guard` detects a request that became more expensive, and reports nothing for an unchanged one."""
 
 from benchmarks.ratio import ALLOWED, refusal
 from benchmarks.statistics import Estimate

@@ -1,4 +1,4 @@
-"""What goes into the image, without building it: wheels for Alpine exist for every pin, and they stay small."""
+"""The dependencies of the image, checked without a build: every pin has wheels for Alpine, with a limited size."""
 
 import json
 import re
@@ -19,7 +19,7 @@ MOST_MEGABYTES_OF_SWAGGER_UI = 3
 
 
 def pins_for(lock: Path, python: str, machine: str) -> str:
-    """The lock's entries whose markers hold in an Alpine image, in the same form, hashes included."""
+    """Return the lock's entries whose markers match an Alpine image, with their hashes."""
     target = {
         "implementation_name": "cpython",
         "os_name": "posix",
@@ -39,7 +39,7 @@ def pins_for(lock: Path, python: str, machine: str) -> str:
 
 
 def pip_for_alpine(command: str, python: str, machine: str, requirements: Path, *options: str) -> None:
-    """Runs pip as if it stood in the image: only wheels that musl's Python takes are candidates."""
+    """Run pip with the image as target platform: it considers only wheels for musl and the image's Python."""
     platforms = [f"--platform=musllinux_1_{minor}_{machine}" for minor in (1, 2)]
     abis = [f"--abi={abi}" for abi in (f"cp{python.replace('.', '')}", "abi3", "none")]
     done = subprocess.run(

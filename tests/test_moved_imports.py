@@ -1,4 +1,4 @@
-"""What a service of an earlier release imports from the chassis goes on working: each public name of each module."""
+"""Imports from the chassis stay compatible: each public name of each module of an earlier release can be imported."""
 
 import ast
 import io
@@ -30,7 +30,7 @@ print(json.dumps(missing))
 
 
 def public_names(module: str) -> Iterator[str]:
-    """What a module defines at its top, but for loggers, type variables and what begins with an underscore."""
+    """Yield the top-level names of a module, except type variables, the logger, and names with a leading underscore."""
     for node in ast.parse(module).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names = [node.name]
@@ -44,7 +44,7 @@ def public_names(module: str) -> Iterator[str]:
 
 
 def modules_of(commit: str) -> dict[str, list[str]]:
-    """The public names of each module that serves, by the module's name."""
+    """Return the public names of each module that the running service uses, by module name."""
     archive = subprocess.run(["git", "archive", commit, f"{SERVICE}/chassis"], cwd=REPOSITORY, check=True, stdout=-1)
     found = {}
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:

@@ -1,4 +1,4 @@
-"""The peers of the benchmark keep the service's contract, each in a process of its own on a real PostgreSQL."""
+"""The peers of the benchmark implement the API of the service. Each runs in a separate process on a real PostgreSQL."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port
 from tests.baking import REPOSITORY
 from tests.services import environment_for, run
 
-# Serves until its standard input ends.
+# Runs the database server until its standard input is closed.
 DATABASE = """
 import os, subprocess, sys
 from chassis.development.postgres import embedded_postgres
@@ -35,7 +35,7 @@ FIELDS = {*LAMP, "id", "created_at", "updated_at"}
 
 @pytest.fixture(scope="module")
 def environment(new_service: Callable[..., Path], tools: Path) -> Iterator[dict[str, str]]:
-    """The variables of a peer, among them the address of a database that a service has migrated."""
+    """Yield the environment variables for a peer, with the address of a database that a service has migrated."""
     service = new_service()
     run(service, tools, "make", "--no-print-directory", f"{environment_for(service)}/.ready")
     program = [str(environment_for(service) / "bin" / "python"), "-c", DATABASE]
@@ -49,7 +49,7 @@ def environment(new_service: Callable[..., Path], tools: Path) -> Iterator[dict[
 
 @contextmanager
 def running(name: str, environment: dict[str, str]) -> Iterator[int]:
-    """Starts a peer and yields its port once it takes connections."""
+    """Start a peer and yield its port when it accepts connections."""
     port = free_port()
     with subprocess.Popen(command(name, port), cwd=REPOSITORY, env=environment | {"PORT": str(port)}) as process:
         try:
@@ -73,7 +73,7 @@ def until_listening(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    """Status and body of an answer, the latter as JSON where it is."""
+    """Send a request, and return status and body of the response. A JSON body is decoded."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     connection.request(method, path, content, {"Content-Type": "application/json"} if content is not None else {})

@@ -1,4 +1,4 @@
-"""The pipelines, of services and of the template: what can be known of them without running them."""
+"""Static checks of the CI pipelines of the template and of its services."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import yaml
 
 from tests.conftest import TOOLS
 
-# What a change has to pass and how it is delivered, whoever's pipeline it is.
+# The make targets that every CI pipeline has to call, to check a change and to deliver it.
 COMMANDS = {
     "audit", "check", "deploy", "image-archive", "image-test", "licenses", "lock", "openapi", "publish",
     "rolling-upgrade", "secrets", "test",
@@ -25,13 +25,13 @@ ACTION = re.compile(r"uses: (\S+)(.*)")
 
 @pytest.fixture(scope="session", params=["service", "template"])
 def repository(request: pytest.FixtureRequest, new_service: Callable[..., Path], template: Path) -> Path:
-    """A repository with workflows."""
+    """Return a repository with GitHub workflows: the template or a service."""
     return new_service(ci="github") if request.param == "service" else template
 
 
 @pytest.fixture(scope="session")
 def gitlab_service(new_service: Callable[..., Path]) -> Path:
-    """A service with a pipeline of GitLab's."""
+    """Bake a service with a GitLab pipeline."""
     return new_service(ci="gitlab")
 
 
@@ -53,7 +53,7 @@ def passes(*command: str | Path, cwd: Path) -> None:
 
 
 def tool(name: str) -> Path:
-    """A program of this environment's."""
+    """Return the path of a program in this environment."""
     return Path(sys.executable).with_name(name)
 
 
@@ -62,7 +62,7 @@ def test_actionlint_finds_nothing(repository: Path) -> None:
     if not actionlint and not os.environ.get("REQUIRE_ACTIONLINT"):
         pytest.skip("needs actionlint")
     assert actionlint, "REQUIRE_ACTIONLINT is set, and there is no actionlint"
-    # By name, and from where they lie: then it reads the workflows that they call.
+    # With file names and this working directory, actionlint also checks the workflows that these workflows call.
     files = sorted((repository / ".github" / "workflows").glob("*.yml"))
     passes(actionlint, "-shellcheck=", *files, cwd=repository)
 
@@ -80,7 +80,7 @@ def test_actions_are_pinned_by_commit_with_their_version_beside(repository: Path
 
 
 def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
-    """Nor does it build: what it publishes was built where nothing can be published."""
+    """Such a job does not build either: it publishes what a job without write permission has built."""
     for workflow in workflows(repository).values():
         assert "write" not in str(workflow["permissions"])
     writing = {name: job for name, job in jobs(repository) if "write" in str(job.get("permissions"))}
@@ -92,7 +92,7 @@ def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
 
 
 def test_a_called_workflow_gets_the_rights_that_its_jobs_ask_for(repository: Path) -> None:
-    """GitHub starts none of a workflow where one does not."""
+    """If a called workflow lacks one of the permissions, GitHub starts no job of the workflow."""
     every = workflows(repository)
     for name, job in jobs(repository):
         if "uses" in job:
@@ -122,7 +122,7 @@ def test_what_has_a_schema_fits_it(
 
 
 def test_what_is_new_waits_a_week(new_service: Callable[..., Path], template: Path) -> None:
-    """It may still be taken back, or turn out to be somebody else's."""
+    """A newer release may still be withdrawn, or turn out to be malicious."""
     dependabot = yaml.safe_load((new_service(ci="github") / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
     assert {update["cooldown"]["default-days"] for update in dependabot["updates"]} == {7}
     for folder in (new_service(ci="gitlab"), template):
@@ -130,7 +130,7 @@ def test_what_is_new_waits_a_week(new_service: Callable[..., Path], template: Pa
 
 
 def test_gitlab_s_jobs_are_there_for_what_they_name(gitlab_service: Path) -> None:
-    """What the schema cannot see: the stages, needs and templates that a job names, none without rules."""
+    """Checks what the JSON schema cannot: the stages, needs and templates of each job exist, and each job has rules."""
     pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
     every = {
         name: job for name, job in pipeline.items() if isinstance(job, dict) and name not in {"variables", "workflow"}
@@ -145,7 +145,7 @@ def test_gitlab_s_jobs_are_there_for_what_they_name(gitlab_service: Path) -> Non
 
 
 def _own(every: dict[str, dict[str, Any]], job: dict[str, Any], key: str) -> Any:
-    """A key of a job, or of what it extends, the last one first."""
+    """Return a key of a job, or of the templates that it extends; the last template has precedence."""
     extends = job.get("extends", [])
     bases = [extends] if isinstance(extends, str) else extends
     return job.get(key) or next((found for base in reversed(bases) if (found := _own(every, every[base], key))), None)
@@ -177,7 +177,7 @@ def test_both_do_the_same_by_commands_that_a_person_has_too(new_service: Callabl
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_nothing_is_deployed_by_the_first_push(new_service: Callable[..., Path], ci: str) -> None:
-    """Before somebody has said who approves, an environment that GitHub makes on its own has no protection."""
+    """Until somebody configures approvals, an environment that GitHub creates by itself has no protection rules."""
     service = new_service(ci=ci)
     if ci == "gitlab":
         pipeline = yaml.safe_load((service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
@@ -188,5 +188,5 @@ def test_nothing_is_deployed_by_the_first_push(new_service: Callable[..., Path],
     else:
         delivery = workflows(service)["delivery.yml"]["jobs"]
         assert delivery["development"]["if"] == "vars.DEPLOY == 'true'"
-        assert delivery["staging"]["needs"] == "development"  # one that is skipped takes those along that need it
+        assert delivery["staging"]["needs"] == "development"  # a job is skipped if a job that it needs is skipped
         assert delivery["production"]["needs"] == "staging"

@@ -1,4 +1,4 @@
-"""What is published as the notes of a release, or stops it."""
+"""Release notes: the text that is published, and the errors that stop a release."""
 
 import re
 from pathlib import Path

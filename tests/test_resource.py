@@ -1,4 +1,4 @@
-"""`make resource` and `make remove-example`: a service of one's own is as green as the one that was baked."""
+"""After `make resource` and `make remove-example` a service passes its checks, as a new one does."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ EVERY_TYPE = (
 
 
 def refusal(service: Path, name: str, fields: str, plural: str = "") -> list[str]:
-    """What is said of a resource that is not written."""
+    """Run `make resource` with invalid arguments and return its error message."""
     before = contents(service)
     command = [str(python_for(service)), "-B", "-m", "chassis.development.resource"]
     environment = os.environ | {"NAME": name, "FIELDS": fields, "PLURAL": plural, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -114,7 +114,7 @@ def test_what_is_in_the_way_of_the_example_s_removal_is_told_and_nothing_is_remo
     assert contents(service) == before
     routes.write_text(text, encoding="utf-8")
     run(service, tools, "make", "remove-example")
-    run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # the team's own
+    run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # a resource that the team has added
     before = contents(service)
     with pytest.raises(AssertionError, match="The example is already removed"):
         run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
@@ -133,5 +133,5 @@ def test_a_contents_page_without_its_list_is_left_alone(new_service: Callable[..
     service = new_service()
     routes = service / "app" / "routes.py"
     routes.write_text(routes.read_text(encoding="utf-8").replace("ROUTES: list", "ALL: list"), encoding="utf-8")
-    (service / "app" / "__main__.py").write_text("", encoding="utf-8")  # which would not start otherwise
+    (service / "app" / "__main__.py").write_text("", encoding="utf-8")  # otherwise the application would not start
     assert "no list named ROUTES" in refusal(service, "invoice", "number:str")[0]

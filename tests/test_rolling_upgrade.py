@@ -1,4 +1,4 @@
-"""`make rolling-upgrade` in a service finds a migration that breaks the code that is running."""
+"""`make rolling-upgrade` in a service detects a migration that breaks the code that is still running."""
 
 from collections.abc import Callable
 from pathlib import Path

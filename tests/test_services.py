@@ -1,4 +1,4 @@
-"""A service is born green: for every answer, its own checks pass, in a Git repository and out of one."""
+"""A new service passes its own checks, for every answer, inside and outside of a Git repository."""
 
 import random
 import string
@@ -12,12 +12,12 @@ from tests.services import python_for, run
 
 
 def ids(answers: dict[str, str]) -> str:
-    """A row of the matrix in a word."""
+    """Return a short test id for a row of the matrix."""
     return answers.get("project_slug", "defaults")
 
 
 def assert_green(said: str) -> None:
-    """Of what `make check` says: all of it was done, and all of it is well."""
+    """Assert that `make check` passed and skipped nothing, by its output."""
     assert " passed" in said
     assert "failed" not in said
     assert "SKIPPED" not in said
@@ -29,7 +29,7 @@ def assert_green(said: str) -> None:
 def test_a_new_service_passes_its_own_checks(
     new_service: Callable[..., Path], tools: Path, answers: dict[str, str]
 ) -> None:
-    """Those with the second answers are below, and those with the last ones a fork's, in tests/test_forking.py."""
+    """The second row of the matrix is tested below, and the last row in tests/test_forking.py."""
     assert_green(run(new_service(**answers), tools, "make", "check"))
 
 
@@ -61,7 +61,7 @@ def test_a_secret_is_found_and_not_shown(new_service: Callable[..., Path], tools
 def test_its_checks_pass_on_an_older_postgresql_that_they_are_given(
     new_service: Callable[..., Path], tools: Path
 ) -> None:
-    """DATABASE_URL names the older server of the wheel; the tests leave no database behind on it."""
+    """DATABASE_URL points to a PostgreSQL 16 server. The tests leave no database behind on it."""
     service = new_service(**matrix()[1])
     program = (
         "import asyncio, asyncpg, os, subprocess, sys\n"

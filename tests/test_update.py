@@ -1,4 +1,4 @@
-"""`make update`, as its users type it: what the template and the team have changed is merged, and nothing is lost."""
+"""`make update` merges the changes of the template with the changes of the team, and loses none."""
 
 import json
 import os
@@ -19,11 +19,11 @@ LINES = "".join(f"line {number}\n" for number in range(1, 21))
 
 
 class Template:
-    """A repository of the template, with releases of its own."""
+    """A repository of the template, in which a test can create releases."""
 
     def __init__(self, source: Path, folder: Path) -> None:
         self.folder = shutil.copytree(source, folder, symlinks=True)
-        # Files that only these tests know: what they hold does not change with the template.
+        # Files that exist only in these tests, so that their content does not depend on the template.
         self.write("shared.txt", LINES)
         self.write("going.txt", LINES)
         self.write("chassis/moving.py", LINES)
@@ -36,7 +36,7 @@ class Template:
         file.write_text(text, encoding="utf-8")
 
     def release(self, version: str) -> None:
-        """Commits what was changed and tags it; the version is one that a service is made from."""
+        """Set the version, commit all changes and tag the commit."""
         file = self.folder / "cookiecutter.json"
         questions = json.loads(file.read_text(encoding="utf-8"))
         questions |= {"_version": version, "_template_url": self.folder.as_uri()}
@@ -47,26 +47,26 @@ class Template:
 
 @pytest.fixture(autouse=True)
 def no_git_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody's name, no signatures, no merge tool: an update needs none of it."""
+    """Hide the user's Git settings: `make update` needs no user name, signing key or merge tool."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
 
 @pytest.fixture
 def upstream(template: Path, tmp_path: Path) -> Template:
-    """The template in a repository, with one release."""
+    """Create a repository of the template with one release."""
     return Template(template, tmp_path / "template")
 
 
 @pytest.fixture
 def service(upstream: Template, tmp_path: Path) -> Path:
-    """A service of the first release, in a repository of its own."""
+    """Bake a service from the first release, in a separate repository."""
     made = repository(bake(upstream.folder, tmp_path / "made", EXAMPLE))
     python_for(made)
     return made
 
 
 def update(service: Path, *options: str) -> tuple[bool, str]:
-    """Types `make update`; returns whether it ended well, and what it printed."""
+    """Run `make update`; return whether it succeeded, and its output."""
     environment = os.environ | {"VENV": str(environment_for(service)), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         ["make", "update", *options], cwd=service, env=environment, capture_output=True, text=True, check=False
@@ -119,7 +119,7 @@ def test_it_takes_the_newest_release_and_not_what_comes_after_it(upstream: Templ
 def test_two_updates_in_a_row_merge_what_both_sides_have_changed(
     upstream: Template, service: Path, tmp_path: Path, how: str
 ) -> None:
-    """From the second update on, the template's own version of a file is in no commit of the service."""
+    """From the second update on, no commit of the service contains the template's own version of a file."""
     replace(service / "shared.txt", "line 10\n", "the team's line\n")
     (service / "app" / "own.py").write_text("own = True\n", encoding="utf-8")
     commit(service)
@@ -241,7 +241,7 @@ def test_a_file_that_git_ignores_is_not_overwritten(upstream: Template, service:
 def test_the_surroundings_of_another_repository_and_odd_settings_change_nothing(
     upstream: Template, service: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a hook or in `git rebase --exec`; and with settings that make Git print and store otherwise."""
+    """Inside a hook or `git rebase --exec`, and with settings that change how Git prints and stores files."""
     settings = tmp_path / "gitconfig"
     settings.write_text(
         "[core]\nquotePath = false\nfileMode = false\nsafecrlf = true\n[color]\nui = always\n"
@@ -351,7 +351,7 @@ def test_an_update_that_cannot_begin_says_what_to_do_and_changes_nothing(upstrea
 def test_a_rejected_piece_of_a_patch_is_not_committed(
     new_service: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As cruft leaves them behind, and `git apply --reject`."""
+    """cruft and `git apply --reject` write rejected pieces to such files."""
     service = repository(new_service())
     monkeypatch.setenv("VENV", str(environment_for(service)))
     (service / "README.md.rej").write_text("@@\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A service of an earlier release, changed as its team would, takes the present template and stays green."""
+"""A service of an earlier release, with typical changes by its team, passes its checks after an update."""
 
 import json
 import os
@@ -30,13 +30,13 @@ LOCKS = {f"requirements{suffix}.txt" for suffix in ("", "-dev", "-migrations", "
 MADE = {"openapi.json", *LOCKS}
 
 
-# From the release that this is there is nothing to update.
+# The current release is left out: there is nothing to update.
 EARLIER = [(version, commit) for version, commit in releases().items() if version != QUESTIONS["_version"]]
 
 
 @pytest.fixture(scope="module", params=EARLIER, ids=lambda release: release[0])
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A repository of the template with two commits, a release and the present, and the first one's name."""
+    """Yield a repository of the template with two commits, a release and the current state, and the release's hash."""
     template = tmp_path_factory.mktemp("template")
     git(template, "init", "--quiet", "--initial-branch=main")
     write_release(request.param[1], template)
@@ -51,20 +51,20 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def replace(file: Path, pattern: str, text: str) -> None:
-    """Changes a file in one place."""
+    """Replace the only match of a pattern in a file."""
     changed, count = re.subn(pattern, text, file.read_text(encoding="utf-8"))
     assert count == 1, f"{pattern} is {count} times in {file}"
     file.write_text(changed, encoding="utf-8")
 
 
 def rename_the_example(service: Path) -> None:
-    """By hand, as it can be done in every release: what was about items is about books, a word as long."""
+    """Rename items to books by search and replace, which works in every release. The words have the same length."""
     files = [*service.glob("app/**/*.py"), *service.glob("tests/app/*.py"), *service.glob("migrations/versions/*.py")]
     for file in [*files, service / "deploy" / "values.yaml"]:
         text = file.read_text(encoding="utf-8")
         for old, new in (("an item", "a book"), ("item", "book"), ("Item", "Book")):
             text = text.replace(old, new)
-        # What is the chassis': a page's and a mapping's items.
+        # Restore the names that belong to the chassis: the items of a page and of a mapping.
         text = re.sub(
             r'\["books"\]|"books": \[\]|\.books\(\)|fields\.books',
             lambda m: m[0].replace("book", "item"),
@@ -77,7 +77,7 @@ def rename_the_example(service: Path) -> None:
 
 
 def change_as_a_team_does(service: Path) -> None:
-    """Own resource, example gone, a route, a dependency, a setting, the image and the values of an environment."""
+    """Make a team's usual changes: resource, example, route, dependency, setting, image, values of an environment."""
     rename_the_example(service)
     (service / "app" / "settings.py").open("a", encoding="utf-8").write('\n    currency: str = "EUR"\n')
     (service / "app" / "currency.py").write_text(
@@ -97,7 +97,7 @@ def change_as_a_team_does(service: Path) -> None:
 
 
 def update(service: Path, *options: str) -> str:
-    """Updates a service from the template, as one of 0.1.0 or 0.2.0 is, which has no `make update` of its own."""
+    """Update a service with the template's script, because services of 0.1.0 and 0.2.0 have no `make update`."""
     command = ["make", "update", f"SERVICE={service}", "REF=main", f"VENV={sys.prefix}", *options]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,7 +126,7 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
         assert " passed" in run(service, tools, "make", "check")
         said = run(service, tools, "make", "rolling-upgrade", f"FROM={running}")
         assert f"The code of {running} works on the present schema." in said
-    else:  # what is the template's in it was checked with the other one
+    else:  # the last release covers the template's part of the checks
         run(service, tools, "make", "lint", "chart")
         assert " passed" in run(service, tools, str(python_for(service)), "-m", "pytest", "tests/app")
     assert "TZ=Europe/Oslo" in (service / "Dockerfile").read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def test_a_service_that_was_baked_without_cruft_joins(
     git(template, "checkout", "--quiet", released)
     service = bake(template, tmp_path, ANSWERS)
     git(template, "checkout", "--quiet", "main")
-    (service / ".cruft.json").unlink(missing_ok=True)  # since 0.2.1 it comes with every service
+    (service / ".cruft.json").unlink(missing_ok=True)  # every service has one since 0.2.1
     repository(service)
 
     update(service, f"TEMPLATE={template}", f"FROM={released}", f"ANSWERS={json.dumps(ANSWERS)}")

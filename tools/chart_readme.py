@@ -1,4 +1,4 @@
-"""Writes the table of values into chart/README.md, from the comments in chart/values.yaml."""
+"""Generates the table of values in chart/README.md from the comments in chart/values.yaml."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ BEGIN, END = "<!-- values: made by tools/chart_readme.py -->\n", "<!-- /values -
 
 
 def documented(values_yaml: str) -> dict[str, str]:
-    """The description of each value, by its path: what a `# --` comment above a key says."""
+    """Return the description of each value, by its path: the text of the `# --` comment above the key."""
     found: dict[str, str] = {}
     parent, comment = "", list[str]()
     for line in values_yaml.splitlines():
@@ -31,7 +31,7 @@ def documented(values_yaml: str) -> dict[str, str]:
 
 
 def table(values_yaml: str) -> str:
-    """The values as a Markdown table."""
+    """Return the values as a Markdown table."""
     values: Any = yaml.safe_load(values_yaml)
     rows = ["| value | default | meaning |", "| --- | --- | --- |"]
     for path, description in documented(values_yaml).items():
@@ -44,7 +44,7 @@ def table(values_yaml: str) -> str:
 
 
 def readme(text: str, values_yaml: str) -> str:
-    """The README with the table of now."""
+    """Return the text of the README with an up-to-date table."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{table(values_yaml)}\n{END}{after}"

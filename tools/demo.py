@@ -25,20 +25,20 @@ BUILD = ROOT / "build" / "demo"
 LOG = BUILD / "service.log"
 API = f"http://127.0.0.1:{os.environ.get('PORT', '8080')}"
 INTERNAL = f"http://127.0.0.1:{os.environ.get('INTERNAL_PORT', '8081')}"
-START_SECONDS = 300  # the service's environment is installed within it
+START_SECONDS = 300  # includes the installation of the service's environment
 
 console = Console(highlight=False)
 
 
 def main() -> None:
-    """Runs the demo; a failure is a message and an exit status that is not 0."""
+    """Run the demo. A failure is reported as a message and a non-zero exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the tour")
     once = parser.parse_args().once
     for each in (
         signal.SIGINT,
         signal.SIGTERM,
-    ):  # a shell's background job ignores SIGINT where it is not told otherwise
+    ):  # shells start background jobs with SIGINT ignored
         signal.signal(each, signal.default_int_handler)
     try:
         with running(scaffold()) as process:
@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def scaffold() -> Path:
-    """Bakes a service with the defaults. An earlier demo's environment is kept: make knows whether it is current."""
+    """Bake a service with the default answers. Keep the environment of an earlier demo: make updates it if needed."""
     if BUILD.exists():
         for old in (path for folder in BUILD.iterdir() if folder.is_dir() for path in folder.iterdir()):
             if old.name != ".venv":
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     begun = time.monotonic()
-    # Not the user's own settings and replays: the demo leaves nothing outside of this folder.
+    # Ignore the user's settings and replay files: the demo writes only to this folder.
     BUILD.mkdir(parents=True, exist_ok=True)
     settings = BUILD / "cookiecutter.yaml"
     settings.write_text(json.dumps({"replay_dir": str(BUILD / "replay")}), encoding="utf-8")
@@ -75,11 +75,11 @@ def scaffold() -> Path:
 
 @contextmanager
 def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs `make run` of the service until the block ends."""
+    """Run `make run` of the service until the block ends."""
     console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(ROOT)}) …")
     begun = time.monotonic()
     with LOG.open("wb") as log:
-        # In a session of its own, so that Ctrl-C reaches it only through this program, after the tour's last word.
+        # In a separate session, so that Ctrl-C does not stop the service before this program prints its last message.
         process = subprocess.Popen(
             ["make", "--no-print-directory", "run", f"PYTHON={for_make(sys.executable)}"],
             cwd=service, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
@@ -95,12 +95,12 @@ def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def for_make(path: str) -> str:
-    """A path as a command in a Makefile's variable, whatever characters are in it."""
+    """Quote a path for a command in a Makefile variable."""
     return shlex.quote(path).replace("$", "$$")
 
 
 def until_ready(process: subprocess.Popen[bytes]) -> None:
-    """Returns when the service says that it is ready."""
+    """Wait until the service logs that it is ready."""
     for _ in range(START_SECONDS * 10):
         if process.poll() is not None:
             sys.exit(f"The service did not start:\n{LOG.read_text(errors='replace')[-2000:]}")
@@ -113,7 +113,7 @@ def until_ready(process: subprocess.Popen[bytes]) -> None:
 
 
 def tour() -> None:
-    """Creates, reads, lists, replaces and deletes an item, and shows what a mistake is answered with."""
+    """Create, read, list, replace and delete an item, and show the response to an invalid request."""
     lamp = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
     item = request("POST", "/v1/items", 201, lamp)
     path = f"/v1/items/{item['id']}"
@@ -126,10 +126,10 @@ def tour() -> None:
 
 
 def request(method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> Any:
-    """Sends a request and shows it with its answer.
+    """Send a request, and print the request and its response.
 
     Raises:
-        SystemExit: the answer's status is not the expected one.
+        SystemExit: the response has an unexpected status.
     """
     console.print(f"[bold cyan]{method}[/bold cyan] {path}", end=" ")
     console.print(JSON.from_data(body, indent=None) if body else "")
@@ -153,10 +153,10 @@ def request(method: str, path: str, expected: int, body: dict[str, Any] | None =
 
 
 def serve_until_interrupted(process: subprocess.Popen[bytes]) -> None:
-    """Shows the addresses and waits for Ctrl-C.
+    """Print the addresses and wait for Ctrl-C.
 
     Raises:
-        SystemExit: the service ended by itself.
+        SystemExit: the service ended unexpectedly.
     """
     for name, address in (
         ("API documentation", f"{API}/docs"),
@@ -166,7 +166,7 @@ def serve_until_interrupted(process: subprocess.Popen[bytes]) -> None:
     ):
         console.print(f"[bold]{name:<18}[/bold] {address}")
     console.print("\nServing until Ctrl-C …")
-    while process.poll() is None:  # a signal that comes just before a wait without an end would be missed
+    while process.poll() is None:  # polling: a signal right before a wait without timeout would be missed
         time.sleep(0.2)
     sys.exit(f"The service ended:\n{LOG.read_text(errors='replace')[-2000:]}")
 

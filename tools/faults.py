@@ -1,4 +1,4 @@
-"""`make faults`: bakes a service with Gunicorn and runs the fault experiments on it, in its own environment."""
+"""`make faults`: bakes a service with Gunicorn and runs the fault experiments on it, in the service's environment."""
 
 import os
 import subprocess
@@ -9,9 +9,9 @@ from tests.services import python_for
 
 
 def main() -> None:
-    """Ends with the exit status of the experiments."""
+    """Run the experiments and exit with their status."""
     service = bake_for_gunicorn(REPOSITORY / "build" / "faults" / "service")
-    # From the service's folder, so that `tests` is the service's and not the template's.
+    # Runs in the service's folder, so that `tests` is the service's package and not the template's.
     command = [str(python_for(service)), "-m", "faults", *sys.argv[1:]]
     path = {"PYTHONPATH": str(REPOSITORY)}
     sys.exit(subprocess.run(command, cwd=service, env=os.environ | path, check=False).returncode)

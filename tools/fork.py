@@ -1,4 +1,4 @@
-"""`make test-fork`: runs the template's tests in a fork with other defaults, all of them or those that are named."""
+"""`make test-fork`: runs the template's tests, all or the given ones, in a fork with other defaults."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from tests.git import git
 
 BUILD = REPOSITORY / "build"
 FORK = BUILD / "fork"
-# What make hands down to this program is not meant for the fork, whose environment is `.venv`.
+# Variables of make that must not reach the fork, whose environment is `.venv`.
 _OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV"}
 
 
 def main() -> None:
-    """Ends with the exit status of the tests."""
+    """Run the tests and exit with their status."""
     make_fork()
     tests = sys.argv[1:]
     command = [".venv/bin/python", "-m", "pytest", *tests] if tests else ["make", "--no-print-directory", "test"]
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def make_fork() -> None:
-    """Makes the fork as docs/forking.md does: a clone with one more commit. Nothing is installed for it again."""
+    """Create the fork as docs/forking.md describes: a clone with one more commit. It shares installed environments."""
     shutil.rmtree(FORK, ignore_errors=True)
     git(REPOSITORY, "clone", "--quiet", "--no-checkout", str(REPOSITORY), str(FORK))
     copy_what_git_would_commit(FORK)

@@ -1,4 +1,4 @@
-"""`make lock`: refreshes every lock from its pyproject.toml, with uv. A service has them with Gunicorn and without."""
+"""`make lock`: updates every lock from its pyproject.toml, with uv. A service has locks with and without Gunicorn."""
 
 import json
 import subprocess
@@ -9,13 +9,13 @@ from jinja2 import Environment
 from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[1]
-# What is younger than a week may still be taken back, or turn out to be somebody else's.
+# Skip releases younger than a week: they may still be withdrawn, or turn out to be malicious.
 _UPGRADE = ("--upgrade", "--exclude-newer", "7 days")
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 
 
 def lock(project: Path, target: Path, *arguments: str) -> None:
-    """Writes one lock of the project in a folder."""
+    """Write one lock of a project."""
     print(f"Locking {target.relative_to(ROOT)} …", flush=True)
     options = ["--quiet", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
     command = [find_uv_bin(), "pip", "compile", *options, *arguments, "--output-file", str(target)]
@@ -23,7 +23,7 @@ def lock(project: Path, target: Path, *arguments: str) -> None:
 
 
 def lock_both(project: Path, folder: Path, suffix: str = "") -> Path:
-    """Writes what a project needs to run, and that together with what its developers need; returns the latter."""
+    """Write the runtime lock and the development lock of a project, and return the path of the latter."""
     runtime, development = folder / f"requirements{suffix}.txt", folder / f"requirements{suffix}-dev.txt"
     lock(project, runtime, "pyproject.toml", *_UPGRADE)
     lock(project, development, "pyproject.toml", "--group", "dev", "--constraint", str(runtime))
@@ -31,9 +31,9 @@ def lock_both(project: Path, folder: Path, suffix: str = "") -> Path:
 
 
 def main() -> None:
-    """Refreshes all locks."""
+    """Update all locks."""
     development = lock_both(ROOT, ROOT)
-    lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # it pins what others want newer
+    lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # its pins conflict with other locks
     lock(ROOT, ROOT / "requirements-oldest.txt", "--group", "oldest", *_UPGRADE)
     lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -45,10 +45,10 @@ def main() -> None:
             project = Path(folder)
             (project / "pyproject.toml").write_text(template.render(cookiecutter=answers), encoding="utf-8")
             development = lock_both(project, SERVICE, suffix)
-            for group in ("migrations", "test"):  # the same for both
+            for group in ("migrations", "test"):  # the same with and without Gunicorn
                 target = SERVICE / f"requirements-{group}.txt"
                 lock(project, target, "--group", group, "--constraint", str(development))
-    # What the service uses, too, is compared with it at the same version.
+    # Pin the packages that the service also uses to the same versions, for a fair comparison.
     peers = ROOT / "benchmarks" / "peers" / "requirements.txt"
     lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), *_UPGRADE)
 

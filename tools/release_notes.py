@@ -1,6 +1,6 @@
-"""The notes of a release: `python tools/release_notes.py 0.2.0` prints what CHANGELOG.md says of it.
+"""Release notes: `python tools/release_notes.py 0.2.0` prints the section of CHANGELOG.md for a version.
 
-Everything that names the version has to agree first, as a release cannot be taken back.
+Fails unless all files name the same version, because a release cannot be withdrawn.
 """
 
 import json
@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def notes(version: str, root: Path = ROOT) -> str:
-    """What the changelog says of the release, in Markdown.
+    """Return the changelog's section for a release, in Markdown.
 
     Raises:
-        ValueError: it says nothing, or a file names another version; the message names all that is wrong.
+        ValueError: the section is missing, or a file names another version; the message lists all mistakes.
     """
     chart = (root / "chart" / "Chart.yaml").read_text(encoding="utf-8")
     named = {
@@ -39,7 +39,7 @@ def notes(version: str, root: Path = ROOT) -> str:
 
 
 def main() -> None:
-    """Prints them."""
+    """Print the notes of the given version."""
     [_, version] = sys.argv
     try:
         print(notes(version))

@@ -1,4 +1,4 @@
-"""The charts of a results file, by Plotly: interactive in one HTML file, and as still pictures."""
+"""Draws the charts of a results file with Plotly: interactive in one HTML file, and as still pictures."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from benchmarks.results import Experiment, Results
 
 
 def charts(results: Results) -> dict[str, go.Figure]:
-    """All charts for which the results have an experiment, by the names of their pictures."""
+    """Return the charts of all experiments in the results, by the names of their pictures."""
     made: dict[str, go.Figure | None] = {}
     both: list[tuple[Experiment, str]] = [("article", ""), ("cluster", "cluster-")]
     for experiment, prefix in both:
@@ -32,7 +32,7 @@ def charts(results: Results) -> dict[str, go.Figure]:
 
 
 def page(results: Results, file: Path) -> None:
-    """Writes all charts, interactive, into one HTML file that needs no network."""
+    """Write all interactive charts to one HTML file that works offline."""
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=not index, config={"displaylogo": False})
         for index, figure in enumerate(charts(results).values())
@@ -43,10 +43,10 @@ def page(results: Results, file: Path) -> None:
 
 
 def stills(results: Results, folder: Path) -> list[str]:
-    """Writes a picture of each chart, and gives their names.
+    """Write a picture of each chart, and return the names.
 
     Raises:
-        SystemExit: no Chrome or Chromium is there to draw them.
+        SystemExit: there is no Chrome or Chromium to draw them.
     """
     made = charts(results)
     folder.mkdir(parents=True, exist_ok=True)

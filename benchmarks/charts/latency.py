@@ -1,4 +1,4 @@
-"""Response times: their distribution, and all quantiles head to head."""
+"""Charts of response times: their distribution, and a comparison of all quantiles."""
 
 from collections import Counter
 from math import log10
@@ -27,7 +27,7 @@ TICKS_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 
 
 def distribution(results: Results, experiment: Experiment, operation: Operation) -> go.Figure | None:
-    """Response times within the 99.9th percentile in buckets of 1 ms, a row a subject."""
+    """Plot response times within the 99.9th percentile in buckets of 1 ms, one row per subject."""
     found = measured(results, experiment, subjects(results, experiment), operation)
     if not found:
         return None
@@ -80,7 +80,7 @@ def _ms(value: float | None) -> str:
 
 
 def quantiles(results: Results, experiment: Experiment) -> go.Figure | None:
-    """All quantiles of a closed loop head to head, a column an operation."""
+    """Compare all quantiles of a closed loop, one column per operation."""
     asked = operations(results, experiment)
     if not asked:
         return None
@@ -103,7 +103,7 @@ def quantiles(results: Results, experiment: Experiment) -> go.Figure | None:
 
 
 def open_loop(results: Results) -> go.Figure | None:
-    """All quantiles at fixed rates, a row a share of the peak, a column an operation."""
+    """Compare all quantiles at fixed rates, one row per share of the peak, one column per operation."""
     asked, shares = operations(results, "open-loop"), peak_shares(results)
     if not asked:
         return None
@@ -143,7 +143,7 @@ def _quantile_lines(
     row: int,
     column: int,
 ) -> None:
-    """A line a subject: quantiles on an axis of their distance from 1; what failures reach has no point."""
+    """Draw one line per subject: quantiles by their distance from 1. A quantile that failures reach has no point."""
     for index, subject in enumerate(chosen):
         one = measurement(results, experiment, subject, operation, peak_share)
         if one:
@@ -162,7 +162,7 @@ def _quantile_lines(
                 col=column,
             )
     if operation in LEVELS_MS and experiment != "comparison":
-        # Not add_hline: on an axis of logarithms it puts its words elsewhere.
+        # Not add_hline: on a logarithmic axis it places its text wrongly.
         figure.add_scatter(
             x=[0, 5],
             y=[LEVELS_MS[operation]] * 2,

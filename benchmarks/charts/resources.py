@@ -1,4 +1,4 @@
-"""Throughput, and what it takes: CPU, memory and time to start."""
+"""Charts of throughput and resources: CPU, memory and start time."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -21,7 +21,7 @@ from benchmarks.results import Experiment, Results
 
 
 def throughput(results: Results, experiment: Experiment) -> go.Figure | None:
-    """Requests/s head to head."""
+    """Compare requests/s."""
     asked, figure = operations(results, experiment), go.Figure()
     for subject in subjects(results, experiment):
         found = [
@@ -47,7 +47,7 @@ def throughput(results: Results, experiment: Experiment) -> go.Figure | None:
 
 
 def limits(results: Results, experiment: Experiment) -> go.Figure | None:
-    """Memory and CPU against a deployment's limit."""
+    """Compare memory and CPU with the limits of each deployment."""
     asked = operations(results, experiment)
     figure = make_subplots(
         rows=1, cols=2, subplot_titles=["memory under load", "CPU under load"], horizontal_spacing=0.09
@@ -91,7 +91,7 @@ def _cores(one: Measurement) -> float:
 
 
 def cpu(results: Results) -> go.Figure | None:
-    """CPU a request of the service and its peers, with the floors as lines."""
+    """Compare CPU per request of the service and its peers, with the floor as a line."""
     asked = operations(results, "comparison")
     if not asked:
         return None
@@ -116,7 +116,7 @@ def cpu(results: Results) -> go.Figure | None:
             showlegend=False,
             **place,
         )
-        figure.add_scatter(  # right of the error bars, which would strike the bars' own text through
+        figure.add_scatter(  # right of the error bars, which would cross text on the bars
             mode="text",
             y=list(found),
             x=[min(one.high, most) for one in estimates],
@@ -150,13 +150,13 @@ def cpu(results: Results) -> go.Figure | None:
 
 
 def _end_of_axis(values: list[float]) -> float:
-    """The greatest value, but for one that would squeeze all others: its bar ends where the axis does, and says so."""
+    """Return the greatest value, unless it would squeeze all others. Its bar is then cut off at the end, and marked."""
     *_, second, first = [0, 0, *sorted(values)]
     return 1.25 * second if 0 < 2 * second < first else first
 
 
 def footprint(results: Results) -> go.Figure | None:
-    """Idle memory and time to start."""
+    """Compare idle memory and start time."""
     shown = [each for each in reversed((*VARIANTS, *PEERS)) if any(one.subject == each for one in results.starts)]
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""The sizing picture: what was measured, what the rules make of it, and arithmetic beyond."""
+"""The sizing chart: the measured points, the sizes by the rules, and the extrapolation."""
 
 from math import log10
 
@@ -11,7 +11,7 @@ from benchmarks.results import Results
 
 
 def size(results: Results) -> go.Figure | None:
-    """Cores and pods by the rate of GETs, measured points and arithmetic."""
+    """Plot cores and pods by the rate of GETs, with the measured points and the extrapolation."""
     costs = sizing.costs(results)
     if not costs:
         return None

@@ -1,10 +1,10 @@
-"""How all charts look: a colour a subject, titles that say how much was measured, and a mark on a quick run."""
+"""The style of all charts: a colour per subject, a title with the number of samples, and a mark on a quick run."""
 
 import plotly.graph_objects as go
 
 from benchmarks.results import Experiment, Operation, Results
 
-COLOURS = {  # by Okabe and Ito, and Tol's muted ones: told apart by the colour-blind, too
+COLOURS = {  # from Okabe and Ito, and Tol's muted scheme: distinguishable with colour blindness
     "bare": "#0072B2",
     "gunicorn-1": "#E69F00",
     "gunicorn-11": "#D55E00",
@@ -35,13 +35,13 @@ def titled(
     height: int,
     operation: Operation | None = None,
 ) -> go.Figure | None:
-    """With a title that says what and of how many samples; None where there are none."""
+    """Add a title that describes the chart and the number of samples. Return None if there are no samples."""
     samples = [
         each
         for each in results.samples
         if each.experiment == experiment
         and (not operation or each.operation == operation)
-        and (experiment != "open-loop" or each.peak_share)  # not those that found the peak
+        and (experiment != "open-loop" or each.peak_share)  # without the loads that found the peak
     ]
     if not samples:
         return None

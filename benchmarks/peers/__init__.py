@@ -1,1 +1,1 @@
-"""What a user could have picked instead, on the same contract, and the two floors: README.md."""
+"""Alternatives to the service with the same contract, and the two floors. See README.md."""

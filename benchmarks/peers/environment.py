@@ -1,4 +1,4 @@
-"""The peers' own environment, and what starts each of them in it."""
+"""The environment of the peers, and the commands that start them."""
 
 from pathlib import Path
 
@@ -16,22 +16,22 @@ COMMANDS = {
     "blacksheep": (*_UVICORN, "benchmarks.peers.blacksheep.app:app"),
     "floor-static": ("-m", "benchmarks.peers.floor_static"),
 }
-"""Python's arguments by subject."""
+"""Arguments of Python, by subject."""
 
 
 def python() -> str:
-    """The peers' interpreter; their environment is made where it is not there yet.
+    """Return the interpreter of the peers. Creates their environment if it does not exist.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be made.
+        subprocess.CalledProcessError: the environment cannot be created.
     """
     return str(python_with("peers", _LOCK))
 
 
 def command(name: str, port: int | str) -> tuple[str, ...]:
-    """What starts a peer on a port of 127.0.0.1, from the repository's folder.
+    """Return the command that starts a peer on a port of 127.0.0.1, from the repository's folder.
 
-    It reads PORT, DATABASE_URL and DATABASE_POOL_SIZE from its environment.
+    The peer reads PORT, DATABASE_URL and DATABASE_POOL_SIZE from the environment.
     """
     arguments = COMMANDS[name]
     at = ("--port", str(port)) if arguments[1] in {"uvicorn", "granian"} else ()

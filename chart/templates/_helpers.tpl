@@ -1,4 +1,4 @@
-{{/* The release's name. A parent chart may hold several of these charts, so as a part of it the chart's name follows. */}}
+{{/* The name of all objects: the release's name. In a parent chart the chart's name is appended, because the parent may contain several. */}}
 {{- define "service.fullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (or .Chart.IsRoot (contains .Chart.Name .Release.Name)) -}}
@@ -7,14 +7,14 @@
 {{- .Values.fullnameOverride | default $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
-{{/* What selects objects of one kind; a component tells the kinds apart. Takes a dict: root, component. */}}
+{{/* Selector labels of the objects of one component. Takes a dict: root, component. */}}
 {{- define "service.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "service.fullname" .root | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* The chart's version is on objects only: in a pod's labels it would restart every pod with each new chart. Takes more labels, too. */}}
+{{/* Labels of an object. Pods do not get the chart's version, because each new chart would then restart all pods. Takes a dict: root, component, optionally more. */}}
 {{- define "service.labels" -}}
 {{ include "service.selectorLabels" . }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- define "service.internalName" -}}{{ include "service.fullname" . }}-internal{{- end -}}
 {{- define "service.databaseName" -}}{{ include "service.fullname" . }}-database{{- end -}}
 
-{{/* The most pods that can be wanted; a rolling update adds one. */}}
+{{/* Maximum number of pods; a rolling update adds one. */}}
 {{- define "service.maxReplicas" -}}
 {{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int64 -}}
 {{- end -}}
@@ -51,10 +51,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- ternary .Values.gunicorn.workers 1 .Values.gunicorn.enabled | int64 -}}
 {{- end -}}
 
-{{/* Not the name that a Secret of the user's own is likely to have. */}}
+{{/* A name that the user's own Secret is unlikely to have. */}}
 {{- define "service.evaluationSecretName" -}}{{ include "service.databaseName" . }}-evaluation{{- end -}}
 
-{{/* Where the database's address is: a secretKeyRef. */}}
+{{/* The secretKeyRef of the database's address. */}}
 {{- define "service.databaseSecret" -}}
 {{- if eq .Values.database.mode "external" -}}
 name: {{ .Values.database.existingSecret | quote }}
@@ -84,7 +84,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* What every pod of the service's image begins with. */}}
+{{/* The common start of the spec of all pods that run the service's image. */}}
 {{- define "service.podBasics" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -104,12 +104,12 @@ tolerations:
 {{- end }}
 {{- end -}}
 
-{{/* The drain, the last requests up to their deadline, and time to close. */}}
+{{/* The drain, the deadline of the last requests, and time to close. */}}
 {{- define "service.terminationGracePeriodSeconds" -}}
 {{- add .Values.drainSeconds .Values.config.requestTimeoutSeconds 10 -}}
 {{- end -}}
 
-{{/* The service's settings that have a value of the chart's; an empty one is not set. */}}
+{{/* The service's settings, and the chart's values that they are set from; an empty value is not set. */}}
 {{- define "service.settings" -}}
 CLIENT_TIMEOUT_SECONDS: config.clientTimeoutSeconds
 CORS_ORIGINS: config.corsOrigins
@@ -138,7 +138,7 @@ REQUEST_TIMEOUT_SECONDS: config.requestTimeoutSeconds
 REQUIRE_IF_MATCH: config.requireIfMatch
 {{- end -}}
 
-{{/* All variables that the chart sets, beside DATABASE_URL; `extraEnv` may set others. */}}
+{{/* All environment variables that the chart sets, except DATABASE_URL; `extraEnv` may set others. */}}
 {{- define "service.variables" -}}
 {{- $variables := dict "PORT" "8080" "INTERNAL_PORT" "8081" -}}
 {{- range $name, $path := include "service.settings" . | fromYaml -}}
@@ -147,7 +147,7 @@ REQUIRE_IF_MATCH: config.requireIfMatch
   {{- if kindIs "slice" $value -}}
     {{- $value = join "," $value -}}
   {{- else if and (kindIs "float64" $value) (eq (floor $value) $value) -}}
-    {{- $value = int64 $value -}}{{/* or a large one would be written as 1e+06 */}}
+    {{- $value = int64 $value -}}{{/* toString would write a large float64 as 1e+06 */}}
   {{- end -}}
   {{- if ne (toString $value) "" -}}{{- $_ := set $variables $name (toString $value) -}}{{- end -}}
 {{- end -}}
@@ -161,7 +161,7 @@ REQUIRE_IF_MATCH: config.requireIfMatch
 {{- toYaml $variables -}}
 {{- end -}}
 
-{{/* The environment of the service's code, in its pods and in the migration Job. Takes a dict: root, databaseSecret. */}}
+{{/* Environment variables of the service's code, for its pods and the migration Job. Takes a dict: root, databaseSecret. */}}
 {{- define "service.environment" -}}
 env:
   - name: DATABASE_URL
@@ -181,7 +181,7 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* The root is read-only, so there is a volume for temporary files. */}}
+{{/* The root file system is read-only, so temporary files need a volume. */}}
 {{- define "service.volumeMounts" -}}
 volumeMounts:
   - name: tmp
@@ -211,7 +211,7 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{/* Containers of the user's, in the chart's security context where their own does not say otherwise. */}}
+{{/* The user's containers, with the chart's security context; the settings of the container take precedence. */}}
 {{- define "service.containers" -}}
 {{- range . }}
 {{- $context := include "service.containerSecurityContext" $ | fromYaml -}}
@@ -220,7 +220,7 @@ volumes:
 {{- end -}}
 {{- end -}}
 
-{{/* What a NetworkPolicy has to let out to reach the database and DNS, and `networkPolicy.extraEgress`. */}}
+{{/* Egress rules for the database and DNS, and `networkPolicy.extraEgress`. */}}
 {{- define "service.egress" -}}
 {{- $policy := .Values.networkPolicy -}}
 - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
@@ -249,7 +249,7 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* The port of an address, as https://example.com or http://example.com:8080. */}}
+{{/* The port of a URL such as https://example.com or http://example.com:8080. */}}
 {{- define "service.portOf" -}}
 {{- $url := urlParse . -}}
 {{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}

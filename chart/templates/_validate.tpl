@@ -26,7 +26,7 @@
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
-{{- /* A timeout has to be longer than the timeouts inside it together; otherwise the service does not start. */ -}}
+{{- /* A timeout has to be longer than the sum of the timeouts inside it; otherwise the service does not start. */ -}}
 {{- range $longer, $inner := dict
   "databaseStatementTimeoutSeconds" (list (list "databaseLockTimeoutSeconds"))
   "databaseCommandTimeoutSeconds" (list (list "databaseStatementTimeoutSeconds"))

@@ -1,4 +1,4 @@
-"""The scenarios, by name, in the page's order."""
+"""The scenarios by name, in the order of docs/e2e.md."""
 
 from collections.abc import Mapping
 
@@ -24,4 +24,4 @@ QUICK = (
     "upgrade.crashing-image",
     "migrate.failing",
 )
-"""Those that QUICK runs where none is named."""
+"""The scenarios that a run with QUICK includes by default."""

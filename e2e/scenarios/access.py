@@ -1,4 +1,4 @@
-"""The API is reached through the cluster's Ingress controller and Gateway, and the internal port is not."""
+"""The API is reachable through the Ingress controller and the Gateway; the internal port is not."""
 
 from functools import partial
 from typing import Any
@@ -59,7 +59,7 @@ async def _is_served(release: Release, host: str) -> bool:
 
 
 async def _tour(release: Release, host: str, way: str, row: Row) -> int:
-    """Returns how many requests it made."""
+    """Create, read, replace and delete an item, and return the number of requests."""
     created = await release.ask("POST", "/v1/items", ITEM, host=host)
     item = created.head.partition(b"\r\nlocation: ")[2].partition(b"\r")[0].decode()
     steps: list[tuple[str, str, Any, int]] = [

@@ -1,4 +1,4 @@
-"""What changes beside the image: the chart, and the database's password."""
+"""Changes other than a new image: an upgrade of the chart, and a new database password."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pods that go: moved by a drain, evicted, killed, out of memory."""
+"""Loss of pods: by a node drain, an eviction, a kill, and a lack of memory."""
 
 import json
 import time
@@ -12,15 +12,15 @@ from faults.row import Row
 
 _REPLICAS = 2
 _DRAIN_SECONDS = 20
-# Takes memory that is counted against the container and is in no process, so that the kernel ends the largest one,
-# which is process 1: the service.
+# Allocates memory that counts against the container but belongs to no process. The OOM killer therefore ends the
+# largest process: process 1, which is the service.
 _FILL = "import os; file = os.memfd_create('fill'); [os.write(file, bytes(1 << 20)) for _ in range(1 << 10)]"
 
 
 async def drain(bench: Bench) -> Row:
     """Drains the node of a pod."""
     clients = bench.count(100, 50)
-    release, _ = await deploy(bench, {"podLabels": {"drained": bench.name}})  # which no other release has
+    release, _ = await deploy(bench, {"podLabels": {"drained": bench.name}})  # selects this release's pods
     node = (await release.ready_pods())[0]["spec"]["nodeName"]
     alone = len(await bench.objects("nodes")) == 1
     row = Row(
@@ -71,7 +71,7 @@ async def killed(bench: Bench) -> Row:
 
 
 async def _lost(bench: Bench, what: str, lose: Callable[[str], Awaitable[None]], *, may_fail: bool) -> Row:
-    """Loses one of the pods under load, for which another one comes."""
+    """Remove one of the pods under load, and wait for its replacement."""
     clients = bench.count(100, 50)
     release, _ = await deploy(bench)
     row = Row(what, load(clients), promise="ready again" if may_fail else "ready again; no failed request")
@@ -106,7 +106,7 @@ async def out_of_memory(bench: Bench) -> Row:
         try:
             await bench.kubectl("exec", victim, "--", "python", "-c", _FILL)
             row.hold(False, "1 GiB fitted into the memory limit")
-        except CommandError:  # it ends with the container
+        except CommandError:  # the command ends together with the container
             pass
         await bench.until(is_back, "the pod ready again after OOMKilled")
         row.recovery_seconds = time.monotonic() - begun
@@ -116,7 +116,7 @@ async def out_of_memory(bench: Bench) -> Row:
 
 
 async def _are_back(release: Release, gone: list[Object]) -> bool:
-    """Whether all pods are ready, without those that had to go."""
+    """Return whether all pods are ready and the removed pods are gone."""
     names = {pod["metadata"]["name"] for pod in await release.ready_pods()}
     return len(names) == _REPLICAS and not names & {pod["metadata"]["name"] for pod in gone}
 

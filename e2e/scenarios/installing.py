@@ -1,4 +1,4 @@
-"""Installing ends with a service that answers, and uninstalling leaves what it says it leaves."""
+"""After an installation the service answers requests; after an uninstallation only the documented objects remain."""
 
 import json
 import re
@@ -18,10 +18,10 @@ _ENTRIES: dict[str, Values] = {"direct": {}, "Gunicorn": {"gunicorn": {"enabled"
 _ALL = [*product(_HELMS, _ENTRIES)]
 _CNPG: Values = {"database": {"mode": "cnpg"}, "cnpg": {"instances": 1, "storageSize": "1Gi"}}
 _TEST = rf"pod/{NAME}-test"
-# What the cluster says of objects, and what an operator keeps for its own objects.
+# Ignored: events and metrics, which the cluster records about other objects.
 _UNCOUNTED = re.compile(r"(event\.events\.k8s\.io|event|podmetrics\.metrics\.k8s\.io)/.*")
 
-# What a process of the pod can find out about itself.
+# Prints the properties that a process in the pod can read about itself.
 _PROBE = """
 import json, os, pathlib
 status = dict(line.split(":", 1) for line in pathlib.Path("/proc/1/status").read_text().splitlines())
@@ -66,7 +66,7 @@ async def cloudnative_pg(bench: Bench) -> Row:
     """Mode cnpg."""
     cluster = rf"cluster\.postgresql\.cnpg\.io/{cnpg.CLUSTER}"
     if await cnpg.is_there(bench):
-        # The Cluster stays, and with it all that the operator has made for it.
+        # The Cluster remains, and with it all objects that the operator has created for it.
         row = await _all(bench, _CNPG, _ALL, {cluster, _TEST, rf"\S+/{cnpg.CLUSTER}\S*"})
         row.load = "the operator of CloudNativePG"
         return row
@@ -88,7 +88,7 @@ async def _all(
     left: set[str],
     around: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Row:
-    """Installs, tests and uninstalls by each Helm and entry point; `around` is entered around each time."""
+    """Install, test and uninstall with each Helm and entry point, each time within the context manager `around`."""
     row = Row(
         f"install, helm test, uninstall in mode {values['database']['mode']}",
         promise="ready and green; pods of user 10001 with a read-only root, no capabilities, no token and the memory "
@@ -134,7 +134,7 @@ async def _once(release: Release, left: set[str], row: Row) -> str:
         row.hold(False, f"{name}: left {', '.join(sorted(found))}")
     for pattern in left:
         row.hold(any(re.fullmatch(pattern, each) for each in found), f"{name}: {pattern} is gone")
-    # As chart/README.md has it, and by hand what stays for good.
+    # Delete the remaining objects as chart/README.md describes, including those that are kept on purpose.
     await bench.kubectl("delete", "job,pod", "--selector", f"app.kubernetes.io/instance={NAME}")
     if more := await _objects(bench) - before:
         await bench.kubectl("delete", *more)
@@ -142,7 +142,7 @@ async def _once(release: Release, left: set[str], row: Row) -> str:
 
 
 async def _objects(bench: Bench) -> set[str]:
-    """All that is in the namespace, as kind/name."""
+    """Return all objects in the namespace, as kind/name."""
     kinds = (await bench.kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name")).split()
     names = await bench.kubectl("get", ",".join(kinds), "--output=name")
     return {name for name in names.split() if not _UNCOUNTED.fullmatch(name)}

@@ -1,4 +1,4 @@
-"""The network lets through what the values name, where the cluster enforces policies."""
+"""Network policies: only the peers named in the values can connect, if the cluster enforces policies."""
 
 from e2e import images
 from e2e.bench import Bench, Object, Scenario

@@ -1,4 +1,4 @@
-"""A migration that fails changes nothing for those who are served, and any number of them at once migrate once."""
+"""A failed migration does not affect the running service, and concurrent migrations apply each revision once."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _MIGRATIONS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=mi
 _GIVE_UP_SECONDS = 20
 _AT_ONCE = 10
 _MANY = "many-migrations"
-LOCK = 0x6D696772617465  # of chassis/migrations/run.py
+LOCK = 0x6D696772617465  # the lock id of chassis/migrations/run.py
 _VERSION_TABLES = ("chassis_version", "alembic_version")
 
 
@@ -73,7 +73,7 @@ async def at_once(bench: Bench) -> Row:
     await bench.kubectl("wait", "--for=condition=Complete", f"job/{_MANY}", "--timeout=2m")
     row.measured = f"all {_AT_ONCE} migrations ended {time.monotonic() - begun:.0f} s after they were let go"
     pods = await bench.objects("pods", "--selector", f"job-name={_MANY}")
-    row.hold(len(pods) == _AT_ONCE, f"{len(pods)} pods for {_AT_ONCE} migrations")  # none was tried again
+    row.hold(len(pods) == _AT_ONCE, f"{len(pods)} pods for {_AT_ONCE} migrations")  # the Job retried none
     logs = [await bench.kubectl("logs", pod["metadata"]["name"]) for pod in pods]
     await _judge_revisions(row, database, "first", logs)
     row.hold(all("migration_waiting" in log for log in logs), "they did not wait for each other")
@@ -92,32 +92,32 @@ async def at_once(bench: Bench) -> Row:
 
 @asynccontextmanager
 async def _held_back(database: Postgres, name: str) -> AsyncIterator[None]:
-    """Has all migrations of a database wait until the block ends, so that they begin at once."""
+    """Block all migrations of a database until the block ends, so that they start at the same time."""
     holding = asyncio.create_task(database.query(f"SELECT pg_advisory_lock({LOCK}), pg_sleep(600)", name))
     try:
         yield
         await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
     finally:
         holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)  # its connection was cut
+        await asyncio.gather(holding, return_exceptions=True)  # raises, because its connection was terminated
 
 
 async def _are_connected(database: Postgres, name: str) -> bool:
     clients = f"datname = '{name}' AND backend_type = 'client backend'"
     connections = await database.query(f"SELECT 1 FROM pg_stat_activity WHERE {clients}")
-    return len(connections) == _AT_ONCE + 1  # beside the one that holds them back
+    return len(connections) == _AT_ONCE + 1  # plus the connection that blocks them
 
 
 async def _many(release: Release) -> Object:
-    """The release's migration Job, to be run so many times at once."""
+    """Return the release's migration Job, changed to run many times in parallel."""
     [job] = [each for each in await release.rendered() if each["kind"] == "Job"]
-    template = {**job["spec"]["template"], "metadata": {}}  # not taken for the release's own
+    template = {**job["spec"]["template"], "metadata": {}}  # without the release's labels
     spec = {**job["spec"], "template": template, "completions": _AT_ONCE, "parallelism": _AT_ONCE}
     return {"apiVersion": job["apiVersion"], "kind": "Job", "metadata": {"name": _MANY}, "spec": spec}
 
 
 async def _judge_revisions(row: Row, database: Postgres, name: str, logs: list[str]) -> None:
-    """Holds that each revision was applied once, by what the migrations say and by the version tables."""
+    """Check, by the migrations' logs and the version tables, that each revision was applied exactly once."""
     steps = Counter(json.loads(line)["step"] for log in logs for line in log.splitlines() if '"migrating"' in line)
     twice = [step for step, times in steps.items() if times > 1]
     row.hold(bool(steps), f"{name}: nothing was applied")

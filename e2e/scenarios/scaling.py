@@ -1,4 +1,4 @@
-"""Pods follow the CPU, and none that goes takes a request along."""
+"""Autoscaling follows the CPU, and scaling in fails no request."""
 
 import json
 import time
@@ -57,7 +57,7 @@ async def _has_metrics(bench: Bench) -> bool:
 
 
 async def _has(release: Release, pods: int) -> bool:
-    """Whether so many are ready and none is on its way."""
+    """Return whether this number of pods is ready, and none is starting or terminating."""
     return len(await release.ready_pods()) == len(await release.pods()) == pods
 
 

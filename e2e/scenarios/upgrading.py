@@ -1,4 +1,4 @@
-"""No upgrade and no roll-back fails a request, and neither does a version that does not run."""
+"""Upgrades and roll-backs fail no request, even if the new version does not start."""
 
 import json
 import time

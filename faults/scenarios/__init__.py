@@ -1,4 +1,4 @@
-"""The experiments, by name, in the page's order."""
+"""The experiments by name, in the order of docs/faults.md."""
 
 from collections.abc import Mapping
 

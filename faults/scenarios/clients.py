@@ -1,4 +1,4 @@
-"""Promise 6: slow and hostile clients harm nobody else, and nothing of them is left."""
+"""Promise 6: slow and hostile clients do not affect other clients, and leave no resources behind."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from faults.sockets import Dripping
 
 _OTHERS = 4
 _SLOW = 1000
-_TIMES_P99 = 2  # the promise
+_TIMES_P99 = 2  # the promised limit
 _SLACK_SECONDS = 2
 _TIMEOUTS = {"head": SETTINGS["header_timeout_seconds"], "body": SETTINGS["body_timeout_seconds"]}
 _AT_A_TIME = 50
@@ -35,7 +35,7 @@ async def slow(bench: Bench) -> Row:
             await asyncio.sleep(seconds)
         return record
 
-    await others()  # warms up
+    await others()  # warm-up
     bench.status = "without slow clients"
     without = await others()
     lived: dict[str, list[float]] = {kind: [] for kind in _TIMEOUTS}
@@ -46,8 +46,8 @@ async def slow(bench: Bench) -> Row:
     }
 
     async def be_slow(kind: str, number: int) -> None:
-        await asyncio.sleep(number / slow_count)  # their bytes are spread over the second
-        while True:  # there are always as many of them
+        await asyncio.sleep(number / slow_count)  # spreads their bytes over the second
+        while True:  # each is replaced when it ends
             async with Dripping(service.port, beginnings[kind]) as client:
                 try:
                     await asyncio.wait_for(client.until_ended(), _TIMEOUTS[kind] + _SLACK_SECONDS)

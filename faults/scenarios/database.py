@@ -1,4 +1,4 @@
-"""Promise 3: whatever becomes of the database, the service lives, says 503 in time, and recovers by itself."""
+"""Promise 3: during database faults the service stays alive, responds with 503 in time, and recovers by itself."""
 
 import asyncio
 import time
@@ -20,9 +20,9 @@ from faults.watch import Liveness, liveness
 _CLIENTS = 8
 _BEFORE_SECONDS = 1
 _AFTER_SECONDS = 3
-_FAST_SECONDS = 0.25  # the promise, where the server refuses instead of keeping silent
-_BACK_SECONDS = 1  # the promise, once a server is back
-_PROMOTION_SECONDS = 5  # the promise
+_FAST_SECONDS = 0.25  # the promised limit if the server refuses connections, instead of not responding
+_BACK_SECONDS = 1  # the promised limit after a server is back
+_PROMOTION_SECONDS = 5  # the promised limit
 _DEADLINE_SECONDS = SETTINGS["request_timeout_seconds"]
 _COMMAND_SECONDS = SETTINGS["database_command_timeout_seconds"]
 
@@ -32,7 +32,7 @@ Fault: TypeAlias = Callable[[], Awaitable[None]]
 async def _experiment(
     name: str, service: Service, fault: Fault, bench: Bench, *, back: float = _BACK_SECONDS, fast: bool = False
 ) -> Row:
-    """Runs clients before, during and after a fault, which lasts as long as the function that makes it."""
+    """Run clients before, during and after a fault. The fault lasts until `fault` returns."""
     record = Record()
     choose = reads_and_writes(await create_item(service.port))
     async with liveness(service) as alive, closed_loop(service.port, choose, _CLIENTS, record):
@@ -173,7 +173,7 @@ async def too_many_connections(bench: Bench) -> Row:
 
 
 async def _take_all(database: Postgres) -> list[asyncpg.Connection]:
-    """Takes every connection of the server, the service's last."""
+    """Open connections until the server accepts no more, and end those of the service."""
     taken = [await database.connect()]
     while True:
         try:
@@ -209,7 +209,7 @@ async def disk_full(bench: Bench) -> Row:
 
 
 async def promotion(bench: Bench) -> Row:
-    # What it acknowledges is on both: without that, losing writes would be PostgreSQL's own.
+    # Synchronous replication: without it, PostgreSQL itself could lose acknowledged writes.
     primary = await bench.postgres()
     standby = await bench.standby(primary)
     async with primary.connection() as connection:

@@ -1,4 +1,4 @@
-"""Promise 5: under three times what the service can do, it does what it can and says so to the rest."""
+"""Promise 5: under three times its capacity, the service works at capacity and rejects the other requests quickly."""
 
 import asyncio
 import re
@@ -13,9 +13,9 @@ from faults.service import EXAMPLE
 
 _CONNECTIONS = 10
 _QUERY_MILLISECONDS = 100
-_CAPACITY = _CONNECTIONS * 1000 / _QUERY_MILLISECONDS  # requests a second
+_CAPACITY = _CONNECTIONS * 1000 / _QUERY_MILLISECONDS  # requests per second
 _NORMAL, _OVER = 0.7, 3
-_GOODPUT, _TIMES_P99, _FAST_SECONDS, _NORMAL_AGAIN_SECONDS = 0.9, 3, 0.25, 2  # the promise
+_GOODPUT, _TIMES_P99, _FAST_SECONDS, _NORMAL_AGAIN_SECONDS = 0.9, 3, 0.25, 2  # the promised limits
 
 
 async def overload(bench: Bench) -> Row:
@@ -24,7 +24,7 @@ async def overload(bench: Bench) -> Row:
     service = await bench.running_service(database.url, EXAMPLE, DATABASE_POOL_SIZE=_CONNECTIONS)
     question = request("GET", f"/sleep/{_QUERY_MILLISECONDS}")
     normal_seconds, over_seconds = bench.count(20, 5), bench.count(30, 5)
-    bench.status = "warming up"  # the pool connects when it is asked
+    bench.status = "warming up"  # the pool connects on demand
     await open_loop(service.port, question, _CAPACITY * _NORMAL, 2)
     bench.status = f"{_NORMAL:.0%} of the capacity"
     before = await open_loop(service.port, question, _CAPACITY * _NORMAL, normal_seconds)
@@ -32,7 +32,7 @@ async def overload(bench: Bench) -> Row:
     begun = time.perf_counter()
     during = asyncio.create_task(open_loop(service.port, question, _CAPACITY * _OVER, over_seconds))
     await asyncio.sleep(over_seconds)
-    end = time.perf_counter()  # answers of the overload are still to come
+    end = time.perf_counter()  # responses are still arriving
     bench.status = f"{_NORMAL:.0%} of the capacity again"
     after = await open_loop(service.port, question, _CAPACITY * _NORMAL, normal_seconds)
     return _judged(before, await during, after, begun, end, service.memory("VmHWM"))
@@ -75,7 +75,7 @@ def _judged(
 
 
 def _memory_limit() -> int:
-    """MiB that the chart allows a pod."""
+    """Return the memory limit of a pod in the chart, in MiB."""
     found = re.search(r"limits:\n(?:\s+\w+:.*\n)*?\s+memory: (\d+)Mi", Path("chart/values.yaml").read_text())
     assert found
     return int(found[1])

@@ -1,4 +1,4 @@
-"""Promise 8: a million requests leave nothing behind."""
+"""Promise 8: a million requests leak no resources."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Promise 2: a service whose database is away at the start is alive, waits, and is ready when the database is back."""
+"""Promise 2: without a database the service starts and waits, and it becomes ready when the database is available."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from faults.bench import SLACK_SECONDS, Bench, Scenario
 from faults.row import Row
 from faults.service import APP, GUNICORN
 
-_READY_SECONDS = 1  # the promise
+_READY_SECONDS = 1  # the promised limit
 _LEAST_ATTEMPTS = 2
 
 
@@ -17,7 +17,7 @@ async def database_away(bench: Bench, *, command: tuple[str, ...] = APP) -> Row:
     """Starts the service while the database is away."""
     away_seconds = bench.count(60, 8)
     database = await bench.postgres()
-    proxy = await bench.proxy(database.url)  # it counts the attempts
+    proxy = await bench.proxy(database.url)  # counts the connection attempts
     await database.kill()
     service = bench.service(proxy.url, command)
     await service.start()

@@ -1,4 +1,4 @@
-"""Promise 1: a restart fails no request, and a stop ends in time, whoever holds on."""
+"""Promise 1: a restart fails no request, and a shutdown ends in time, even if clients keep connections open."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +13,7 @@ from faults.service import APP, GUNICORN
 from faults.sockets import Dripping, idle, unread
 
 _DRAIN_SECONDS = 1
-_AFTER_DRAIN_SECONDS = 5  # the promise
+_AFTER_DRAIN_SECONDS = 5  # the promised limit
 _STOP_SECONDS = _DRAIN_SECONDS + _AFTER_DRAIN_SECONDS
 _SLOW_CLIENTS = 100
 _GUNICORN = {"WEB_CONCURRENCY": 2}
@@ -23,7 +23,7 @@ _NOBODY: dict[str, int] = {}
 async def rolling(bench: Bench, *, command: tuple[str, ...] = APP, settings: dict[str, int] = _NOBODY) -> Row:
     """Restarts two instances in turn under full load."""
     restarts = bench.count(100, 4)
-    # In the quick run fewer than a pool has connections: nobody waits for one, however busy the machine is.
+    # The quick run has fewer clients than a pool has connections, so none waits for one on a busy machine.
     clients = bench.count(20, 8)
     database = await bench.postgres()
     instances = [
@@ -72,7 +72,7 @@ async def slow_clients(bench: Bench, *, command: tuple[str, ...] = APP, settings
 
 @asynccontextmanager
 async def _held(port: int, each: int) -> AsyncIterator[None]:
-    """Clients of four slow kinds, until the block ends."""
+    """Keep connections of four kinds of slow clients open until the block ends."""
     large = ITEM | {"description": "x" * 2000}
     client = Client(port)
     for _ in range(100):

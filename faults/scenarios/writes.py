@@ -1,4 +1,4 @@
-"""Promise 4: what was acknowledged is there, once, whatever was killed."""
+"""Promise 4: after kills of the service or the database, every acknowledged write exists exactly once."""
 
 import asyncio
 import random
@@ -16,11 +16,11 @@ from faults.row import Row
 _WRITERS = 8
 _AGAIN_SECONDS = 0.05
 _MOST_WRITES_BETWEEN = 30
-_TRY_AGAIN = {NO_ANSWER, 409, 503}  # 409: the request that lost its answer is still being carried out
+_TRY_AGAIN = {NO_ANSWER, 409, 503}  # 409: the service is still executing the request whose response was lost
 
 
 class Writers:
-    """Clients that create items, each named by its Idempotency-Key, and send one again until it is acknowledged."""
+    """Clients that create items with an Idempotency-Key, and retry each request until it is acknowledged."""
 
     def __init__(self, port: int, count: int) -> None:
         self._port, self._count = port, count
@@ -39,22 +39,22 @@ class Writers:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._ending = True  # each has its last item acknowledged first
+        self._ending = True  # each client first completes its last item
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*self._tasks)
 
     async def until_acknowledged(self, more: int) -> None:
-        """Returns when so many more items are acknowledged.
+        """Wait until this number of additional items is acknowledged.
 
         Raises:
-            TimeoutError: they are not.
+            TimeoutError: they are not acknowledged in time.
         """
         until = self.acknowledged + more
         async with asyncio.timeout(PATIENCE_SECONDS), self._news:
             await self._news.wait_for(lambda: self.acknowledged >= until)
 
     async def judge(self, row: Row, database: Postgres) -> None:
-        """Compares what was acknowledged with the database's rows."""
+        """Compare the acknowledged items with the rows of the database."""
         async with database.connection() as connection:
             found = await connection.fetch("SELECT name, count(*) FROM items GROUP BY name")
         rows = {each["name"]: each["count"] for each in found}

@@ -1,4 +1,4 @@
-"""The chart, rendered by the real Helm, 3 and 4, from the copy that is in a baked service."""
+"""Fixtures: the chart from a baked service, rendered by the real Helm 3 and Helm 4."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +11,17 @@ from tests.chart.rendering import HELMS, Chart
 
 @pytest.fixture(scope="session", params=HELMS)
 def helm(request: pytest.FixtureRequest, tools: Path) -> Path:
-    """Each Helm in turn."""
+    """Return the path of Helm. Tests run once for each version."""
     return tools / str(request.param)
 
 
 @pytest.fixture(scope="session")
 def chart(helm: Path) -> Chart:
-    """The chart on each Helm."""
+    """Return the chart with each version of Helm."""
     return Chart(helm, REPOSITORY / "chart")
 
 
 @pytest.fixture(scope="session")
 def environment(service: Path) -> Callable[[str], list[Path]]:
-    """The value files of a baked service for one of its environments."""
+    """Return a function that lists the value files of a baked service for one of its environments."""
     return lambda name: [service / "deploy" / "values.yaml", service / "deploy" / f"{name}.yaml"]

@@ -1,8 +1,8 @@
-"""A program that becomes a container: the process that a manifest describes, in the namespaces it was started in.
+"""Runs as a container's first process: sets up the container of a manifest in the namespaces it was started in.
 
 The container gets the command, the environment, the user, the capabilities, the read-only root and the volumes of its
-manifest, and joins a control group with its limit of memory, where there is one. Its image is made of folders of this
-machine. It gets no seccomp profile and no CPU limit, and `fsGroup` is left alone, as every volume here is everybody's.
+manifest, and a control group with its memory limit if this machine allows one. The image is made of folders of this
+machine. There is no seccomp profile and no CPU limit. `fsGroup` is ignored, as all users may write to the volumes.
 """
 
 import ctypes
@@ -15,17 +15,17 @@ from typing import Any
 
 Object = dict[str, Any]
 
-# What a container runtime leaves a container that drops nothing.
+# The default capabilities of container runtimes.
 _USUAL = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service",
           "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")  # fmt: skip
 
 
 def become(order: Object) -> None:
-    """Gives this process the container's root, limits and user, and runs its command; does not return.
+    """Apply the container's root, limits and user to this process, and execute its command. Does not return.
 
     Args:
-        order: the container's `manifest`, its `pod`'s specification, the `secrets` by name and key, the `image` as
-            `sandbox.run` takes it, its control `group` or an empty string, and a `scratch` folder with its `hosts`.
+        order: the container's `manifest`, its `pod`'s specification, the `secrets` by name and key, the `image` as in
+            `sandbox.run`, the control `group` or an empty string, and a `scratch` folder with the file `hosts`.
     """
     manifest, pod, image = (order[key] for key in ("manifest", "pod", "image"))
     context = {**pod["securityContext"], **manifest["securityContext"]}
@@ -47,11 +47,11 @@ def become(order: Object) -> None:
     for place, each in zip(places, manifest.get("volumeMounts", []), strict=True):
         assert "emptyDir" in volumes[each["name"]], f"{each['name']} is of a kind that the sandbox does not know"
         mount("none", place, "tmpfs", "mode=777")
-    mount("none", root / "dev" / "shm", "tmpfs", "mode=1777")  # as container runtimes do
+    mount("none", root / "dev" / "shm", "tmpfs", "mode=1777")  # as in container runtimes
 
     os.chroot(root)
     os.chdir(image["folder"])
-    groups = "--clear-groups" if os.geteuid() == 0 else "--keep-groups"  # nobody else may clear them
+    groups = "--clear-groups" if os.geteuid() == 0 else "--keep-groups"  # only root may clear them
     command = ["setpriv", f"--reuid={context['runAsUser']}", f"--regid={context['runAsGroup']}", groups,
                "--inh-caps=-all", "--ambient-caps=-all", f"--bounding-set={bounding_set(context)}"]  # fmt: skip
     if context.get("allowPrivilegeEscalation") is False:
@@ -61,16 +61,16 @@ def become(order: Object) -> None:
 
 
 def _machine() -> dict[str, str]:
-    """What every image has, from this machine."""
+    """Return the mounts that every image needs from this machine."""
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
     return {path: path for path in ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64", *devices) if Path(path).exists()}
 
 
 def environment_of(manifest: Object, secrets: dict[str, dict[str, str]]) -> dict[str, str]:
-    """The variables that a container's manifest sets.
+    """Return the environment variables that a container's manifest sets.
 
     Raises:
-        KeyError: it asks for a Secret, or a key of one, that is not there.
+        KeyError: a Secret that the manifest refers to, or a key of it, does not exist.
     """
 
     def value(variable: Object) -> str:
@@ -83,7 +83,7 @@ def environment_of(manifest: Object, secrets: dict[str, dict[str, str]]) -> dict
 
 
 def bounding_set(context: Object) -> str:
-    """The capabilities that a security context leaves to a container's processes, for setpriv."""
+    """Return the capabilities that a security context leaves to the processes of a container, as setpriv's argument."""
     capabilities = context.get("capabilities", {})
     dropped = {each.lower() for each in capabilities.get("drop", [])}
     left = {each for each in _USUAL if not dropped & {"all", each}} | {
@@ -93,7 +93,7 @@ def bounding_set(context: Object) -> str:
 
 
 def bind(outside: Path, inside: Path) -> None:
-    """Shows a file or folder of this machine at another place, with what is mounted below it; a link stays a link."""
+    """Bind-mount a file or folder with all mounts below it. A symbolic link is copied as a link."""
     inside.parent.mkdir(parents=True, exist_ok=True)
     if outside.is_symlink():
         inside.symlink_to(outside.readlink())
@@ -111,7 +111,7 @@ def mount(what: str, where: Path, kind: str, options: str = "", flags: int = 0) 
 
 
 def make_read_only(root: Path) -> None:
-    """The folder and all that is mounted below it, which mount(8) cannot do at once everywhere."""
+    """Make the folder and all mounts below it read-only, in one system call. Not every mount(8) can do this."""
     mount_setattr, here, recursive, read_only = 442, -100, 0x8000, 1
     attributes = struct.pack("QQQQ", read_only, 0, 0, 0)
     _check(_LIBC.syscall(mount_setattr, here, os.fsencode(root), recursive, attributes, len(attributes)), root)

@@ -1,4 +1,4 @@
-"""Who may connect to whom under NetworkPolicies: their documented semantics, evaluated without a cluster."""
+"""Evaluates NetworkPolicies without a cluster, by their documented semantics."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,20 +10,20 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a connection begins or ends: a pod, or an address outside of the cluster, which has no namespace."""
+    """An endpoint of a connection: a pod, or an address outside of the cluster, which has no namespace."""
 
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)
-    """A pod's ports that have a name."""
+    """The named ports of a pod."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Namespaces, by name with their labels, and the policies in them; one that names no namespace is in `home`.
+    """Namespaces with their labels, by name, and their policies. A policy without a namespace belongs to `home`.
 
-    Pods have no address here: whether an `ipBlock` holds for them differs between clusters, so none does.
+    Pods have no address here, so no `ipBlock` matches a pod: whether one does differs between clusters.
     """
 
     policies: list[Object]
@@ -31,13 +31,13 @@ class Network:
     home: str = "default"
 
     def allows(self, source: Place, target: Place, port: int, protocol: str = "TCP") -> bool:
-        """Whether the source may connect: what leaves the source and what enters the target both have to be allowed."""
+        """Return whether the egress policies of the source and the ingress policies of the target allow connecting."""
         return self._passes("Egress", source, target, target, port, protocol) and self._passes(
             "Ingress", target, source, target, port, protocol
         )
 
     def _passes(self, direction: str, isolated: Place, peer: Place, target: Place, port: int, protocol: str) -> bool:
-        """Whether one of the policies for a pod in a direction lets the peer through; all do where there is none."""
+        """Return whether a policy of the isolated pod allows the peer, or no policy exists for the direction."""
         policies = [each for each in self.policies if self._applies(each, direction, isolated)]
         return not policies or any(
             self._has_peer(rule, policy, direction, peer) and _has_port(rule, target, port, protocol)
@@ -74,7 +74,7 @@ class Network:
 
 
 def places(objects: list[Object], namespace: str = "default") -> Iterator[tuple[str, Place]]:
-    """The pods that the objects make, by the component in their labels; all containers of a pod are in one place."""
+    """Yield the pods of the objects, by their component label. All containers of a pod share one place."""
     for each in objects:
         pod = each if each["kind"] == "Pod" else each.get("spec", {}).get("template")
         if pod:
@@ -87,7 +87,7 @@ def places(objects: list[Object], namespace: str = "default") -> Iterator[tuple[
 def _has_port(rule: Object, target: Place, port: int, protocol: str) -> bool:
     def matches(each: Object) -> bool:
         first: int | str = each.get("port", 0)
-        if isinstance(first, str):  # a name, which the target's containers give to a number
+        if isinstance(first, str):  # a named port of the target's containers
             first = target.ports.get(first, -1)
         last: int = each.get("endPort", first or 65535)
         return each.get("protocol", "TCP") == protocol and first <= port <= last
@@ -106,7 +106,7 @@ def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
         value = labels.get(expression["key"])
         return {
             "In": value in expression.get("values", []),
-            "NotIn": value not in expression.get("values", []),  # nor is one that is not there
+            "NotIn": value not in expression.get("values", []),  # also true if the label does not exist
             "Exists": value is not None,
             "DoesNotExist": value is None,
         }[expression["operator"]]

@@ -1,7 +1,7 @@
-"""The restricted Pod Security Standard, with the baseline that it contains, as of Kubernetes 1.37.
+"""The restricted Pod Security Standard, including the baseline, as of Kubernetes 1.37.
 
-https://kubernetes.io/docs/concepts/security/pod-security-standards/ has the rules. What they let through on Windows and
-in user namespaces is refused here, as the chart makes no such pods.
+Rules: https://kubernetes.io/docs/concepts/security/pod-security-standards/. The exceptions for Windows and for user
+namespaces are refused here, because the chart makes no such pods.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ VOLUMES = {
 
 
 def violations(pod: Object) -> Iterator[str]:
-    """A sentence for each thing in a pod, or in a template of one, that the standard refuses."""
+    """Yield one sentence for each violation of the standard in a pod or a pod template."""
     spec = pod["spec"]
     for name, profile in pod.get("metadata", {}).get("annotations", {}).items():
         allowed = profile == "runtime/default" or profile.startswith("localhost/")
@@ -59,7 +59,7 @@ def violations(pod: Object) -> Iterator[str]:
 
 
 def _of_context(whose: str, context: Object) -> Iterator[str]:
-    """What neither a pod nor a container may set."""
+    """Yield the violations that can occur in the security context of a pod and of a container."""
     if context.get("windowsOptions", {}).get("hostProcess"):
         yield f"{whose} is a process of the host."
     if context.get("runAsNonRoot") is False:
@@ -78,7 +78,7 @@ def _of_context(whose: str, context: Object) -> Iterator[str]:
 
 
 def _of_container(whose: str, container: Object, pod_context: Object) -> Iterator[str]:
-    """What a container may not set, and what it has to, itself or by its pod."""
+    """Yield the violations of a container. A required setting may come from its pod."""
     context = container.get("securityContext", {})
     yield from _of_context(whose, context)
     for name in ("runAsNonRoot", "seccompProfile"):

@@ -1,4 +1,4 @@
-"""Renders the chart and finds objects in it."""
+"""Renders the chart and finds objects in the result."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ MODES: dict[str, dict[str, Any]] = {
     "evaluation": {"database": {"mode": "evaluation"}, "evaluation": {"password": "development"}},
 }
 SIZED = {"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
-# Everything that can be turned on.
+# Values that enable all features.
 EVERYTHING: dict[str, Any] = {
     "autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
     "auth": {"issuer": "https://id.example.com", "audience": "items", "jwksUrl": "https://id.example.com:8443/keys"},
@@ -66,18 +66,18 @@ Object = dict[str, Any]
 
 
 class RenderError(Exception):
-    """Helm refused; the message is what it said."""
+    """Helm ended with an error; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart and the Helm that renders it."""
+    """A chart, and the Helm executable that renders it."""
 
     helm: Path
     folder: Path
 
     def run(self, *arguments: str | Path, values: dict[str, Any] | None = None) -> str:
-        """Runs Helm, with values on standard input where some are given.
+        """Run Helm. Values, if given, are passed on standard input.
 
         Raises:
             RenderError: Helm ended with an exit status that is not 0.
@@ -97,7 +97,7 @@ class Chart:
         release: str = "items",
         namespace: str = "default",
     ) -> list[Object]:
-        """The objects of a release with these values, the later ones over the earlier."""
+        """Return the objects of a release. Later values override earlier ones."""
         options = [option for file in files or [] for option in ("--values", file)]
         merged: dict[str, Any] = {}
         for each in values:
@@ -107,7 +107,7 @@ class Chart:
         return [object_ for object_ in yaml.safe_load_all(output) if object_]
 
     def refusal(self, *values: dict[str, Any], release: str = "items") -> str:
-        """What Helm says when it refuses these values."""
+        """Return Helm's error message for invalid values."""
         try:
             self.render(*values, release=release)
         except RenderError as error:
@@ -116,7 +116,7 @@ class Chart:
 
 
 def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Values as Helm merges them: tables by key, the rest replaced."""
+    """Merge values as Helm does: tables by key; everything else is replaced."""
     both = {**under, **over}
     for key in under.keys() & over.keys():
         if isinstance(under[key], dict) and isinstance(over[key], dict):
@@ -125,18 +125,18 @@ def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_kind(objects: list[Object], kind: str, name: str | None = None) -> list[Object]:
-    """The objects of a kind, and of a name where one is given."""
+    """Return the objects of a kind, optionally only those with a name."""
     return [each for each in objects if each["kind"] == kind and name in {None, each["metadata"]["name"]}]
 
 
 def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
-    """The only object of a kind."""
+    """Return the only object of a kind."""
     [found] = of_kind(objects, kind, name)
     return found
 
 
 def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str, list[Object]]:
-    """The objects of each database mode, with its least values and with everything, and of each environment."""
+    """Return the objects of each database mode, with minimal and with all values, and of each environment."""
     found = {}
     for mode, values in MODES.items():
         found[mode] = chart.render(IMAGE, values)
@@ -147,7 +147,7 @@ def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str
 
 
 def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
-    """Every pod that the objects make, as a template has it, and who makes it."""
+    """Yield every pod, or pod template, with the name of the object that contains it."""
     for each in objects:
         if each["kind"] == "Pod":
             yield each["metadata"]["name"], each
@@ -156,6 +156,6 @@ def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 
 def environment_of(objects: list[Object]) -> dict[str, Any]:
-    """The environment variables of the service's container."""
+    """Return the environment variables of the service's container."""
     container = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}

@@ -1,7 +1,7 @@
-"""Runs a rendered release's pods on this machine, each as its manifest says, in Linux namespaces of their own.
+"""Runs the pods of a rendered release on this machine, as their manifests say, in separate Linux namespaces.
 
-Imported, it finds out how this user may have such namespaces, and sends the release there. Run as a program, it is the
-node: it starts the containers, plays kube-proxy and the kubelet, and prints what it saw as JSON.
+When imported, this module finds a way for this user to create the namespaces, and runs itself in them. As a program,
+it acts as the node: it starts the containers, replaces kube-proxy and the kubelet, and prints its results as JSON.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from typing import Any
 Object = dict[str, Any]
 
 POD, CLUSTER = "127.0.0.10", "127.0.0.20"
-"""The addresses of the pod and of the Services that have one; a server on 127.0.0.1 would be reached at neither."""
+"""The addresses of the pod and of Services with a cluster IP. A server only on 127.0.0.1 can be reached at neither."""
 PATIENCE_SECONDS = 60
 _CONTAINER = str(Path(__file__).with_name("container.py"))
 _NAMESPACES = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -44,10 +44,10 @@ print(json.dumps({**about, "writes": {folder: write(folder) for folder in ("/", 
 
 
 def way_in(user: int) -> list[str] | None:
-    """The beginning of a command that runs in namespaces of its own, where this user may have them; else None.
+    """Return the command prefix that runs a program in new namespaces, or None if this user cannot create them.
 
     Args:
-        user: who the containers run as: without root, this user has to be mapped to it.
+        user: the user id of the containers. Without root, the current user is mapped to it.
     """
     ways = (
         ["sudo", "-n", *_NAMESPACES] if os.geteuid() else [*_NAMESPACES],
@@ -57,18 +57,18 @@ def way_in(user: int) -> list[str] | None:
         try:
             if subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
                 return way
-        except OSError:  # there is no sudo
+        except OSError:  # sudo is not installed
             continue
     return None
 
 
 def run(way: list[str], release: Object) -> Object:
-    """Migrates, starts the service, probes it, runs `helm test` and ends the service; returns what was seen.
+    """Migrate, start the service, probe it, run `helm test`, stop the service, and return the observations.
 
     Args:
-        way: as `way_in` returns it.
-        release: `objects`, rendered; `secrets`, by name and key; `image`, with its `environment`, its `folder` to work
-            in, and its `mounts`, from folders of the image to those of this machine.
+        way: the result of `way_in`.
+        release: the rendered `objects`; the `secrets`, by name and key; and the `image` with its `environment`, its
+            working `folder`, and its `mounts`, which map folders of the image to folders of this machine.
     """
     done = subprocess.run(
         [*way, sys.executable, __file__], input=json.dumps(release), capture_output=True, text=True, check=False
@@ -79,7 +79,7 @@ def run(way: list[str], release: Object) -> Object:
 
 
 def node(release: Object, scratch: Path) -> Object:
-    """What becomes of a release, in the order of its life."""
+    """Run the life cycle of a release, and return the observations."""
     bring_up_loopback()
     objects = release["objects"]
     job, deployment, test = (
@@ -118,7 +118,7 @@ def node(release: Object, scratch: Path) -> Object:
 
 
 class Container:
-    """A container of a pod, as the node starts it."""
+    """A container of a pod, started by the node."""
 
     def __init__(self, manifest: Object, pod: Object, release: Object, scratch: Path) -> None:
         self.manifest, self._pod, self._release, self._scratch = manifest, pod, release, scratch
@@ -126,18 +126,18 @@ class Container:
         self.log = scratch / f"{self._name}.log"
         self.limit = mebibytes(manifest["resources"]["limits"]["memory"])
         self.peak: float | None = None
-        """MiB, once it has ended; None where this machine lets the node make no control group."""
+        """Peak memory in MiB, set when the container ends. None if the node cannot create a control group."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def complete(self) -> Object:
-        """Runs it to its end; returns its exit status and its log."""
+        """Run the container until it ends; return its exit status and its log."""
         with self.running() as process:
             status = process.wait(PATIENCE_SECONDS)
         return {"status": status, "log": self.log.read_text(errors="replace")}
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Starts it; whatever is left of it is gone when the block ends."""
+        """Start the container, and kill all of its processes when the block ends."""
         group = control_group(self._name, self.limit)
         order = {"manifest": self.manifest, "pod": self._pod, "group": str(group or ""), "scratch": str(self._scratch)}
         order |= {key: self._release[key] for key in ("image", "secrets")}
@@ -149,18 +149,18 @@ class Container:
             yield self._process
         finally:
             if self._process.poll() is None:
-                self.signal(signal.SIGKILL)  # its first process, without which the kernel ends the others
+                self.signal(signal.SIGKILL)  # its first process: the kernel then kills the others
                 self._process.wait()
             if group:
                 self.peak = peak(group)
                 group.rmdir()
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal to its first process, and to it alone."""
+        """Send a signal to the first process of the container only."""
         os.kill(self._first(), number)
 
     def status(self) -> Object:
-        """What the kernel says of its first process."""
+        """Return the kernel's status of the first process."""
         lines = Path(f"/proc/{self._first()}/status").read_text().splitlines()
         return {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
 
@@ -173,11 +173,11 @@ class Container:
 
 
 def answers(manifest: Object, name: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether a probe passes before it has failed as often as its manifest allows."""
+    """Return whether a probe succeeds before it reaches the failure threshold of its manifest."""
     probe = manifest[f"{name}Probe"]
     for attempt in range(probe.get("failureThreshold", 3)):
         if attempt:
-            time.sleep(probe.get("periodSeconds", 10))  # the probe's own pace
+            time.sleep(probe.get("periodSeconds", 10))  # the interval of the probe
         if process.poll() is not None:
             return False
         try:
@@ -190,7 +190,7 @@ def answers(manifest: Object, name: str, process: subprocess.Popen[bytes]) -> bo
 
 
 def ask(manifest: Object, port: str, path: str, timeout: float = PATIENCE_SECONDS) -> tuple[int, str]:
-    """The status and the body of what a container answers at a port, by the port's name."""
+    """Send a GET request to a named port of a container, and return status and body."""
     ports = {each["name"]: each["containerPort"] for each in manifest["ports"]}
     connection = http.client.HTTPConnection(POD, ports[port], timeout=timeout)
     try:
@@ -202,7 +202,7 @@ def ask(manifest: Object, port: str, path: str, timeout: float = PATIENCE_SECOND
 
 
 def proxy(services: list[Object], pod: Object) -> str:
-    """Answers at the Services' addresses for the pod that they select; returns what /etc/hosts says of their names."""
+    """Forward the Services' addresses to the pod that they select, and return an /etc/hosts with their names."""
     hosts = ["127.0.0.1 localhost"]
     ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
     for service in services:
@@ -219,7 +219,7 @@ def proxy(services: list[Object], pod: Object) -> str:
 
 
 async def forward(listener: socket.socket, port: int) -> None:
-    """Passes every connection on to a port of the pod, for ever."""
+    """Forward every connection to a port of the pod, until the process ends."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -240,7 +240,7 @@ async def forward(listener: socket.socket, port: int) -> None:
 
 
 def control_group(name: str, limit: int) -> Path | None:
-    """A control group with a limit of memory in MiB, of version 1 or 2; None where this machine has none for us."""
+    """Create a control group, version 1 or 2, with a memory limit in MiB. Return None if this user cannot."""
     for parent, file, highest in (("memory", "memory.limit_in_bytes", _HIGHEST[0]), ("", "memory.max", _HIGHEST[1])):
         group = Path("/sys/fs/cgroup", parent, name)
         try:
@@ -258,7 +258,7 @@ _HIGHEST = ("memory.max_usage_in_bytes", "memory.peak")
 
 
 def peak(group: Path) -> float:
-    """The most MiB that a control group has held."""
+    """Return the peak memory of a control group in MiB."""
     file = next(group / name for name in _HIGHEST if (group / name).exists())
     return int(file.read_text()) / 2**20
 

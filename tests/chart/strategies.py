@@ -1,4 +1,4 @@
-"""Values for Hypothesis, made from the chart's own schema: most as it allows them, some not."""
+"""Hypothesis strategies for values, derived from the chart's schema. Most values are valid, some are not."""
 
 import json
 from typing import Any
@@ -13,13 +13,13 @@ _CHART = REPOSITORY / "chart"
 _SCHEMA: dict[str, Any] = json.loads((_CHART / "values.schema.json").read_text(encoding="utf-8"))
 _DEFAULTS: dict[str, Any] = yaml.safe_load((_CHART / "values.yaml").read_text(encoding="utf-8"))
 _UNKNOWN = "unknownKey"
-# A value of one of these is wrong nearly everywhere.
+# Invalid for nearly every value of the chart.
 _WRONG = st.sampled_from([None, -1, 0.5, "", "no such value!", [1], {"a": {"b": 1}}, True])
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 
 
 def _leaves() -> dict[tuple[str, ...], Any]:
-    """The schema of each value, by its path."""
+    """Return the schema of each value, by its path."""
     found: dict[tuple[str, ...], Any] = {}
     for name, rule in _SCHEMA["properties"].items():
         inner = rule.get("properties")
@@ -37,7 +37,7 @@ def _at(values: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def _allowed(rule: dict[str, Any], default: Any) -> st.SearchStrategy[Any]:
-    """What the schema allows; what only Kubernetes knows the form of stays as it is by default."""
+    """Return a strategy for what the schema allows. Values whose format only Kubernetes knows keep their default."""
     if "enum" in rule:
         return st.sampled_from(rule["enum"])
     match rule.get("type"):
@@ -65,7 +65,7 @@ def _allowed(rule: dict[str, Any], default: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def values(draw: st.DrawFn) -> dict[str, Any]:
-    """A database mode's least values, with some of the others over them."""
+    """Draw the minimal values of a database mode, and some other values."""
     chosen = merge(IMAGE, MODES[draw(st.sampled_from([*MODES]))])
     for path in draw(st.lists(st.sampled_from([*LEAVES]), max_size=5, unique=True)):
         default = _at(_DEFAULTS, path)

@@ -1,4 +1,4 @@
-"""Each alert on series as Prometheus reads them, by promtool: it fires under its fault, and no other one does."""
+"""promtool tests of the alerts: each fires under its fault, and no other alert fires."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.baking import REPOSITORY
 from tests.chart.monitoring import rules
 from tests.chart.rendering import IMAGE, MODES, Chart
 
-SAMPLES = 60  # one in 30 s, as serviceMonitor.interval has it: half an hour
+SAMPLES = 60  # one per 30 s, the default of serviceMonitor.interval: half an hour
 MONITORED = {
     "serviceMonitor": {"enabled": True},
     "prometheusRule": {"enabled": True},
@@ -26,7 +26,7 @@ WORKERS = {
     "config": {"maxInFlight": 20, "databasePoolSize": 5},
 }
 
-# How long a pod lives, in promtool's notation: a first value, and what each sample adds.
+# The lifetime of a pod as samples in promtool's notation: the first value, and the increment per sample.
 THROUGHOUT = "{0}+{1}x59"
 RESTARTED = "{0}+{1}x29 {0}+{1}x29"
 ENDS = "{0}+{1}x29 stale"
@@ -49,10 +49,10 @@ def pod(
     waiting: int | str = 0,
     dropped: int | str = 0,
 ) -> Series:
-    """The series of a pod; a healthy one's by default.
+    """Return the series of a pod, healthy by default.
 
-    `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx) and `dropped` are how many more there are in each sample,
-    the other numbers stay as they are; a string is the series itself.
+    `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx) and `dropped` are increments per sample. The other numbers
+    are constant. A string is used as the series.
     """
     labels = f'namespace="{namespace}",service="{service}",pod="{name}"'
     duration = "http_server_request_duration_seconds"
@@ -77,7 +77,7 @@ def pod(
 
 @dataclass(frozen=True)
 class Case:
-    """Pods, and the alert that fires at the end of their half hour; no other one does at any time."""
+    """The series of some pods, and the only alert that fires, at the end of the half hour."""
 
     what: str
     pods: list[Series]
@@ -142,7 +142,7 @@ CASES = [
     Case("dropped, now", [pod("items-1", dropped=1), pod("items-2")], "ServiceLogLinesDropped"),
 ]
 
-# How an alert shows itself: its severity and its summary.
+# The expected severity and summary of each alert.
 SHOWN = {
     "ServiceErrors": ("critical", "items answers too many requests with 5xx"),
     "ServiceSlow": ("warning", "items is slow: 1 % of its requests take longer than {latency} s"),
@@ -158,13 +158,13 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def chart(tools: Path) -> Chart:
-    """The chart on Helm 4 alone: what it renders is the same on both."""
+    """Return the chart with Helm 4 only: both versions render the same rules."""
     return Chart(tools / "helm", REPOSITORY / "chart")
 
 
 @pytest.fixture(scope="module")
 def promtool(tools: Path) -> str:
-    """Prometheus' own tool, of 2.42 or newer."""
+    """Return the path of promtool, version 2.42 or newer."""
     found = shutil.which("promtool", path=f"{tools}{os.pathsep}{os.environ['PATH']}")
     if not found:
         missing = "promtool is not installed here (it is in Debian's package prometheus)"
@@ -175,7 +175,7 @@ def promtool(tools: Path) -> str:
 
 
 def alerts(chart: Chart, case: Case) -> list[dict[str, Any]]:
-    """The rules of a release of the service "items" in the namespace "shop" with a case's values."""
+    """Return the alerts of a release named "items" in the namespace "shop", with the values of a case."""
     return rules(chart.render(IMAGE, MODES["external"], MONITORED, case.values, namespace="shop"))
 
 

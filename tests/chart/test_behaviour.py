@@ -1,4 +1,4 @@
-"""What follows from what in the chart."""
+"""How single values of the chart change the rendered objects."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def test_migrations_may_have_a_secret_of_their_own(chart: Chart) -> None:
 
 
 def test_migrations_read_the_same_environment_as_the_service(chart: Chart) -> None:
-    """A required setting of the service's own, or a certificate for the database, is needed by both."""
+    """Both need the service's required settings and, for example, a certificate for the database."""
     values = {
         "extraEnv": [{"name": "CURRENCY", "value": "EUR"}],
         "extraEnvFrom": [{"secretRef": {"name": "more"}}],
@@ -107,7 +107,7 @@ def test_only_a_database_that_is_there_already_is_migrated_by_a_hook(chart: Char
     job = one(chart.render(IMAGE, MODES[mode]), "Job")
     hook = job["metadata"].get("annotations", {}).get("helm.sh/hook", "")
     assert hook.split(",") == (["pre-install", "pre-upgrade", "pre-rollback"] if mode == "external" else [""])
-    # A hook runs before the release's service account exists; one of the user's own is there.
+    # A hook runs before Helm creates the release's service account, but an existing account can be used.
     assert "serviceAccountName" not in job["spec"]["template"]["spec"]
     existing = {"serviceAccount": {"create": False, "name": "existing"}}
     own = one(chart.render(IMAGE, MODES[mode], existing), "Job")["spec"]["template"]["spec"]
@@ -167,7 +167,7 @@ def test_containers_of_the_user_s_have_the_chart_s_security_context_unless_they_
     service, sidecar = pod["containers"]
     assert pod["initContainers"][0]["securityContext"] == service["securityContext"]
     assert sidecar["securityContext"] == {**service["securityContext"], "readOnlyRootFilesystem": False}
-    # A sidecar that never ends would keep a Job from ending; one among the init containers does not.
+    # A sidecar that does not end would keep a Job from completing. A sidecar among the init containers does not.
     assert job["initContainers"] == pod["initContainers"]
     assert len(job["containers"]) == 1
 
@@ -207,6 +207,6 @@ def test_labels_of_a_team_are_on_every_object_and_on_the_pods(chart: Chart) -> N
     assert len(own) >= 12
     assert [each["kind"] for each in own if each["metadata"]["labels"].get("cost-centre") != "42"] == []
     labels = one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
-    assert (labels["cost-centre"], labels["team"]) == ("42", "example")  # a pod's own label wins
+    assert (labels["cost-centre"], labels["team"]) == ("42", "example")  # a label of the pod has precedence
     selector = one(objects, "Deployment")["spec"]["selector"]["matchLabels"]
     assert "cost-centre" not in selector

@@ -1,4 +1,4 @@
-"""checkov finds what chart/.checkov.yaml gives reasons for, and nothing else."""
+"""checkov reports the findings that chart/.checkov.yaml explains, and no others."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ LOCK = REPOSITORY / "requirements-checkov.txt"
 
 @pytest.fixture(scope="session")
 def checkov(request: pytest.FixtureRequest) -> Path:
-    """checkov, in an environment of its own, which is made anew when its lock changes."""
+    """Install checkov into a separate environment, which is recreated when its lock changes."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     environment = ENVIRONMENTS / f"checkov-{digest[:12]}"
     ready = environment / ".ready"
@@ -42,7 +42,7 @@ def test_checkov_finds_what_there_are_reasons_for_and_nothing_else(
         (manifests / f"{name}.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
     done = subprocess.run(
         [checkov, "--config-file", CONFIGURATION, "--directory", manifests, "--output", "json"],
-        env={"HOME": str(tmp_path)},  # no settings, and no key of a platform, of who runs the tests
+        env={"HOME": str(tmp_path)},  # without the settings and the API key of the user who runs the tests
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""What the chart renders boots the service: its containers run as their manifests say, on a real database."""
+"""The rendered chart can run the service: its containers run as their manifests say, on a real database."""
 
 import json
 import os
@@ -34,7 +34,7 @@ with embedded_postgres() as url:
 
 @pytest.fixture(scope="module")
 def way() -> list[str]:
-    """How to get namespaces of one's own on this machine."""
+    """Return the command prefix that creates namespaces on this machine."""
     found = way_in(USER)
     if found is None:
         reason = "this user gets no namespaces here: neither root, nor sudo without a password, nor user namespaces"
@@ -52,11 +52,11 @@ def seen(
     tools: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Object:
-    """What was seen of a release of a baked service, from its migrations to its end."""
+    """Run a release of a baked service from its migrations to its shutdown, and return the observations."""
     service = new_service(gunicorn="yes" if request.param == "gunicorn" else "no")
     services.run(service, tools, "make", str(services.environment_for(service) / ".ready"))
     python = services.environment_for(service) / "bin" / "python"
-    services.run(service, tools, str(python), "-m", "chassis.migrations.render")  # as when the image is built
+    services.run(service, tools, str(python), "-m", "chassis.migrations.render")  # as in the image build
     objects = Chart(tools / "helm", service / "chart").render(
         {"image": {"tag": "1.0.0"}},
         MODES["external"],
@@ -74,7 +74,7 @@ def seen(
 
 @contextmanager
 def database(service: Path, python: Path) -> Iterator[str]:
-    """An empty database that every user of this machine may connect to; yields the folder of its socket."""
+    """Start an empty database that every user of this machine can connect to; yield the folder of its socket."""
     command = [str(python), "-c", _DATABASE]
     with subprocess.Popen(command, cwd=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -89,7 +89,7 @@ def database(service: Path, python: Path) -> Iterator[str]:
 
 
 def image_of(service: Path, python: Path, scratch: Path) -> Object:
-    """The image as its Dockerfile describes it, made of the service and its environment."""
+    """Assemble the image that the Dockerfile describes from the service and its environment."""
     dockerfile = (service / "Dockerfile").read_text(encoding="utf-8")
     said = dict(re.findall(r"^(ENV|WORKDIR|USER) (.*)$", dockerfile, re.MULTILINE))
     assert said["USER"] == f"{USER}:{USER}"
@@ -97,7 +97,7 @@ def image_of(service: Path, python: Path, scratch: Path) -> Object:
     environment["PATH"] = environment["PATH"].replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
     mounts = {said["WORKDIR"]: str(service), "/venv": str(python.parents[1])}
     gunicorn = python.with_name("gunicorn")
-    if gunicorn.exists():  # a program that names the Python of its environment by its path
+    if gunicorn.exists():  # its first line contains the absolute path of the environment's Python
         moved = scratch / "gunicorn"
         moved.write_text(gunicorn.read_text(encoding="utf-8").replace(str(python.parents[1]), "/venv"))
         moved.chmod(0o755)
@@ -135,7 +135,7 @@ def test_it_writes_to_its_volume_only(seen: Object) -> None:
 
 
 def test_helm_test_is_content(seen: Object) -> None:
-    """With authentication, being refused without a token is an answer, and it says what it could not ask."""
+    """With authentication, a response 401 counts as success, and the test reports which requests it could not check."""
     said = seen["test"]["log"]
     assert seen["test"]["status"] == 0, said
     assert "0 of 6 requests failed" in said

@@ -1,4 +1,4 @@
-"""The recipes of docs/deploying, rendered as their tools do: what arrives is what `make deploy` would bring."""
+"""The recipes of docs/deploying, rendered as their tools do: the objects are those of `make deploy`."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,13 +23,13 @@ def documents(name: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def copied(helm: Path, service: Path) -> Chart:
-    """The chart as it is in a service."""
+    """Return the chart that a service contains."""
     return Chart(helm, service / "chart")
 
 
 @pytest.fixture(scope="module")
 def deployed(copied: Chart, environment: Callable[[str], list[Path]]) -> Callable[[str, str], list[Object]]:
-    """What `make deploy ENV=… PROFILE=…` gives the cluster."""
+    """Return a function that renders the objects of `make deploy ENV=… PROFILE=…`."""
 
     def render(environment_name: str, profile: str) -> list[Object]:
         files = [*environment(environment_name), copied.folder / "profiles" / f"{profile}.yaml"]
@@ -55,7 +55,7 @@ def test_argo_cd_brings_the_same(copied: Chart, service: Path, deployed: Deploye
     )
     check_schemas(objects)
     assert objects == deployed("production", "medium")
-    # It runs what it knows before the rest, again at each sync, and nothing of what it does not know.
+    # The tool runs the hooks it knows before other objects, again at each sync, and ignores the hooks it does not know.
     hooks = {each["kind"]: each["metadata"]["annotations"] for each in objects if is_hook(each)}
     assert set(hooks["Job"]["helm.sh/hook"].split(",")) >= {"pre-install", "pre-upgrade"}
     assert hooks["Job"]["helm.sh/hook-delete-policy"] == "before-hook-creation"
@@ -73,7 +73,7 @@ def test_flux_brings_the_same(copied: Chart, service: Path, deployed: Deployed) 
     assert repository["spec"]["url"] == REPOSITORY_URL
     chart = release["spec"]["chart"]["spec"]
     assert chart["sourceRef"] == {"kind": "GitRepository", "name": repository["metadata"]["name"]}
-    # The files become the chart's own values.yaml, which has to hold every value.
+    # The files replace the chart's values.yaml, so the first one has to contain all values.
     first, *_ = chart["valuesFiles"]
     assert (service / first).samefile(service / chart["chart"] / "values.yaml")
     objects = Chart(copied.helm, service / chart["chart"]).render(
@@ -106,7 +106,7 @@ def test_helmfile_brings_the_same(copied: Chart, service: Path, deployed: Deploy
 
 @pytest.fixture(scope="module")
 def ankh(copied: Chart, service: Path) -> Callable[..., list[Object]]:
-    """What `ankh --context … apply` gives kubectl: `helm template` without a release's name, all its output."""
+    """Return a function that renders as `ankh --context … apply` does: `helm template` without a release name."""
     [file] = documents("ankh/ankh.yaml")
     [config] = documents("ankh/config.yaml")
     [chart] = file["charts"]
@@ -135,7 +135,7 @@ Ankh = Callable[..., list[Object]]
 
 
 def renamed(node: Any) -> Any:
-    """With the release's name where Helm puts the one that it makes up."""
+    """Return the node with the name that Helm generates replaced by the release name."""
     if isinstance(node, dict):
         return {key: renamed(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -161,7 +161,7 @@ def test_ankh_brings_the_same_but_for_the_test(ankh: Ankh, deployed: Deployed, c
     expected = deployed(context, profile)
     tests = list(of_the_test(expected))
     assert tests
-    # The name of the migration Job is made from its labels, too.
+    # The Job's name contains a hash, which depends on the labels, too.
     [job], [expected_job] = of_kind(objects, "Job"), of_kind(expected, "Job")
     job["metadata"]["name"] = expected_job["metadata"]["name"]
     assert sorted(renamed(objects), key=identity) == sorted(
@@ -170,12 +170,12 @@ def test_ankh_brings_the_same_but_for_the_test(ankh: Ankh, deployed: Deployed, c
 
 
 def test_ankh_s_second_apply_changes_nothing_and_another_image_migrates_again(ankh: Ankh) -> None:
-    """A Job cannot be changed: it stays the same, or it is another one."""
+    """A Job is immutable, so it has to stay the same or get another name."""
     first = one(ankh("production"), "Job")
     assert one(ankh("production"), "Job") == first
     other = one(ankh("production", tag="1.0.1"), "Job")
     assert other["metadata"]["name"] != first["metadata"]["name"]
-    # What Kubernetes lets change keeps the name.
+    # A change that Kubernetes allows in an existing Job keeps the name.
     later = one(ankh("production", migrations={"timeoutSeconds": 120}), "Job")
     assert later["metadata"]["name"] == first["metadata"]["name"]
     assert later["spec"]["template"] == first["spec"]["template"]

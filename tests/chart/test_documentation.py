@@ -1,4 +1,4 @@
-"""values.yaml is the documentation: complete, used, and in the README."""
+"""values.yaml documents every value; every value is used by a template and listed in the README."""
 
 import ast
 import json
@@ -15,12 +15,12 @@ from tools.chart_readme import documented, readme
 
 CHART = REPOSITORY / "chart"
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
-# Values that are taken as they come, not by the names inside.
+# Tables that are copied as a whole, so their keys do not appear in the templates.
 OPAQUE = {"resources.requests", "resources.limits", "dashboard.labels"}
 
 
 def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
-    """The path of each value, two levels deep."""
+    """Return the path of each value, up to two levels deep."""
     found = set()
     for key, value in values.items():
         path = f"{prefix}{key}"
@@ -46,8 +46,8 @@ def test_every_value_is_used_and_every_value_used_is_documented() -> None:
         used |= {f"{block}.{name}" for name in re.findall(r"(?:{{ |if |else}}|\s|\()\.(\w+)", body)}
     used |= {f"networkPolicy.{name}" for name in re.findall(r"\$policy\.(\w+)", templates)}
     used |= {f"config.{name}" for name in re.findall(r'"(\w+TimeoutSeconds)"', templates)}
-    used |= set(re.findall(r"^[A-Z_]+: ([\w.]+)$", templates, re.MULTILINE))  # the settings' table
-    used |= {"resources.requests", "resources.limits"}  # the whole table goes into the container
+    used |= set(re.findall(r"^[A-Z_]+: ([\w.]+)$", templates, re.MULTILINE))  # the table of settings
+    used |= {"resources.requests", "resources.limits"}  # the whole table is copied into the container
     values = documented(VALUES).keys()
     assert values - used == set()
     assert {path for path in used - values if path not in yaml.safe_load(VALUES)} == set()
@@ -67,7 +67,7 @@ def test_the_readme_s_table_is_current() -> None:
 
 
 def metrics_of_the_service() -> set[str]:
-    """The names of the metrics that the service defines, and the series of its histogram."""
+    """Return the names of the service's metrics, including the series of its histogram."""
     tree = ast.parse((REPOSITORY / SERVICE / "chassis" / "telemetry" / "metrics.py").read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     made = [node.args[0] for node in calls if node.func.id in {"Counter", "Gauge", "Histogram"}]  # type: ignore[attr-defined]
@@ -127,16 +127,16 @@ def test_every_variable_that_the_chart_sets_is_one_that_the_service_reads(chart:
 
 
 def test_every_setting_of_the_service_has_a_value(chart: Chart) -> None:
-    """But for the address that it listens on, and those of OpenTelemetry's that only `extraEnv` sets."""
+    """Except for the listen addresses, and the OpenTelemetry variables that only `extraEnv` sets."""
     source = (REPOSITORY / SERVICE / "chassis" / "settings.py").read_text(encoding="utf-8")
     settings = {name.upper() for name in re.findall(r"^    ([a-z_]+): .*=", source, re.MULTILINE)} - {
         "MODEL_CONFIG",
         "CURRENCY",
-    }  # an example of the docstring
+    }  # an example in the docstring
     left = {name for name in settings if name.startswith("OTEL_")} | {"HOST"}
     assert settings - set_by_chart(chart) <= left
 
 
 def set_by_chart(chart: Chart) -> set[str]:
-    """The variables that the chart sets where everything is turned on."""
+    """Return the variables that the chart sets with all features enabled."""
     return environment_of(chart.render(IMAGE, MODES["external"], EVERYTHING)).keys() - {"CURRENCY"}

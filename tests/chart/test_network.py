@@ -1,4 +1,4 @@
-"""Who reaches whom under the chart's NetworkPolicies, for every pair of pods and others that matter."""
+"""The connections that the chart's NetworkPolicies allow, between all pods of a release and relevant other places."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, Object, of_ki
 
 EXTERNAL = MODES["external"]
 
-# Whom a release has around it: pods in its own namespace and in others, and addresses outside of the cluster.
+# The surroundings of a release: pods in the same and in other namespaces, and addresses outside of the cluster.
 AROUND = {
     "ingress": Place("ingress-nginx", {"app": "controller"}),
     "monitoring": Place("monitoring", {"app": "prometheus"}),
@@ -22,7 +22,7 @@ AROUND = {
     "issuer": Place(address="192.0.2.1"),
     "internet": Place(address="203.0.113.7"),
 }
-# Where a connection may go.
+# Possible targets of a connection: place, port, protocol.
 ENDPOINTS = {
     "dns": ("dns", 53, "UDP"),
     "dns by TCP": ("dns", 53, "TCP"),
@@ -46,13 +46,13 @@ DENY_ALL: Object = {"metadata": {}, "spec": {"podSelector": {}, "policyTypes": [
 
 
 def in_namespace(name: str, **labels: str) -> Object:
-    """A peer: the pods of a namespace, or those of them with these labels."""
+    """Return a peer: all pods of a namespace, or its pods with the given labels."""
     peer: Object = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
     return {**peer, "podSelector": {"matchLabels": labels}} if labels else peer
 
 
 class Reach:
-    """Who reaches what, with a rendered release in the namespace `default`, and its twin in another."""
+    """The connections that are possible with a release in the namespace `default`, and its copy in `twin`."""
 
     def __init__(self, objects: list[Object], *more: Object) -> None:
         made = dict(places(objects))
@@ -75,7 +75,7 @@ class Reach:
 
 
 def database(objects: list[Object]) -> Place:
-    """The database that is no pod of the chart's: the operator's pod where there is a Cluster, else another host."""
+    """Return the database outside of the chart: the operator's pod if there is a Cluster, otherwise another host."""
     if clusters := of_kind(objects, "Cluster"):
         return Place("default", {"cnpg.io/cluster": clusters[0]["metadata"]["name"]})
     return Place(address="10.1.2.3")
@@ -84,7 +84,7 @@ def database(objects: list[Object]) -> Place:
 @pytest.mark.parametrize("mode", MODES)
 def test_the_api_is_open_and_the_internal_port_shut_by_default(chart: Chart, mode: str) -> None:
     reach = Reach(chart.render(IMAGE, MODES[mode]))
-    # Those whose own policies let them out to other places only.
+    # Places whose own policies allow other targets only.
     kept_in = {"service", "migration"} | ({"database"} if mode == "evaluation" else set())
     assert reach.callers_of("api") == reach.everybody_but(*kept_in)
     assert reach.callers_of("internal") == {"test"}
@@ -127,7 +127,7 @@ def test_what_runs_the_service_reaches_what_its_values_name_and_nothing_else(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_peers_narrow_where_the_service_may_go(chart: Chart, mode: str) -> None:
-    """With further containers in its pods, which are in the same network."""
+    """Also applies to extra containers, which share the network of their pod."""
     reach = Reach(chart.render(IMAGE, EVERYTHING, MODES[mode]))
     assert reach.reached_by("service") == DNS | {"database", "issuer", "collector", "any 443"}
     assert reach.reached_by("migration") == DNS | {"database", "any 443"}
@@ -173,7 +173,7 @@ def test_a_namespace_that_denies_everything_takes_nothing_from_a_release(
     objects = chart.render(IMAGE, values, MODES[mode])
     reach = Reach(objects, DENY_ALL)
     assert reach.reached_by("test") == DNS | {"api", "internal"}
-    # CloudNativePG's pods are the operator's: who denies them everything lets them be reached again, too.
+    # CloudNativePG creates its own pods. A user who denies all traffic to them has to allow these connections, too.
     taken = {"database"} if mode == "cnpg" else set()
     assert reach.reached_by("service") == Reach(objects).reached_by("service") - taken
     assert reach.reached_by("migration") == Reach(objects).reached_by("migration") - taken
@@ -192,21 +192,21 @@ def test_another_release_in_the_namespace_gains_nothing_by_its_labels(chart: Cha
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_migrations_policy_is_there_before_the_migrations(chart: Chart, mode: str) -> None:
-    """As a hook by its weight; otherwise by its kind, in whose order Helm installs and prints."""
+    """Helm orders hooks by weight, and other objects by kind."""
     objects = chart.render(IMAGE, MODES[mode])
     policy, job = one(objects, "NetworkPolicy", "items-migration"), one(objects, "Job")
     of_policy, of_job = (each["metadata"].get("annotations", {}) for each in (policy, job))
     assert of_policy.get("helm.sh/hook") == of_job.get("helm.sh/hook")
     if "helm.sh/hook" in of_policy:
         assert int(of_policy["helm.sh/hook-weight"]) < int(of_job.get("helm.sh/hook-weight", 0))
-        # Helm deletes what succeeded only after all hooks, so the policy outlasts the Job; else it would stay for ever.
+        # Helm deletes succeeded hooks only after all hooks, so the policy outlasts the Job, and does not stay for ever.
         assert of_policy["helm.sh/hook-delete-policy"].split(",") == ["before-hook-creation", "hook-succeeded"]
     else:
         assert objects.index(policy) < objects.index(job)
 
 
 def test_the_migrations_of_an_upgrade_reach_the_new_release_s_database(chart: Chart) -> None:
-    """Of the new release there are the hooks only, when they run; the rest is still the old one's."""
+    """While the migrations run, only the hooks are of the new release; all other objects are still of the old one."""
 
     def render(address: str) -> list[Object]:
         peers = [{"ipBlock": {"cidr": f"{address}/32"}}]
@@ -224,7 +224,7 @@ def test_the_migrations_of_an_upgrade_reach_the_new_release_s_database(chart: Ch
 @pytest.mark.parametrize("mode", MODES)
 def test_no_policy_is_made_where_they_are_turned_off(chart: Chart, mode: str) -> None:
     assert not of_kind(chart.render(IMAGE, MODES[mode], {"networkPolicy": {"enabled": False}}), "NetworkPolicy")
-    # Nor one for what is turned off itself.
+    # Components that are turned off have no policy either.
     without = {"migrations": {"enabled": False}, "test": {"enabled": False}}
     names = {each["metadata"]["name"] for each in of_kind(chart.render(IMAGE, MODES[mode], without), "NetworkPolicy")}
     assert names == {"items"} | ({"items-database"} if mode == "evaluation" else set())

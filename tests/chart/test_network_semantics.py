@@ -1,4 +1,4 @@
-"""The evaluator of NetworkPolicies does what Kubernetes' documentation says of them."""
+"""The evaluator of NetworkPolicies follows the Kubernetes documentation."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ IN_MINE = Place("mine", {"role": "other"})
 FRONTEND_IN_MINE = Place("mine", {"role": "frontend"})
 FRONTEND_IN_THEIRS = Place("theirs", {"role": "frontend"})
 
-# The example of the documentation.
+# The example in the Kubernetes documentation.
 EXAMPLE = """
 podSelector: {matchLabels: {role: db}}
 policyTypes: [Ingress, Egress]

@@ -1,4 +1,4 @@
-"""What Helm says after an installation: commands that work for this release, and no others."""
+"""The notes that Helm prints after an installation contain only commands that work for this release."""
 
 import re
 from pathlib import Path
@@ -18,12 +18,12 @@ DELETES_THE_DATABASE = {
 
 @pytest.fixture(scope="module")
 def chart(tools: Path) -> Chart:
-    """The chart on Helm 4; Helm 3 shows its notes on a cluster only."""
+    """Return the chart with Helm 4: Helm 3 prints the notes only if it has a cluster."""
     return Chart(tools / "helm", REPOSITORY / "chart")
 
 
 def notes(chart: Chart, *values: dict[str, Any]) -> tuple[str, list[Object]]:
-    """The notes of an installation into the namespace `shop`, and the objects of it."""
+    """Return the notes of an installation into the namespace `shop`, and the installed objects."""
     merged: dict[str, Any] = {}
     for each in (IMAGE, *values):
         merged |= each

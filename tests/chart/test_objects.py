@@ -1,4 +1,4 @@
-"""Every set of values that a user begins with renders valid objects, on both Helms."""
+"""Every documented set of starting values renders valid objects, with Helm 3 and Helm 4."""
 
 import subprocess
 import sys
@@ -10,12 +10,12 @@ import pytest
 
 from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
 
-# Kinds of operators, which Kubernetes' own schemas do not hold: that they are made is tested below, not their form.
+# Custom resources, which Kubernetes' own schemas do not include. Their existence is tested below, their format is not.
 WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
 
 
 def check_schemas(objects: list[Object]) -> set[str]:
-    """Checks the objects against Kubernetes' schemas; returns the kinds that were checked."""
+    """Validate the objects against Kubernetes' schemas, and return the kinds that were checked."""
     checked = set()
     for each in objects:
         if each["kind"] not in WITHOUT_SCHEMA:
@@ -70,12 +70,12 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
     values = {"global": {"region": "eu"}, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
     assert one(parent.render(values), "Deployment")["metadata"]["name"] == "items"
     assert not parent.render({"items": {"enabled": False}})
-    # Several in one release: each has its alias in its name.
+    # With several releases in one chart, each name contains its alias.
     assert one(parent.render(values, release="shop"), "Deployment")["metadata"]["name"] == "shop-items"
 
 
 def test_what_the_cluster_test_asks_in_vain_is_shown(chart: Chart) -> None:
-    """`helm test` fails with a line for each request that was not answered as expected."""
+    """`helm test` fails and prints a line for each request with an unexpected response."""
     script = one(chart.render(IMAGE, MODES["external"]), "Pod")["spec"]["containers"][0]["args"][0]
     requests = '[{"method": "GET", "path": "/", "status": 200}]'
     nowhere = "http://127.0.0.1:1"

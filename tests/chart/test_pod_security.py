@@ -1,4 +1,4 @@
-"""Every pod fits the restricted Pod Security Standard, and each of its rules is looked at."""
+"""Every pod complies with the restricted Pod Security Standard, and the check detects violations of each rule."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.chart.pod_security import violations
 from tests.chart.rendering import Chart, Object, merge, pods, releases
 
 CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
-# All that the standard asks for, and some of what it allows.
+# A compliant pod: all required settings, and some of the optional ones that the standard allows.
 FITTING: Object = {
     "metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/main": "localhost/strict"}},
     "spec": {
@@ -43,7 +43,7 @@ def test_every_pod_fits_the_restricted_pod_security_standard_and_more(
         for name, pod in found.items():
             assert not list(violations(pod)), (release, name)
             assert pod["spec"]["automountServiceAccountToken"] is False
-            assert pod["spec"]["securityContext"]["runAsUser"] > 0  # so that nothing hangs on the image's own user
+            assert pod["spec"]["securityContext"]["runAsUser"] > 0  # not left to the image
             for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
                 assert container["securityContext"]["readOnlyRootFilesystem"] is True
                 assert container["resources"]["limits"].keys() == {"memory"}
@@ -51,22 +51,22 @@ def test_every_pod_fits_the_restricted_pod_security_standard_and_more(
 
 
 def of_pod(**context: Any) -> Object:
-    """A pod that fits but for its security context."""
+    """Return a compliant pod with this security context."""
     return merge(FITTING, {"spec": {"securityContext": context}})
 
 
 def of_container(settings: Object, kind: str = "containers") -> Object:
-    """A pod that fits but for a container, which is of one of the three kinds."""
+    """Return a compliant pod with one more container, of one of the three kinds."""
     return merge(FITTING, {"spec": {kind: [{"name": "bad", "securityContext": CONTEXT, **settings}]}})
 
 
 def in_container(**context: Any) -> Object:
-    """A pod that fits but for a container's security context."""
+    """Return a compliant pod with one more container, with these changes to its security context."""
     return of_container({"securityContext": {**CONTEXT, **context}})
 
 
 def without(name: str) -> Object:
-    """A pod that fits but for something that its security context leaves out."""
+    """Return a compliant pod, but without one field of its security context."""
     context = {key: value for key, value in FITTING["spec"]["securityContext"].items() if key != name}
     return {"spec": {**FITTING["spec"], "securityContext": context}}
 
@@ -121,7 +121,7 @@ REFUSED: list[tuple[Object, str]] = [
 def test_a_fitting_pod_is_let_through() -> None:
     assert list(violations(FITTING)) == []
     own = in_container(runAsNonRoot=True, seccompProfile={"type": "RuntimeDefault"})
-    del own["spec"]["securityContext"]  # what a pod does not say, its containers may
+    del own["spec"]["securityContext"]  # containers may set what their pod leaves out
     assert list(violations(own)) == []
 
 

@@ -1,4 +1,4 @@
-"""The sizes in chart/profiles fit every service that they are meant for, and the article's are the article's."""
+"""The profiles in chart/profiles fit every service that they apply to; the article's profiles have its sizes."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.chart.test_objects import check_schemas
 FOLDER = REPOSITORY / "chart" / "profiles"
 PROFILES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 MEASURED = ["small", "medium", "large"]
-# Pods, and what all of them together may use: cores and MiB.
+# Number of pods, and the limits of all of them together: cores and MiB.
 ARTICLE = {
     "article-bare": (10, 7.0, 5 * 1024),
     "article-gunicorn-1": (10, 7.0, 5 * 1024),
@@ -70,7 +70,7 @@ def test_it_goes_with_every_database(chart: Chart, profile: str, mode: str) -> N
 def test_it_wins_over_an_environment(
     chart: Chart, environment: Callable[[str], list[Path]], profile: str, environment_name: str
 ) -> None:
-    """Whatever an environment scales to, what comes after it is what runs."""
+    """A profile comes after the values of an environment, so its replicas have precedence."""
     files = [*environment(environment_name), FOLDER / f"{profile}.yaml"]
     objects = chart.render({"image": {"tag": "1.0.0"}}, GUNICORN, files=files)
     check_schemas(objects)
@@ -123,6 +123,6 @@ def test_measured_sizes_leave_the_cpu_unlimited_and_a_core_under_70_percent(prof
 @pytest.mark.skipif(not RESULTS.exists(), reason="no results are kept yet")
 @pytest.mark.parametrize("profile", MEASURED)
 def test_measured_sizes_follow_from_the_benchmark(profile: str) -> None:
-    """`python -m benchmarks.profiles` writes them anew."""
+    """If this fails, run `python -m benchmarks.profiles`, which writes the profiles."""
     written = (FOLDER / f"{profile}.yaml").read_text(encoding="utf-8")
     assert written == texts(Results.load(RESULTS))[profile]

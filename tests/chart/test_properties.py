@@ -1,4 +1,4 @@
-"""Whatever the values are: valid objects, or a refusal that names a value, by both Helms alike; nothing in between."""
+"""For any values, Helm 3 and Helm 4 either both render valid objects, or both fail with an error that names a value."""
 
 import os
 from pathlib import Path
@@ -14,12 +14,12 @@ from tests.chart.strategies import LEAVES, values
 from tests.chart.test_objects import check_schemas
 
 _EXAMPLES = int(os.environ.get("CHART_EXAMPLES", "60"))
-# By the schema, or by the sentences of _validate.tpl, which the first line of the first template asks for.
+# An error of the schema, or of _validate.tpl, which is included in the first line of the first template.
 _REFUSALS = (
     "values don't meet the specifications of the schema",
     "execution error at (aiohttp-service/templates/deployment.yaml:1:",
 )
-# The sentences and Helm 3 join a path with dots, Helm 4 with slashes; both name apart what is unknown or missing.
+# _validate.tpl and Helm 3 separate a path with dots, Helm 4 with slashes. Unknown and missing keys stand apart.
 _NAMES = {join.join(path) for path in LEAVES for join in "./"} | {"unknownKey"}
 _NAMES |= {missing.format(path[-1]) for path in LEAVES for missing in ("'{}'", "{} is required")}
 
@@ -30,7 +30,7 @@ def charts(tools: Path) -> list[Chart]:
 
 
 def render(chart: Chart, given_values: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """The objects, or what Helm says where it refuses."""
+    """Return the objects, or Helm's error message."""
     try:
         return chart.render(given_values)
     except RenderError as error:
@@ -40,7 +40,7 @@ def render(chart: Chart, given_values: dict[str, Any]) -> list[dict[str, Any]] |
 def test_values_make_valid_objects_or_a_sentence(charts: list[Chart]) -> None:
     accepted = 0
 
-    # Without shrinking: each try runs Helm twice, and the values are few.
+    # No shrinking: each attempt runs Helm twice, and the drawn values are small.
     @settings(max_examples=_EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
     @given(values())
     def holds(given_values: dict[str, Any]) -> None:

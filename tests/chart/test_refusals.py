@@ -1,4 +1,4 @@
-"""A mistake in the values is told before the cluster sees it: which value, what rule, which way out."""
+"""Invalid values are rejected before they reach the cluster, with the value, the rule and a correction."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Tests of the scaffolding: what the questions accept, what a service consists of, how it is updated."""
+"""Tests of the scaffolding: validation of the answers, the files of a service, and updates."""

@@ -1,4 +1,4 @@
-"""The oldest cookiecutter that is supported makes what the newest one makes."""
+"""The oldest supported cookiecutter produces the same files as the newest one."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.baking import REPOSITORY, contents
 
 @pytest.fixture(scope="module")
 def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the oldest cookiecutter."""
+    """Return the Python of an environment with the oldest supported cookiecutter."""
     environment = tmp_path_factory.mktemp("oldest")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"

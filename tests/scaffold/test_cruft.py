@@ -1,4 +1,4 @@
-"""The update path: cruft makes a service, notices that the template moved on, and brings the change into it."""
+"""cruft creates a service, detects that the template has changed, and applies the change to the service."""
 
 import os
 import shutil

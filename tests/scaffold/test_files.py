@@ -1,4 +1,4 @@
-"""What a service consists of."""
+"""The files of a baked service."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,7 @@ PIPELINES = {
 
 @pytest.fixture
 def own_template(template: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
+    """Return a copy of the template that a test may change."""
     return shutil.copytree(template, tmp_path / "template", symlinks=True)
 
 
@@ -64,7 +64,7 @@ def test_the_chart_is_the_templates_as_real_files(service: Path, template: Path)
 
 
 def test_without_gunicorn_no_trace_of_it(new_service: Callable[..., Path]) -> None:
-    # The chart is the same for all services, and has the switch as a value; the answers are noted in .cruft.json.
+    # The chart is the same for all services, with the choice as a value; .cruft.json contains the answers.
     files = contents(new_service(gunicorn="no"))
     others = {name for name in files if name.startswith("chart/")} | {".cruft.json"}
     elsewhere = {name: content for name, (_, content) in files.items() if name not in others}
@@ -129,7 +129,7 @@ def test_caches_do_not_come_along(own_template: Path, tmp_path: Path) -> None:
 
 
 def test_a_lost_link_is_explained(own_template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A zip file and Git on Windows turn the link into a file that holds its target's name."""
+    """Zip files and Git on Windows replace a symbolic link by a file that contains the name of its target."""
     link = own_template / SERVICE / "chart"
     link.unlink()
     link.write_text("../chart", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Hooks run on the machine of whoever generates: nothing to install, and nothing that makes two runs differ."""
+"""The hooks run on the user's machine: they import only the standard library, and their results are reproducible."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""Answers that cannot be used: refused together, each with its rule and an example, and nothing stays on disk."""
+"""Invalid answers are rejected in one message, each with its rule and an example; no files stay on disk."""
 
 import importlib.util
 import os
@@ -90,14 +90,14 @@ def hook() -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks itself up
+    sys.modules[spec.name] = module  # its dataclass looks up its module there
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="module")
 def mistakes(hook: ModuleType) -> Callable[..., list[str]]:
-    """The mistakes found in these answers, all others being the examples that the messages give."""
+    """Return a function that finds the mistakes in answers; the messages' examples answer the other questions."""
     examples = {field: rule.example for field, rule in hook.rules([]).items()}
     return lambda **answers: hook.mistakes(QUESTIONS | examples | answers)
 
@@ -143,7 +143,7 @@ def test_all_mistakes_are_reported_at_once_and_nothing_is_left(
 
 @pytest.mark.parametrize("name", ["Items << x >>", "Items <% x %>", "<# Items", "#% if Items"])
 def test_a_delimiter_that_is_typed_in_is_refused(template: Path, tmp_path: Path, name: str) -> None:
-    """Asked for, an answer reaches the hook unrendered; on the command line cookiecutter stumbles over it first."""
+    """At the prompt, an answer reaches the hook unrendered. On the command line, cookiecutter itself fails first."""
     output = tmp_path / "output"
     output.mkdir()
     asked = subprocess.run(
@@ -163,7 +163,7 @@ def test_a_delimiter_that_is_typed_in_is_refused(template: Path, tmp_path: Path,
 def test_a_service_that_is_there_is_not_replaced(
     template: Path, new_service: Callable[..., Path], tmp_path: Path, options: list[str]
 ) -> None:
-    """cookiecutter would delete the files that a team has added to the folders that are copied as they are."""
+    """cookiecutter would delete files that the team has added to the folders that are copied without rendering."""
     service = new_service()
     for own in ("app/invoices.py", "tests/app/test_invoices.py", "migrations/versions/0002_create_invoices.py"):
         (service / own).write_text("# the team's own\n", encoding="utf-8")

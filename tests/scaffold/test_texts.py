@@ -1,4 +1,4 @@
-"""Names with quotes, apostrophes, backslashes and letters of any script arrive in every file exactly as given."""
+"""Names with quotes, backslashes and letters of any script arrive unchanged in every file."""
 
 import tomllib
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import yaml
 from tests.answers import ODD_TEXTS
 from tests.baking import SERVICE, contents
 
-# Words that YAML reads as something else where they stand without quotes.
+# Words that YAML does not read as strings unless they are quoted.
 ODD_WORDS = {"project_slug": "null", "ingress_host": "on"}
 
 

@@ -1,4 +1,4 @@
-"""`make pictures`: draws docs/pictures anew, of a service that runs: a terminal, the page at /docs, the dashboard."""
+"""`make pictures`: generates docs/pictures from a running service: a terminal, the page at /docs, the dashboard."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tools.pictures import dashboard, page, terminal
 
 
 def main() -> None:
-    """Takes five minutes, most of which the dashboard shows."""
+    """Generate all pictures. Takes five minutes, most of them for the load that the dashboard shows."""
     with demo.running(demo.scaffold()):
         terminal.draw()
         page.draw()

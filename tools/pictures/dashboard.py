@@ -1,6 +1,6 @@
-"""The chart's dashboard, over some minutes of two processes under load, one of which is restarted.
+"""Draws the chart's dashboard: several minutes of two processes under load, one of which is restarted.
 
-A Prometheus asks both once a second; `panels` draws what it knows then.
+A Prometheus scrapes both once a second; `panels` draws the collected data.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ _RATE, _BURST_RATE = 150, 900
 
 
 async def draw() -> None:
-    """Writes dashboard.svg."""
+    """Write dashboard.svg."""
     service, python = bake_service()
     async with AsyncExitStack() as started:
         scratch = Path(started.enter_context(TemporaryDirectory(prefix="dashboard-")))
-        scratch.chmod(0o755)  # PostgreSQL's user reads its programs there
+        scratch.chmod(0o755)  # PostgreSQL's user has to read its programs there
         server = Postgres(scratch, scratch, {"max_connections": 100})
         started.push_async_callback(server.end)
         await server.create()
@@ -56,7 +56,7 @@ async def draw() -> None:
 
 
 class Pod:
-    """A process of the service, with the name of a pod."""
+    """A process of the service that stands for a pod."""
 
     def __init__(self, service: Path, python: Path, database_url: str, scratch: Path, number: int) -> None:
         self.name = f"items-service-{number}"
@@ -78,7 +78,7 @@ class Pod:
         await asyncio.to_thread(self._until_ready)
 
     async def restart(self) -> None:
-        """As Kubernetes does it: SIGTERM, and a new one when the old one has gone."""
+        """Restart as Kubernetes does: send SIGTERM, wait for the exit, start a new process."""
         assert self._process
         self._process.terminate()
         await self._process.wait()
@@ -123,7 +123,7 @@ async def _prometheus(pods: list[Pod], scratch: Path) -> tuple[Process, str]:
 
 
 async def _attack(pods: list[Pod], rate: int, seconds: int, file: Path) -> None:
-    """Sends the usual requests at a rate, to both in turn; some of them are mistakes."""
+    """Send typical requests at a constant rate to both pods in turn. Some of them are invalid."""
     item = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
     requests: list[tuple[str, str, dict[str, Any] | None]] = [
         ("POST", "/v1/items", item), ("POST", "/v1/items", item), ("POST", "/v1/items", {"name": ""}),

@@ -1,4 +1,4 @@
-"""Where the pictures are, and what of their making is not kept."""
+"""The folder of the pictures, and the folder for temporary files."""
 
 import shutil
 import sys
@@ -10,10 +10,10 @@ SCRATCH = ROOT / "build" / "pictures"
 
 
 def program(*names: str, package: str) -> str:
-    """A program by one of its names, on PATH or in build/tools.
+    """Return the path of a program, by one of its names, from PATH or build/tools.
 
     Raises:
-        SystemExit: it is not there.
+        SystemExit: the program is not installed.
     """
     for name in names:
         if found := shutil.which(name) or shutil.which(name, path=ROOT / "build" / "tools"):

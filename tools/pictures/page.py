@@ -1,4 +1,4 @@
-"""The page at /docs, in Chromium."""
+"""Takes a screenshot of the page at /docs in Chromium."""
 
 import subprocess
 
@@ -7,7 +7,7 @@ from tools.pictures.files import PICTURES, SCRATCH, program
 
 
 def draw() -> None:
-    """Writes docs-page.png; the demo's service runs."""
+    """Write docs-page.png. The demo's service has to be running."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     chromium = program("chromium", "google-chrome", package="chromium")
     subprocess.run(

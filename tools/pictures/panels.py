@@ -1,4 +1,4 @@
-"""The dashboard's panels, drawn where Grafana draws them, by the dashboard's own queries."""
+"""Draws the dashboard's panels at their places in Grafana, with the dashboard's queries."""
 
 import json
 import urllib.parse
@@ -14,7 +14,7 @@ from tools.pictures.files import PICTURES, ROOT
 
 _NAMES = {"NAMESPACE_NAME": "shop", "INTERNAL_NAME": "items-service-internal", "$__rate_interval": "15s"}
 _UNITS = {"reqps": "/s", "s": "s", "percentunit": ".0%", "short": ""}
-_COLUMNS = 24  # of Grafana's grid
+_COLUMNS = 24  # the width of Grafana's grid
 
 
 def _panels() -> list[dict[str, Any]]:
@@ -37,14 +37,14 @@ def _legend(form: str, labels: dict[str, str]) -> str:
 
 
 def draw(url: str, begun: float, ended: float) -> None:
-    """Writes dashboard.svg, of what a Prometheus knows.
+    """Write dashboard.svg from the data of a Prometheus.
 
     Args:
-        url: the Prometheus.
-        begun: the first time that is shown, in seconds of the epoch.
-        ended: the last one.
+        url: the address of the Prometheus.
+        begun: the start of the time range, as a Unix timestamp.
+        ended: the end of the time range.
 
-    Panels lie in rows of equal height, as many beside each other as fit into the grid.
+    Panels are placed in rows of equal height. Each row has as many panels as fit into the grid.
     """
     panels = _panels()
     across = _COLUMNS // panels[0]["gridPos"]["w"]
@@ -53,7 +53,7 @@ def draw(url: str, begun: float, ended: float) -> None:
     for number, panel in enumerate(panels):
         row, column = number // across + 1, number % across + 1
         legend = f"legend{number + 1}" if number else "legend"
-        highest = 0.0  # the legend lies above it
+        highest = 0.0  # the legend is drawn above the highest value
         for target in panel["targets"]:
             for series in _series(url, target["expr"], begun, ended):
                 times = [datetime.fromtimestamp(time) for time, _ in series["values"]]

@@ -1,4 +1,4 @@
-"""A terminal: some requests of the demo, and their answers, as they look there."""
+"""Draws a terminal with some requests of the demo and their responses."""
 
 import re
 
@@ -7,12 +7,12 @@ from rich.console import Console
 from tools import demo
 from tools.pictures.files import PICTURES
 
-# Without Rich's web font: a picture in a README fetches nothing.
+# Removed, because a picture in a README must not load Rich's web font.
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def draw() -> None:
-    """Writes terminal.svg; the demo's service runs."""
+    """Write terminal.svg. The demo's service has to be running."""
     recorder = demo.console = Console(highlight=False, record=True, width=100)
     item = demo.request("POST", "/v1/items", 201, {"name": "Lamp", "price_cents": 1999})
     demo.request("GET", f"/v1/items/{item['id']}", 200)

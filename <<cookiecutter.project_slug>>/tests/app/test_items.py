@@ -1,4 +1,4 @@
-"""What clients rely on when they work with items."""
+"""The behaviour of items that clients rely on."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ async def create(client: Client, **fields: Any) -> dict[str, Any]:
     return item
 
 
-# Columns that a release before or after this one uses: expand, then contract.
+# Columns that only the previous or the next release uses (expand and contract).
 OF_OTHER_RELEASES: set[str] = set()
 
 
@@ -95,7 +95,7 @@ async def test_pages_show_every_item_once_in_order_while_items_come_and_go(clien
         link = response.links.get("next")
         url = str(URL(link["url"]).relative()) if link else ""
         if len(seen) == 3:
-            await client.delete(f"/v1/items/{ids[1]}")  # on a page that was read
+            await client.delete(f"/v1/items/{ids[1]}")  # an item of a page that was already read
             ids.append((await create(client))["id"])
     assert seen == ids
 
@@ -113,7 +113,7 @@ async def test_an_empty_list_is_a_page_without_items(client: Client) -> None:
 
 
 async def list_all(client: Client, url: str) -> list[dict[str, Any]]:
-    """The items of every page."""
+    """Return the items of all pages."""
     items: list[dict[str, Any]] = []
     while url:
         response = await client.get(url)
@@ -172,7 +172,7 @@ async def test_what_has_changed_since_it_was_read_is_not_overwritten(client: Cli
 
 
 async def test_updates_at_once_are_not_lost(client: Client) -> None:
-    """Fails where the version is looked at before the statement that writes."""
+    """Fails if the version is checked separately from the statement that writes."""
     path = f"/v1/items/{(await create(client, price_cents=0))['id']}"
 
     async def add_one() -> None:

@@ -1,4 +1,4 @@
-"""The example service, served as `python -m app` serves: both ports, over real sockets."""
+"""The example service, served like `python -m app`: both ports, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +19,7 @@ from tests.chassis.example import ROUTES
 
 @dataclass(frozen=True)
 class Running:
-    """A service in this process: clients of its two ports, and the way to end it."""
+    """A service in this process, with a client for each port and the means to stop it."""
 
     api: aiohttp.ClientSession
     internal: aiohttp.ClientSession
@@ -29,7 +29,7 @@ class Running:
     served: asyncio.Task[None]
 
     async def until_ready(self) -> None:
-        """Returns when /readyz says so."""
+        """Wait until /readyz returns 200."""
         async with asyncio.timeout(10):
             while (await self.internal.get("/readyz")).status != 200:
                 await asyncio.sleep(0.01)
@@ -57,7 +57,7 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture
 async def start(settings: Settings) -> AsyncIterator[Start]:
-    """Starts the example with some settings changed and waits until it is ready, unless told not to."""
+    """A function that starts the example with changed settings, and waits until it is ready unless `wait` is false."""
     async with AsyncExitStack() as stack:
 
         async def begin(
@@ -73,5 +73,5 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def service(start: Start) -> Running:
-    """The example, ready."""
+    """The example with the default settings, ready."""
     return await start()

@@ -1,4 +1,4 @@
-"""A service that shows the chassis at work, so that its tests need no resource of the service's own."""
+"""An example service that uses the chassis, so that its tests need no resource of the service itself."""
 
 import asyncio
 from contextlib import suppress
@@ -105,7 +105,7 @@ async def in_transaction(database: Database) -> dict[str, int]:
 
 
 async def in_transaction_with(other: str, database: Database, client: ClientSession) -> None:
-    """Fails between two statements, but not by the database."""
+    """Fail between two statements for a reason other than the database."""
     async with database.transaction():
         if other == "file":
             await asyncio.to_thread(open, "/no/such/file")
@@ -117,7 +117,7 @@ async def pool_size(settings: Settings) -> dict[str, int]:
 
 
 async def write_note(body: Note, milliseconds: int, database: Database) -> Note:
-    """Takes a while, in the database, and writes a row for each time that it runs."""
+    """Sleep in the database, then write a row. Each run writes one row."""
     await database.fetchrow("SELECT pg_sleep($1)", milliseconds / 1000)
     async with database.transaction() as connection:
         await connection.execute("INSERT INTO notes VALUES ($1)", body.text)
@@ -147,13 +147,13 @@ async def who(caller: Caller) -> dict[str, str]:
 
 
 async def call(query: Search, client: ClientSession) -> dict[str, Any]:
-    """Asks the service at the address that the query names."""
+    """Call the service at the URL in the query."""
     async with client.get(query.word) as response:
         return {"answer": await response.json()}
 
 
 class Part(Body):
-    """A row that the database has rules for; the model has none."""
+    """A row with constraints in the database and none in the model."""
 
     name: str | None = None
     size: int = 1
@@ -199,7 +199,7 @@ ROUTES = [
 
 
 def app() -> Application:
-    """The same for a process manager that makes the service itself."""
+    """Return the application, for a process manager that creates the service itself."""
     return create_application(ROUTES, load_settings(Settings))
 
 

@@ -6,7 +6,7 @@ from chassis.migrations.revisions import History
 
 
 def write_history(folder: Path, *upgrades: str) -> History:
-    """A history in a folder, with a revision for each of these texts: what its `upgrade` does, in Python."""
+    """Write a history to a folder: one revision for each text, which is the Python code of its `upgrade`."""
     for number, upgrade in enumerate(upgrades, 1):
         parent = f"{number - 1:04}" if number > 1 else None
         body = upgrade.replace("\n", "\n    ")

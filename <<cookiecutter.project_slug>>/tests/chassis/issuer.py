@@ -1,4 +1,4 @@
-"""An OIDC issuer for tests: it publishes its keys over HTTP and signs what it is asked to."""
+"""An OIDC issuer for tests: publishes its keys over HTTP and signs any token."""
 
 import base64
 import hashlib
@@ -22,12 +22,12 @@ _CURVE = ec.generate_private_key(ec.SECP256R1())
 
 
 class Issuer:
-    """What the service is told of an issuer, and the tokens that it gives.
+    """An issuer: the settings of a service that trusts it, and its tokens.
 
     Attributes:
-        published: the ids of the keys that it publishes now.
-        asked: how often the keys were read.
-        instead: what it sends in their place.
+        published: the ids of the keys that are published now.
+        asked: the number of requests for the keys.
+        instead: a text to send in place of the keys.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Issuer:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of a service that believes this issuer."""
+        """The settings of a service that trusts this issuer."""
         return {
             "oidc_issuer": self.name,
             "oidc_audience": AUDIENCE,
@@ -57,13 +57,13 @@ class Issuer:
             return web.Response(text=self.instead)
         keys = [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": id_} for id_, key in _KEYS.items()]
         keys.append(ECAlgorithm.to_jwk(_CURVE.public_key(), as_dict=True) | {"kid": "curve"})
-        # What others publish beside what signs tokens: a key for encryption, even a secret, and an id that is none.
+        # Issuers may also publish keys that sign no tokens: for encryption, symmetric ones, or with an invalid id.
         other = [{**keys[0], "kid": "encrypts", "use": "enc"}, {"kty": "oct", "kid": "secret", "k": "c2VjcmV0" * 8}]
         other.append({**keys[0], "kid": ["no", "id"]})
         return web.json_response({"keys": [*(key for key in keys if key["kid"] in self.published), *other]})
 
     def token(self, key: str = "one", signed_with: str = "", algorithm: str = "RS256", **changes: Any) -> str:
-        """A token that is valid but for the changes; a claim that is None is left out."""
+        """Return a token that is valid except for the changes; a claim that is None is left out."""
         now = int(time.time())
         claims: dict[str, Any] = {"iss": self.name, "aud": AUDIENCE, "sub": "alice", "exp": now + 300, "nbf": now}
         claims = {name: value for name, value in (claims | changes).items() if value is not None}
@@ -72,20 +72,20 @@ class Issuer:
 
 
 def by_hand(token: str, header: dict[str, object], secret: bytes = b"") -> str:
-    """The claims of a token under another header; signed with the secret, if any, by HMAC."""
+    """Return the claims of a token under another header, signed by HMAC if there is a secret."""
     parts = [base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("="), token.split(".")[1]]
     signature = hmac.new(secret, ".".join(parts).encode(), hashlib.sha256).digest() if secret else b""
     return ".".join([*parts, base64.urlsafe_b64encode(signature).decode().rstrip("=")])
 
 
 def public_pem() -> bytes:
-    """The first key as everybody can write it down."""
+    """Return the first public key as PEM, which an attacker could use as an HMAC secret."""
     return _KEYS["one"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 @asynccontextmanager
 async def issuer() -> AsyncIterator[Issuer]:
-    """An issuer that can be reached until the block ends."""
+    """Run an issuer until the block ends."""
     made = Issuer()
     async with made.server:
         yield made

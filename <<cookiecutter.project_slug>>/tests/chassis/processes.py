@@ -1,4 +1,4 @@
-"""Real processes of a service: started, watched by what they log, ended by signals."""
+"""Services as real processes: started, observed through their logs, ended by signals."""
 
 import asyncio
 import itertools
@@ -19,19 +19,19 @@ import aiohttp
 from chassis.project import ROOT
 
 EXAMPLE = [sys.executable, "-m", "tests.chassis.example"]
-PATIENCE_SECONDS = 30  # bounds a test on a slow machine; nothing waits this long when all is well
+PATIENCE_SECONDS = 30  # bounds a test on a slow machine; a test that passes does not wait this long
 
 
 _NONE: Mapping[str, str] = {}
 
-# Below what systems give to their clients, which might have it before it is listened on; and each process counts from a
-# place of its own, as tests run side by side.
+# Below the ephemeral ports, one of which a client could take before the service listens. Each process starts at a port
+# of its own, because tests run in parallel.
 _FIRST_PORT, _PORTS = 10_000, 22_768
 _NUMBERS = itertools.count(1009 * os.getpid())
 
 
 def free_port() -> int:
-    """A port that nobody listens on; another one each time."""
+    """Return a port that nobody listens on, a different one each time."""
     while True:
         port = _FIRST_PORT + next(_NUMBERS) % _PORTS
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -56,7 +56,7 @@ class ServiceProcess:
         return f"http://127.0.0.1:{self.internal_port}"
 
     async def until_logged(self, event: str) -> dict[str, Any]:
-        """Reads the log up to the next line of an event."""
+        """Read the log up to the next line of an event."""
         assert self.process.stdout
         async with asyncio.timeout(PATIENCE_SECONDS):
             while text := await self.process.stdout.readline():
@@ -67,7 +67,7 @@ class ServiceProcess:
         raise AssertionError(f"ended without {event}; it logged {self.lines}")
 
     async def until_ended(self) -> int:
-        """Reads the log to its end and returns the exit status."""
+        """Read the log to its end and return the exit status."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             output, _ = await self.process.communicate()
         self.lines += [json.loads(text) for text in output.splitlines()]
@@ -79,7 +79,7 @@ class ServiceProcess:
 async def service_process(
     database_url: str, command: Sequence[str] = EXAMPLE, *, ready: bool = True, environment: Mapping[str, str] = _NONE
 ) -> AsyncIterator[ServiceProcess]:
-    """Starts a service and, unless told not to, waits until it is ready; kills what is left of it at the end."""
+    """Start a service, wait until it is ready unless told not to, and kill what is left of it when the block ends."""
     port, internal_port = free_port(), free_port()
     settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "LOG_FORMAT": "json", "DRAIN_SECONDS": "0"}
     ports = {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
@@ -105,14 +105,14 @@ async def service_process(
 
 
 async def until_ready(service: ServiceProcess) -> None:
-    """Returns when /readyz says so: of several workers, each has to come up."""
+    """Wait until /readyz returns 200, which requires that every worker is ready."""
     async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as client:
         while (await client.get(f"{service.internal}/readyz")).status != 200:
             await asyncio.sleep(0.02)
 
 
 async def until_in_flight(service: ServiceProcess, client: aiohttp.ClientSession) -> None:
-    """Returns when a request is being answered."""
+    """Wait until a request is in flight."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while "http_server_active_requests 0.0" in await (await client.get(f"{service.internal}/metrics")).text():
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What is bounded stays bounded: requests in flight, their time, and the wait for the database."""
+"""Limits: on requests in flight, on the time of a request, and on the wait for a database connection."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ async def test_the_wait_for_a_connection_is_bounded(start: Start) -> None:
     service = await start(database_pool_size=1)
     slow = asyncio.create_task(service.api.get("/sleep/1500"))
     async with asyncio.timeout(10):
-        while (await service.api.get("/transaction")).status == 200:  # until the slow one has the connection
+        while (await service.api.get("/transaction")).status == 200:  # until the slow request has the connection
             await asyncio.sleep(0)
     assert await problem(service, "/transaction") == (503, "overloaded")
     assert not slow.done()
@@ -71,9 +71,9 @@ async def test_who_waits_too_long_for_a_connection_is_refused_and_the_others_are
             assert (await response.json())["type"] == "urn:problem-type:overloaded"
 
     await asyncio.gather(*(ask() for _ in range(200)))
-    assert len(answers[200]) >= 2 * 0.25 // 0.05  # as many as two connections manage in that time
+    assert len(answers[200]) >= 2 * 0.25 // 0.05  # what two connections complete in that time
     assert answers[503]
-    assert max(answers[200] + answers[503]) < 0.25 + 0.05 + 2  # and slack; all of them in turn would take 5
+    assert max(answers[200] + answers[503]) < 0.25 + 0.05 + 2  # plus slack; answering all requests would take 5 s
 
 
 async def test_a_deadline_ends_the_query_on_the_server_too(start: Start, database_url: str) -> None:
@@ -105,7 +105,7 @@ async def test_each_request_has_a_deadline_of_its_own(start: Start) -> None:
 
 
 def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_meanwhile(migrated_url: str) -> None:
-    """On uvloop, as in production: its timers run before what has come in is read."""
+    """Runs on uvloop, as in production: uvloop runs timers before it reads data that has arrived."""
     longest_wait = 0.15
     settings = Settings(
         database_url=SecretStr(migrated_url), database_pool_size=1, database_acquire_timeout_seconds=longest_wait
@@ -121,7 +121,7 @@ def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_mean
             waiting = asyncio.create_task(pool.fetch("SELECT 1"))
             while not pool.waiting:
                 await asyncio.sleep(0)
-            time.sleep(2 * longest_wait)  # noqa: ASYNC251  (that is what this is about)
+            time.sleep(2 * longest_wait)  # noqa: ASYNC251  (blocks the event loop on purpose)
             await asyncio.gather(slow, waiting)
 
     uvloop.run(stand_still())

@@ -1,4 +1,4 @@
-"""The rules between packages: app imports the front of the chassis, and imports inside the chassis run one way."""
+"""Import rules: the app imports only the front of the chassis, and imports inside the chassis follow one order."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from chassis.project import ROOT
 CHASSIS = sorted((ROOT / "chassis").rglob("*.py"))
 SERVING = [file for file in CHASSIS if "development" not in file.parts]
 FRONT = {file.stem for file in (ROOT / "chassis").glob("*.py")}
-# Each room may import itself and those before it; migrations and http do not know each other.
+# Groups of modules, called rooms. A room may import itself and those before it, except that http imports no migrations.
 ORDER = ["types", "telemetry", "postgres", "migrations", "http", "application", "server", "command_line", "development"]
 ROOMS = {
     **dict.fromkeys(["chassis", "compatibility", "concurrency"], "types"),
@@ -23,7 +23,7 @@ ROOMS = {
 
 
 def imports_of(file: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it; a name of a package may be a module of it."""
+    """Yield the modules that a file imports, anywhere in it, including modules imported by name from a package."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -44,7 +44,7 @@ def name_of(file: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """The room of a module of the chassis."""
+    """Return the room of a module of the chassis."""
     return ROOMS[[*module.split("."), "chassis"][1]]
 
 
@@ -82,7 +82,7 @@ def test_the_front_is_small_and_each_module_shows_its_use() -> None:
     ids=lambda file: str(file.relative_to(ROOT)),
 )
 def test_a_service_imports_only_the_front(file: Path) -> None:
-    """So does what `make resource` writes. The process manager's configuration names what it loads."""
+    """Covers the templates of `make resource`. Gunicorn's configuration may also import `server` and `telemetry`."""
     allowed = FRONT | ({"server", "telemetry"} if file.name == "guniconfig.py" else set())
     text = file.read_text(encoding="utf-8")
     imported = re.findall(r"^\s*(?:from|import) chassis\.(\w+(?:\.\w+)?)", text, re.MULTILINE)
@@ -95,7 +95,7 @@ def test_a_service_imports_only_the_front(file: Path) -> None:
 
 
 def test_only_two_modules_use_private_names_of_aiohttp() -> None:
-    """`_name` of an object that is not `self`, and what is imported with an underscore."""
+    """Private: `_name` of an object that is not `self`, and imported names that start with an underscore."""
     private = re.compile(
         r"from aiohttp[\w.]* import [^\n]*\b_\w+|\b(?:request|response|resp|server|web|message)\._[a-z]\w*"
     )

@@ -1,4 +1,4 @@
-"""Who may call: tokens of a real issuer, whose keys come over HTTP."""
+"""Authentication and authorization with tokens of a real issuer, whose keys are fetched over HTTP."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ async def _issuer() -> AsyncIterator[Issuer]:
 
 @pytest.fixture
 async def guarded(start: Start, issuer: Issuer) -> Running:
-    """The example, which asks for tokens."""
+    """The example with authentication enabled."""
     return await start(**issuer.settings)
 
 
 async def _ask(service: Running, token: str, path: str = "/who") -> tuple[int, str, str]:
-    """The status, the challenge and the body of an answer."""
+    """Return the status, the challenge and the body of a response."""
     response = await service.api.get(path, headers={"Authorization": f"Bearer {token}"})
     return response.status, response.headers.get("WWW-Authenticate", ""), await response.text()
 
@@ -44,7 +44,7 @@ async def test_without_a_token_nothing_but_the_documentation_is_shown(guarded: R
     response = await guarded.api.get("/who")
     assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await response.json())["type"] == "urn:problem-type:unauthorized"
-    # Before anything of the request is looked at.
+    # The token is checked before the rest of the request.
     assert (await guarded.api.post("/echo", data=b"not JSON")).status == 401
     document = await (await guarded.api.get("/openapi.json")).json()
     assert document["paths"]["/call"]["get"]["security"] == [{"bearer": ["calls:make", "calls:pay"]}]
@@ -111,7 +111,7 @@ async def test_no_other_token_lets_in(
         ({"scope": "calls:make"}, 403),
         ({"scope": "calls:make-not calls:pay"}, 403),
         ({"scope": None, "scp": 7}, 403),
-        ({"scope": "other calls:pay calls:make"}, 422),  # let in, and then there is no query
+        ({"scope": "other calls:pay calls:make"}, 422),  # authorized, but the query string is missing
         ({"scp": ["calls:make", "calls:pay"]}, 422),
     ],
 )

@@ -1,4 +1,4 @@
-"""Reads by key that leave together: what one statement carries is nothing to any of its readers."""
+"""Reads by key that share a statement do not affect each other."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from tests.databases import on_port
 
-# Which statement a row came with, as each is a transaction of its own.
+# Each statement is a transaction of its own, so the transaction id tells which statement returned a row.
 STATEMENT = "SELECT key, pg_current_xact_id()::text AS statement FROM unnest($1::bigint[]) AS keys (key) WHERE key > 0"
 INVERSE = "SELECT key, 60 / key AS inverse FROM unnest($1::bigint[]) AS keys (key)"
 SLOW = "SELECT key, pg_sleep(0.2) FROM unnest($1::bigint[]) AS keys (key)"
@@ -22,7 +22,7 @@ SLOW = "SELECT key, pg_sleep(0.2) FROM unnest($1::bigint[]) AS keys (key)"
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[Pool]:
-    """With one connection."""
+    """A pool with one connection."""
     async with Pool(
         settings.model_copy(update={"database_pool_size": 1, "database_acquire_timeout_seconds": 5})
     ) as made:
@@ -36,7 +36,7 @@ async def all_connections_in_use(pool: Pool) -> AsyncIterator[None]:
 
 
 async def statements(database: Database, keys: range) -> Counter[str]:
-    """How many rows came with each statement."""
+    """Return how many rows each statement returned."""
     rows = await asyncio.gather(*(database.load(STATEMENT, key) for key in keys))
     assert [row["key"] for row in rows if row] == list(keys)
     return Counter(row["statement"] for row in rows if row)
@@ -67,7 +67,7 @@ async def test_a_key_without_a_row_and_a_key_that_comes_twice(pool: Pool) -> Non
 async def test_a_read_that_is_given_up_leaves_the_others_alone(pool: Pool) -> None:
     reading = [asyncio.create_task(pool.load(SLOW, key)) for key in range(1, 4)]
     async with asyncio.timeout(5):
-        while pool.idle or not pool.size:  # until the statement is on its way
+        while pool.idle or not pool.size:  # until the statement is sent
             await asyncio.sleep(0.005)
     reading[0].cancel()
     async with asyncio.timeout(5):
@@ -90,7 +90,7 @@ async def test_a_database_that_is_away_is_told_to_each_reader(settings: Settings
 
 
 async def test_a_read_sees_what_was_written_before_it_began(settings: Settings) -> None:
-    """Many read and write the same rows, and what one of them has written is never missing from its next read."""
+    """Concurrent tasks write and read the same rows. No read misses a write that ended before the read began."""
     async with Pool(settings.model_copy(update={"database_pool_size": 3})) as pool:
         await pool.fetch("CREATE TABLE counts (id int PRIMARY KEY, count int NOT NULL)")
         try:

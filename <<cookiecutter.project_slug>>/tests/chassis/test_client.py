@@ -1,4 +1,4 @@
-"""Calls to other services: bounded, tied to their request, and a clear answer where they fail."""
+"""Calls to other services: they are bounded, carry the request id, and cause a clear response if they fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.chassis.conftest import Running, Start
 
 @pytest.fixture
 async def other() -> AsyncIterator[BaseTestServer]:
-    """Another service: it says which headers it got, fails, or does not answer."""
+    """Another service. Its routes return the request headers, fail, or never respond."""
 
     async def headers(request: web.Request) -> web.Response:
         return web.json_response(dict(request.headers), headers={"Set-Cookie": "session=hunter2"})

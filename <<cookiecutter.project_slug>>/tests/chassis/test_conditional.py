@@ -1,4 +1,4 @@
-"""Conditional requests, by the sections of RFC 9110 that ask for them."""
+"""Conditional requests, by the sections of RFC 9110 that define them."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ async def test_8_8_3_the_tag_is_strong_and_the_version_is_not_in_the_body(servic
         (None, None),
         ("*", None),
         (TAG, [7]),
-        ('"7-0ff0"', [7]),  # another way to write the same version
+        ('"7-0ff0"', [7]),  # the same version with another schema digest
         (f'"1-a", {TAG}', [1, 7]),
         (f"W/{TAG}", []),
         ('"07-a", "x", "", "7", "7.0-a", "-1-a", "9999999999999999999-a"', []),
@@ -86,7 +86,7 @@ async def test_8_8_1_another_form_of_the_same_version_has_another_tag() -> None:
 
 
 async def test_a_write_without_a_precondition_may_be_forbidden(start: Start) -> None:
-    """RFC 6585, section 3."""
+    """See RFC 6585, section 3."""
     service = await start(require_if_match=True)
     response = await service.api.put("/counter")
     assert (response.status, (await response.json())["type"]) == (428, "urn:problem-type:precondition-required")

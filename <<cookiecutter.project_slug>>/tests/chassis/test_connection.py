@@ -1,4 +1,4 @@
-"""Clients that are slow, broken or hostile: their requests end in time, and they take nothing from the others."""
+"""Slow, broken and hostile clients: their requests end in time and do not affect other clients."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.chassis.conftest import Running, Start
 from tests.chassis.issuer import issuer
 
 TIMEOUT_SECONDS = 0.3
-BOUND_SECONDS = 5  # the time-out, the look a few times a second, and slack for a slow machine
+BOUND_SECONDS = 5  # the timeout, the interval of the timeout checks, and slack for a slow machine
 GET = b"GET /wait/0 HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 BODY = b'{"text": "a"}'
@@ -26,7 +26,7 @@ BODY = b'{"text": "a"}'
 
 @asynccontextmanager
 async def connection(service: Running) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection that says what it likes."""
+    """Open a raw connection to the service."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     try:
         yield reader, writer
@@ -35,14 +35,14 @@ async def connection(service: Running) -> AsyncIterator[tuple[asyncio.StreamRead
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
-    """Status, head and body of the next answer."""
+    """Return the status, head and body of the next response."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)  # 204 has none
     return int(head.split()[1]), head, await reader.readexactly(length)
 
 
 async def last_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
-    """Status and kind of problem of an answer after which the connection is closed."""
+    """Return the status and problem type of a response after which the connection is closed."""
     async with asyncio.timeout(BOUND_SECONDS):
         status, _, body = await answer(reader)
         assert await reader.read() == b""
@@ -55,7 +55,7 @@ async def last_answer(reader: asyncio.StreamReader) -> tuple[int, str]:
 async def test_a_head_that_does_not_end_is_ended(start: Start, beginning: bytes) -> None:
     service = await start(header_timeout_seconds=TIMEOUT_SECONDS)
     async with connection(service) as (reader, writer):
-        for byte in beginning:  # a byte a packet
+        for byte in beginning:  # one byte per packet
             writer.write(bytes([byte]))
             await asyncio.sleep(0)
         if beginning.startswith(GET):
@@ -97,7 +97,7 @@ async def test_a_whole_request_begins_no_other(start: Start, request_: bytes) ->
         writer.write(request_)
         assert (await answer(reader))[0] == 200
         slow_writer.write(b"G")
-        await slow.read()  # until a head that has begun would be ended
+        await slow.read()  # returns after the header timeout
         writer.write(GET)
         assert (await answer(reader))[0] == 200
 
@@ -127,7 +127,7 @@ async def test_a_connection_without_a_request_is_left_alone(start: Start) -> Non
             writer.write(POST + b"Content-Length: 13\r\n\r\n" + BODY)
             assert (await answer(reader))[0] == 200
             slow_writer.write(b"G")
-            await slow.read()  # until the slow one is ended, and so the idle one would be
+            await slow.read()  # returns after the timeout, which must not close the idle connection
 
 
 async def test_bodies_that_do_not_come_are_ended_and_take_no_place(start: Start) -> None:
@@ -159,19 +159,19 @@ async def test_a_body_that_comes_when_all_places_are_taken_is_refused_and_leaves
 
 
 async def until_active(service: Running, count: int) -> None:
-    """Returns when so many requests are being answered."""
+    """Wait until this many requests are in flight."""
     await until(service, "http_server_active_requests", count)
 
 
 async def until(service: Running, gauge: str, value: float) -> None:
-    """Returns when a gauge has a value."""
+    """Wait until a gauge has a value."""
     async with asyncio.timeout(BOUND_SECONDS):
         while await gauge_of(service, gauge) != value:
             await asyncio.sleep(0.01)
 
 
 async def gauge_of(service: Running, gauge: str) -> float:
-    """What a gauge without labels says."""
+    """Return the value of a gauge without labels."""
     lines = (await (await service.internal.get("/metrics")).text()).splitlines()
     [value] = [line.split()[1] for line in lines if line.startswith(f"{gauge} ")]
     return float(value)
@@ -243,7 +243,7 @@ async def test_a_wish_for_another_protocol_is_declined_with_the_connection(start
 
 async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
     service = await start(request_timeout_seconds=TIMEOUT_SECONDS)
-    await service.internal.get("/livez")  # this client's connection is not counted
+    await service.internal.get("/livez")  # opens this client's connection before the files are counted
     before = open_files()
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -251,14 +251,14 @@ async def test_an_answer_that_is_not_read_is_given_up(start: Start) -> None:
         await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", service.port))
         client.send(b"GET /large/20000000 HTTP/1.1\r\nHost: a\r\n\r\n")
         async with asyncio.timeout(BOUND_SECONDS):
-            while open_files() == before + 1:  # the client's own
+            while open_files() == before + 1:  # the test's own socket
                 await asyncio.sleep(0.01)
             while open_files() > before + 1:
                 await asyncio.sleep(0.01)
 
 
 def open_files() -> int:
-    """Files and sockets of this process, the service's and the test's."""
+    """Return the number of open files and sockets of this process, in which both service and test run."""
     return len(os.listdir("/dev/fd"))
 
 
@@ -323,7 +323,7 @@ async def test_unreadable_requests_do_not_hold_the_end_up(start: Start) -> None:
 async def test_an_error_of_the_server_itself_ends_the_connection_and_is_logged(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever ends the connection's task: here, what makes requests is broken."""
+    """Any error that ends the task of the connection has this effect; here the constructor of requests fails."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("a secret of the inside")
@@ -392,12 +392,12 @@ HOSTILE = [
 
 
 async def test_hostile_clients_leave_nothing_behind(start: Start) -> None:
-    service = await start(header_timeout_seconds=60, body_timeout_seconds=60)  # whoever has gone is not waited for
+    service = await start(header_timeout_seconds=60, body_timeout_seconds=60)  # too long to fire in this test
 
     async def attack(text: bytes, *, wait: bool) -> None:
         async with connection(service) as (reader, writer):
             writer.write(text)
-            if wait and text not in HOSTILE[-5:]:  # those have no answer, or one that leaves the connection open
+            if wait and text not in HOSTILE[-5:]:  # the last five get no response, or keep the connection open
                 await reader.read()
 
     await service.api.get("/wait/0")
@@ -429,7 +429,7 @@ async def test_an_upload_that_has_begun_is_finished_at_the_end_and_the_idle_are_
 
 
 async def test_slow_clients_do_not_hold_the_end_up(start: Start) -> None:
-    """All their time-outs are longer than this may take."""
+    """All client timeouts are longer than the shutdown may take."""
     patient = {"header_timeout_seconds": 60, "body_timeout_seconds": 60, "request_timeout_seconds": 60}
     service = await start(drain_seconds=0, **patient)
     slow = (b"GET /wait/0 HTTP/1.1\r\nHo", POST + b"Content-Length: 100\r\n\r\n{", b"")
@@ -439,16 +439,16 @@ async def test_slow_clients_do_not_hold_the_end_up(start: Start) -> None:
     await until_active(service, 10)
     with capture_logs() as logs:
         service.stop.request()
-        async with asyncio.timeout(5):  # after the drain, as documented
+        async with asyncio.timeout(5):  # the documented bound after the drain, plus slack
             await service.served
     [line] = [line for line in logs if line["event"] == "connections_cut"]
-    assert (line["slow_clients"], line["over_their_deadline"]) == (20, 0)  # but not the idle ones
+    assert (line["slow_clients"], line["over_their_deadline"]) == (20, 0)  # idle connections are not counted
     for _, writer in opened:
         writer.transport.abort()
 
 
 async def test_an_answer_is_waited_for_at_the_end_where_the_client_has_done_its_part(start: Start) -> None:
-    """Longer than a slow client is: what else it has sent, which nobody reads yet, is no delay of its own."""
+    """The wait is longer than for slow clients. Bytes that were sent but not read yet do not make a client slow."""
     service = await start(drain_seconds=0)
     slow = b"GET /wait/2500 HTTP/1.1\r\nHost: a\r\n"
     async with connection(service) as (first, writer), connection(service) as (second, other):

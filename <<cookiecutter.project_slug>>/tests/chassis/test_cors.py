@@ -1,4 +1,4 @@
-"""Pages of other origins may call the API where CORS_ORIGINS names them, and only there."""
+"""CORS: a page of another origin may call the API only if CORS_ORIGINS names its origin."""
 
 import pytest
 

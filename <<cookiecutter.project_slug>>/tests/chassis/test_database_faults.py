@@ -1,4 +1,4 @@
-"""Faults of the database: answers come in time, the process lives, and it recovers without a restart."""
+"""Database faults: responses arrive in time, the process stays alive, and it recovers without a restart."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ TIMEOUTS = {
     "database_lock_timeout_seconds": 0.3,
     "database_pool_size": 5,
 }
-# Of a request while the database is away: the time-outs that it passes, one after the other, and slack.
+# The longest that a request may take while the database is away: the sum of its timeouts, plus slack.
 BOUND_SECONDS = 0.15 + 0.2 + COMMAND_TIMEOUT_SECONDS + 0.2 + 2
 RECOVERY_SECONDS = 2 * COMMAND_TIMEOUT_SECONDS + 2
 
@@ -42,14 +42,14 @@ OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_back
 
 @pytest.fixture
 async def operator(database_url: str) -> AsyncIterator[Operator]:
-    """A connection to the database that no fault is on."""
+    """A direct connection to the database, which no fault affects."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
 
 
 async def until_working(operator: Operator, count: int) -> None:
-    """Returns when so many of the service's connections are in the middle of a statement."""
+    """Wait until this many of the service's connections execute a statement."""
     async with asyncio.timeout(BOUND_SECONDS):
         while (
             await operator.fetchval(
@@ -68,14 +68,14 @@ async def proxy(database_url: str) -> AsyncIterator[ToxicProxy]:
 
 @pytest.fixture
 async def service(start: Start, proxy: ToxicProxy) -> Running:
-    """The example, with all its connections made."""
+    """The example with all its database connections open."""
     running = await start(database_url=SecretStr(proxy.url), **TIMEOUTS)
     await all_at_once(running, 200, "/sleep/20")
     return running
 
 
 async def all_at_once(service: Running, status: int, path: str = "/transaction", most_seconds: float = 30) -> None:
-    """As many requests as there are connections have this answer in time, and the process is alive meanwhile."""
+    """Send one request per connection; check the statuses, the time, and that the process stays alive meanwhile."""
     begun = time.monotonic()
     asked = [asyncio.create_task(service.api.get(path)) for _ in range(5)]
     assert (await service.internal.get("/livez")).status == 200
@@ -86,7 +86,7 @@ async def all_at_once(service: Running, status: int, path: str = "/transaction",
 
 
 async def until_recovered(service: Running, path: str = "/transaction") -> None:
-    """Returns when the service answers again, and goes on to."""
+    """Wait until the service responds with 200, and check that it keeps doing so."""
     async with asyncio.timeout(RECOVERY_SECONDS):
         while (await service.api.get(path)).status != 200:
             await asyncio.sleep(0.01)
@@ -100,7 +100,7 @@ async def test_a_network_that_swallows_everything(service: Running, proxy: Toxic
     proxy.blackhole()
     await asked
     await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
-    assert (await service.internal.get("/readyz")).status == 200  # or every pod would leave the Service at once
+    assert (await service.internal.get("/readyz")).status == 200  # an outage must not make every pod unready
     proxy.heal()
     await until_recovered(service)
 
@@ -113,7 +113,7 @@ async def test_connections_that_are_reset(service: Running, proxy: ToxicProxy, o
     await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
     proxy.heal()
     await all_at_once(service, 200)
-    proxy.reset()  # while nobody uses them
+    proxy.reset()  # while the connections are idle
     proxy.heal()
     await until_recovered(service)
 
@@ -200,7 +200,7 @@ async def test_a_host_that_says_nothing_leaves_time_for_the_others(
         service = await start(database_url=SecretStr(url), **TIMEOUTS)
         await all_at_once(service, 200)
         proxy.heal()
-        other.blackhole()  # and back
+        other.blackhole()  # fails over to the first host again
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
         await until_recovered(service)
 
@@ -269,7 +269,7 @@ async def test_a_connection_that_is_not_given_back_does_not_hold_the_end_up(
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """A PostgreSQL server that may be hurt."""
+    """A PostgreSQL server of its own, which the test may stop or crash."""
     with embedded_postgres() as url:
         yield url
 
@@ -306,7 +306,7 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
         await all_at_once(service, 503, most_seconds=BOUND_SECONDS)
         leaving.stop.request(immediate=True)
-        async with asyncio.timeout(5):  # as documented: it does not wait for long to part from its connections
+        async with asyncio.timeout(5):  # as documented: closing the pool is bounded
             await leaving.served
     finally:
         for pid in stopped:
@@ -314,7 +314,7 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
     await until_recovered(service)
 
     [victim] = await operator.fetch("SELECT pid FROM pg_stat_activity WHERE datname LIKE 'test_%' LIMIT 1")
-    os.kill(victim["pid"], signal.SIGKILL)  # the others are ended with it, and all is recovered from the log
+    os.kill(victim["pid"], signal.SIGKILL)  # PostgreSQL then ends all its backends and recovers from the WAL
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not operator.is_closed():
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL and `make run`: what they start is gone when they end, however they end."""
+"""The embedded PostgreSQL and `make run` leave nothing behind, however they end."""
 
 import asyncio
 import os
@@ -29,12 +29,12 @@ HOLD = (
 
 
 def folder_of(url: str) -> Path:
-    """Where an embedded server keeps its data and its socket."""
+    """Return the folder of the data and the socket of an embedded server."""
     return Path(url.partition("?host=")[2])
 
 
 async def until_gone(folder: Path) -> None:
-    """Returns when the folder, which goes last, is gone."""
+    """Wait until the folder, which is removed last, is gone."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while os.path.exists(folder):
             await asyncio.sleep(0.05)
@@ -83,7 +83,7 @@ class Run:
 
     @classmethod
     async def start(cls, folder: Path = ROOT, **environment: str) -> "Run":
-        """Starts it in a session of its own, as a terminal does."""
+        """Start it in a session of its own, as a terminal does."""
         port = free_port()
         ports = {"PORT": str(port), "INTERNAL_PORT": str(free_port())}
         process = await asyncio.create_subprocess_exec(
@@ -92,7 +92,7 @@ class Run:
         return cls(process, port)
 
     async def until(self, text: str) -> str:
-        """Reads up to the next line that holds a text."""
+        """Read up to the next line that contains a text."""
         assert self.process.stdout
         async with asyncio.timeout(PATIENCE_SECONDS):
             while line := (await self.process.stdout.readline()).decode():
@@ -102,19 +102,19 @@ class Run:
         raise AssertionError(f"it ended without {text!r}:\n{self.output}")
 
     async def until_ended(self) -> int:
-        """Reads to the end and returns the exit status."""
+        """Read to the end and return the exit status."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             self.output += (await self.process.communicate())[0].decode()
         assert self.process.returncode is not None
         return self.process.returncode
 
     def ctrl_c(self) -> None:
-        """What a terminal does: SIGINT to everything that was started in it."""
+        """Send SIGINT to all processes of the session, as a terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
 
 def replace(file: Path, text: str) -> None:
-    """Writes a file in one step, so that it is one change."""
+    """Write a file atomically, so that it counts as one change."""
     new = file.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
     new.rename(file)
@@ -126,7 +126,7 @@ def embedded_folders(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def short_tmp() -> Iterator[Path]:
-    """A temporary folder whose path is short enough for a socket and open to the user that PostgreSQL runs as."""
+    """A temporary folder whose path is short enough for a socket, and which the user that runs PostgreSQL may enter."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
@@ -148,7 +148,7 @@ async def test_make_run_serves_starts_again_at_a_change_and_leaves_nothing(short
         await run.until("ready")
         shorter = await (await client.get("/openapi.json")).json()
         assert len(shorter["paths"]) < len(document["paths"])
-        # A migration that was applied already is applied as it is now: the database is made anew.
+        # If a migration changes after it was applied, the database is recreated.
         [migration, *_] = sorted((copy / "migrations" / "versions").glob("*.py"))
         replace(migration, migration.read_text(encoding="utf-8") + "\n# changed\n")
         await run.until("recreating the database")
@@ -172,7 +172,7 @@ async def test_make_run_does_not_migrate_a_database_that_it_was_given(short_tmp:
     url = await make_database(server_url)
     run = await Run.start(TMPDIR=str(short_tmp), DATABASE_URL=url)
     assert "run `python -m app migrate`" in await run.until("not_ready")
-    run.process.terminate()  # it alone, not what it started
+    run.process.terminate()  # only `make run`, not its child processes
     assert await run.until_ended() == 0
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None

@@ -1,4 +1,4 @@
-"""A request becomes typed values or an answer that names every mistake."""
+"""A request is parsed into typed values, or the response names every mistake in it."""
 
 from io import BytesIO
 from typing import Any

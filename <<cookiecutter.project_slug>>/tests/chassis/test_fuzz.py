@@ -1,4 +1,4 @@
-"""Requests that nobody thought of: made from the OpenAPI document by schemathesis, against the service itself."""
+"""Requests that schemathesis generates from the OpenAPI document, sent to the service itself."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from chassis.project import ROOT
 from tests.chassis.processes import service_process
 
 pytestmark = pytest.mark.development
-# `make fuzz` asks for more: this many for each operation and phase, always the same ones.
+# The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
 
 
@@ -23,7 +23,7 @@ async def test_no_answer_is_outside_of_the_contract(database_url: str, tmp_path:
     settings = {"LOG_LEVEL": "INFO", "MAX_IN_FLIGHT": "1000"}
     program = Path(sys.executable).with_name("schemathesis")
     async with service_process(database_url, [sys.executable, "-m", "app"], environment=settings) as service:
-        logging = asyncio.create_task(service.process.communicate())  # a pipe that nobody reads would stop the service
+        logging = asyncio.create_task(service.process.communicate())  # a full pipe would block the service
         options = ["--checks=all", f"--max-examples={EXAMPLES}", "--seed=1", "--no-color", "--generation-database=none"]
         fuzzing = await asyncio.create_subprocess_exec(
             program, "run", f"{service.api}/openapi.json", *options, cwd=tmp_path, stdout=PIPE, stderr=STDOUT

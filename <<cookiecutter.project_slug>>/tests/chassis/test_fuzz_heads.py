@@ -1,4 +1,4 @@
-"""Requests with bytes that no client library sends: valid requests, mutated, on raw connections."""
+"""Mutated requests on raw connections, with bytes that no client library sends."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from tests.chassis.conftest import Running, Start
 
-# `make fuzz` asks for more, always the same ones.
+# `make fuzz` sets more. The seed is fixed.
 COUNT = int(os.environ.get("FUZZ_HEADS", "5000"))
 AT_A_TIME = 40
 TIMEOUT_SECONDS = 0.5
-BOUND_SECONDS = 20  # two time-outs, one after the other, and slack for a slow machine
+BOUND_SECONDS = 20  # two timeouts, one after the other, and slack for a slow machine
 
 HEADERS = [
     b"Accept: application/json",
@@ -60,7 +60,7 @@ PIECES = [
 
 
 def mutated(random: Random) -> bytes:
-    """A request with some headers more, and then with some bytes replaced, inserted, removed or repeated."""
+    """Return a request with random additional headers and with random bytes replaced, inserted, removed or repeated."""
     line, _, rest = random.choice(REQUESTS).partition(b"\r\n")
     more = b"".join(header + b"\r\n" for header in random.sample(HEADERS, random.randrange(4)))
     text = bytearray(line + b"\r\n" + more + rest)
@@ -78,7 +78,7 @@ def mutated(random: Random) -> bytes:
             text[end:end] = text[start:end]
         elif how == 4:
             text[start : start + 1] = bytes([random.randrange(256)])
-        else:  # the value of a header, as a whole
+        else:  # the whole value of a header
             values = [found.span(1) for found in re.finditer(rb"\r\n[\w-]+: ([^\r\n]*)", text)]
             if values:
                 start, end = random.choice(values)
@@ -87,10 +87,10 @@ def mutated(random: Random) -> bytes:
 
 
 def answers(received: bytes) -> Iterator[tuple[int, str]]:
-    """Status and request id of each answer.
+    """Yield the status and request id of each response.
 
     Raises:
-        AssertionError: there is something else between them, or behind the last.
+        AssertionError: there are other bytes between the responses, or after the last one.
     """
     while received:
         head, end, rest = received.partition(b"\r\n\r\n")
@@ -108,19 +108,19 @@ def answers(received: bytes) -> Iterator[tuple[int, str]]:
 
 
 def is_answered(received: bytes, request_id: str) -> bool:
-    """Whether the whole answer to a request has come."""
+    """Return whether the complete response to a request has arrived."""
     if request_id.encode() not in received:
         return False
     try:
         return request_id in {answered for _, answered in answers(received)}
-    except AssertionError:  # a part of an answer
+    except AssertionError:  # an incomplete response
         return False
 
 
 async def exchange(service: Running, number: int, request: bytes) -> None:
-    """Sends a request and, on the same connection, one that is in order, and checks what comes back.
+    """Send a request and then a valid one on the same connection, and check the responses.
 
-    The second one is answered as if it had come alone, or the connection ends: within the bounds for slow clients.
+    The valid request is answered as if sent alone, or the connection ends within the timeouts for slow clients.
     """
     proof = f"proof-{number}"
     follower = f"GET /search?word={proof} HTTP/1.1\r\nHost: a\r\nX-Request-ID: {proof}\r\n\r\n".encode()
@@ -135,7 +135,7 @@ async def exchange(service: Running, number: int, request: bytes) -> None:
         assert [status for status, _ in found if status >= 500] == []
         assert [request_id for _, request_id in found].count(proof) <= 1
     except ConnectionResetError:
-        pass  # the service ended the connection while bytes were on their way to it
+        pass  # the service closed the connection before it had read everything
     except (AssertionError, TimeoutError, KeyError) as error:
         raise AssertionError(f"{request!r}\nwas answered: {received!r}\n{error!r}") from error
     finally:
@@ -144,7 +144,7 @@ async def exchange(service: Running, number: int, request: bytes) -> None:
 
 @pytest.fixture
 async def service(start: Start, database_url: str) -> AsyncIterator[Running]:
-    """The example, with short time-outs."""
+    """The example with short timeouts."""
     connection = await asyncpg.connect(database_url)
     await connection.execute("CREATE TABLE notes (text text)")
     yield await start(

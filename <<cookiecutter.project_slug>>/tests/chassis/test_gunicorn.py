@@ -1,4 +1,4 @@
-"""Under Gunicorn the service starts, answers and ends as it does without."""
+"""Under Gunicorn the service starts, responds and ends as it does without Gunicorn."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ WORKERS = "3"
 
 
 async def metric(service: ServiceProcess, client: aiohttp.ClientSession, name: str) -> float:
-    """The value of a metric without labels, or of the first series that begins like this."""
+    """Return the value of a metric without labels, or of the first series that starts with `name`."""
     text = await (await client.get(f"{service.internal}/metrics")).text()
     found = re.search(rf"^{re.escape(name)}\S* ([0-9.e+]+)$", text, re.MULTILINE)
     assert found, text
@@ -37,7 +37,7 @@ async def test_each_path_answers_on_its_own_port_only(database_url: str) -> None
         service_process(database_url, EXAMPLE, environment={"WEB_CONCURRENCY": WORKERS}) as service,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client,
     ):
-        for _ in range(10):  # a new connection each, so that all workers are asked
+        for _ in range(10):  # a new connection each time, to reach every worker
             assert (await client.get(f"{service.api}/wait/0")).status == 200
             assert (await client.get(f"{service.api}/readyz")).status == 404
             assert (await client.get(f"{service.internal}/readyz")).status == 200
@@ -55,7 +55,7 @@ async def test_metrics_add_up_over_the_workers(database_url: str) -> None:
         async with asyncio.timeout(10):
             while (
                 await metric(service, client, count) < 30
-            ):  # the last one may be answered a moment before it is counted
+            ):  # the client may get the last response shortly before it is counted
                 pass
         for _ in range(5):
             assert await metric(service, client, count) == 30
@@ -97,7 +97,7 @@ async def test_a_second_sigterm_ends_it_now(database_url: str) -> None:
 
 
 async def test_a_sigterm_to_the_whole_group_is_one_wish_to_end(database_url: str) -> None:
-    """As systemd sends it: to the master and to its workers, which hear of it from the master, too."""
+    """systemd signals the master and its workers; the workers also get a signal from the master."""
     async with (
         service_process(database_url, EXAMPLE, environment={"DRAIN_SECONDS": "2"}) as service,
         aiohttp.ClientSession() as client,
@@ -106,7 +106,7 @@ async def test_a_sigterm_to_the_whole_group_is_one_wish_to_end(database_url: str
         await until_in_flight(service, client)
         os.killpg(service.process.pid, signal.SIGTERM)
         assert (await slow).status == 200
-        assert (await client.get(f"{service.api}/wait/0")).status == 200  # on a new connection: the drain is still on
+        assert (await client.get(f"{service.api}/wait/0")).status == 200  # on a new connection: the drain goes on
         assert await service.until_ended() == 0
 
 
@@ -117,7 +117,7 @@ async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:
 
 
 async def test_the_pod_is_unready_until_every_worker_is_ready(database_url: str) -> None:
-    """A worker that was killed is replaced, and the pod is ready again when the new one is."""
+    """A killed worker is replaced, and the pod is ready again when the new worker is ready."""
     async with (
         service_process(database_url, EXAMPLE, environment={"WEB_CONCURRENCY": "2"}) as service,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client,
@@ -165,6 +165,6 @@ async def test_a_process_that_has_only_just_begun_to_count_breaks_no_probe_and_n
         aiohttp.ClientSession() as client,
     ):
         [folder] = {file.parent for file in tmp_path.rglob("*.db")}
-        (folder / "histogram_1.db").touch()  # as the library makes it, a moment before it gives it its size
+        (folder / "histogram_1.db").touch()  # prometheus-client creates a file before it sets the file's size
         for path in ("/readyz", "/metrics"):
             assert (await client.get(f"{service.internal}{path}")).status == 200

@@ -1,4 +1,4 @@
-"""What probes and Prometheus ask on the internal port."""
+"""The endpoints of the internal port: health probes and metrics."""
 
 import asyncio
 import re
@@ -54,7 +54,7 @@ async def test_a_database_behind_the_code_keeps_the_service_unready_until_it_is_
             "run `python -m app migrate`" in next(line for line in logs if line["event"] == "not_ready")["waiting_for"]
         )
         assert (await service.internal.get("/readyz")).status == 503
-        # Not a mistake of the code's, yet: the table may come.
+        # Before the migration, a missing table does not count as an error of the code.
         write = "/search-and-write?word=a"
         assert (await service.api.post(write)).status == 503
         await migrate(service.application.settings)
@@ -114,7 +114,7 @@ async def test_a_database_ahead_of_the_code_is_fine(start: Start, server_url: st
         service = await start(wait=False, database_url=SecretStr(url))
         await migrate(service.application.settings)
         await service.until_ready()
-        # What the old pods of a rolling update, or a roll-back, find: a revision that only newer code knows.
+        # During a rolling update or after a rollback, old code finds a revision that only newer code knows.
         connection = await asyncpg.connect(url)
         await connection.execute("UPDATE alembic_version SET version_num = 'from the future'")
         await connection.close()

@@ -1,4 +1,4 @@
-"""A POST that is sent again with its Idempotency-Key is not carried out again."""
+"""A POST that is repeated with its Idempotency-Key is not executed again."""
 
 import asyncio
 from collections import Counter
@@ -59,7 +59,7 @@ async def test_without_a_key_it_runs_each_time(service: Running, connection: Con
 async def test_the_same_key_with_another_body_is_refused(service: Running, connection: Connection) -> None:
     await write(service, "one")
     assert await kind(await write(service, "one", text="b")) == (422, "idempotency-key-reused")
-    # The same body, written otherwise, is the same.
+    # Bodies are compared after parsing, so whitespace makes no difference.
     headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
     assert (await service.api.post("/write/0", data=b' {"text" : "a"}', headers=headers)).status == 201
     assert await connection.fetchval("SELECT count(*) FROM notes") == 1
@@ -117,7 +117,7 @@ async def test_a_key_may_be_quoted(service: Running, connection: Connection) -> 
 
 
 async def test_statements_run_as_they_do_without_a_key(service: Running, connection: Connection) -> None:
-    """One that is refused does not spoil those after it, and several at once take turns."""
+    """A refused statement does not affect later ones, and concurrent statements run one after the other."""
     for headers in ({}, {"Idempotency-Key": "one"}):
         assert (await service.api.post("/try-again", headers=headers)).status == 200
 
@@ -165,7 +165,7 @@ async def test_an_answer_is_kept_for_the_time_that_is_set_and_cleaned_afterwards
 async def test_no_write_is_lost_or_doubled_when_the_service_is_killed(
     database_url: str, connection: Connection
 ) -> None:
-    """Writers send the same request again, with its key, until it is acknowledged, whichever process is there."""
+    """Writers resend the same request with its key until it is acknowledged, by whichever process is running."""
     keys = [str(number) for number in range(20)]
     port = free_port()
 
@@ -185,7 +185,7 @@ async def test_no_write_is_lost_or_doubled_when_the_service_is_killed(
     for _ in range(2):
         async with service_process(database_url) as service:  # killed at the end of the block
             port = service.port
-            await service.until_logged("request")  # some are acknowledged, and others under way
+            await service.until_logged("request")  # some writes are acknowledged, others in progress
     async with service_process(database_url) as service:
         port = service.port
         await asyncio.gather(*writers)

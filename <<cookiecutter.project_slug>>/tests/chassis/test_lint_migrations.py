@@ -1,4 +1,4 @@
-"""A migration that would stop the service, or break its old pods, does not pass `make lint`."""
+"""`make lint` rejects migrations that would block the service or break its old pods."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Logs are JSON on stdout, a line an event, each with the request it belongs to."""
+"""Logs are JSON on stdout, one line per event, with the id of the request."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def test_a_request_is_one_line_with_its_id(database_url: str) -> None:
             response = await client.get(f"{service.api}/search?word=a", headers={"X-Request-ID": malformed})
             line = await service.until_logged("request")
             assert line["request_id"] == response.headers["X-Request-ID"] != malformed
-        # What is unforeseen is logged with its traceback, and its request.
+        # An unforeseen error is logged with its traceback and its request id.
         response = await client.get(f"{service.api}/broken")
         line = await service.until_logged("unforeseen_error")
         assert (line["level"], line["request_id"]) == ("error", (await response.json())["request_id"])
@@ -120,16 +120,16 @@ async def test_lines_below_the_level_are_left_out() -> None:
 
 
 async def test_a_log_that_nobody_reads_holds_nothing_up(database_url: str) -> None:
-    """What the pipe has no room for is dropped and counted; what is read later is whole lines."""
+    """Lines that do not fit into the pipe are dropped and counted; lines that are read later are complete."""
     async with service_process(database_url) as service, aiohttp.ClientSession() as client:
         text = "log_lines_dropped_total 0.0"
         async with asyncio.timeout(PATIENCE_SECONDS):
             while "log_lines_dropped_total 0.0" in text:
                 for _ in range(100):
-                    assert (await client.get(f"{service.api}/broken")).status == 500  # a long line each
+                    assert (await client.get(f"{service.api}/broken")).status == 500  # each logs a long line
                 text = await (await client.get(f"{service.internal}/metrics")).text()
         service.process.terminate()
-        assert await service.until_ended() == 0  # which has parsed every line
+        assert await service.until_ended() == 0  # parses every line
 
 
 async def test_a_line_that_has_begun_is_finished_before_the_next_one() -> None:

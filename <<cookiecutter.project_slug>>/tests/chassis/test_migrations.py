@@ -1,4 +1,4 @@
-"""Migrations go up and down, any number of them at once, and never stand in the way of a roll-back."""
+"""Migrations run up and down, also concurrently, and never prevent a rollback."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ async def empty_url(server_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def use_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Has migrations run revisions that do this, in the place of the service's, rendered now as in development."""
+    """A function that replaces the service's migrations by others, rendered when they run, as in development."""
 
     def use(*upgrades: str) -> None:
         monkeypatch.setattr("chassis.migrations.run.HISTORIES", [write_history(tmp_path, *upgrades)])
@@ -84,7 +84,7 @@ async def _value(url: str, query: str) -> object:
 
 
 async def _schema(url: str) -> list[str]:
-    """Columns, constraints and indexes, but for those of the version tables."""
+    """Return the columns, constraints and indexes, except those of the version tables."""
     async with _connection(url) as connection:
         rows = await connection.fetch(SCHEMA, [history.table for history in HISTORIES])
     return [" ".join(str(value) for value in row) for row in rows]
@@ -112,9 +112,9 @@ INDEX = 'with op.get_context().autocommit_block():\n    op.execute("CREATE INDEX
 
 
 async def test_of_ten_at_once_one_runs_and_all_succeed(empty_url: str, use_history: Callable[..., None]) -> None:
-    """The one creates an index, which waits for the transactions of all others: those of the nine, if they had one.
+    """CREATE INDEX CONCURRENTLY waits for all other transactions. The nine waiting migrations must not have one open.
 
-    It waits for the writer's, longer than a migration may wait for a lock, until the nine have come.
+    The writer's transaction delays the index until all ten have started, for longer than the lock timeout.
     """
     timeout = 0.1
     settings = Settings(database_url=SecretStr(empty_url), migration_lock_timeout_seconds=timeout)
@@ -152,12 +152,12 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_requests_thro
         _connection(empty_url) as reader,
         old.transaction(),
     ):
-        await old.execute("SELECT FROM t")  # it keeps ACCESS SHARE until it ends
+        await old.execute("SELECT FROM t")  # holds ACCESS SHARE until the transaction ends
         began = time.monotonic()
         migration = asyncio.create_task(migrate(settings))
         while not migration.done() and not await reader.fetchval(LONG_WAIT, "ALTER%", 0):
             await asyncio.sleep(0.01)
-        await reader.execute("SELECT FROM t")  # behind the migration, in front of the old transaction's end
+        await reader.execute("SELECT FROM t")  # queues behind the migration, and runs before the old transaction ends
         with pytest.raises(MigrationError, match=r"is rolled back.*MIGRATION_LOCK_TIMEOUT_SECONDS.*\n.*ALTER TABLE t"):
             await migration
         assert timeout <= time.monotonic() - began < 10 * timeout
@@ -194,7 +194,7 @@ async def test_a_database_that_is_away_is_one_line_and_a_failure() -> None:
 
 
 async def test_a_statement_that_fails_is_told_without_a_traceback(empty_url: str) -> None:
-    # As on a standby, which answers but takes no writes.
+    # Like a standby: it accepts connections but no writes.
     url = f"{empty_url}{'&' if '?' in empty_url else '?'}default_transaction_read_only=on"
     async with service_process(url, MIGRATE, ready=False) as process:
         output, errors = await process.process.communicate()
@@ -207,14 +207,14 @@ async def test_a_statement_that_fails_is_told_without_a_traceback(empty_url: str
 async def test_a_revision_that_is_not_there_to_go_back_to_is_refused_with_those_that_are(empty_url: str) -> None:
     settings = Settings(database_url=SecretStr(empty_url))
     await migrate(settings)
-    for _ in range(2):  # with something to go down from, and without
+    for _ in range(2):  # with revisions to downgrade, and without
         with pytest.raises(MigrationError, match=rf"choose one of \['base', .*'{HEAD}'"):
             await migrate(settings, down_to="none such")
         await migrate(settings, down_to="base")
 
 
 async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path) -> None:
-    """`make migration` writes an empty one; applied as it is, its SQL of tomorrow would never run."""
+    """`make migration` writes an empty revision. Once applied, SQL that is added to it later would never run."""
     copy = tmp_path / "service"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build", RENDERED.name))
     environment = os.environ | {"DATABASE_URL": empty_url}
@@ -226,11 +226,11 @@ async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path
         _, errors = await process.communicate()
         assert process.returncode == status, errors
     assert b"has no SQL yet" in errors
-    assert await _value(empty_url, TABLES) == 0  # nor are those before it
+    assert await _value(empty_url, TABLES) == 0  # the revisions before it do not run either
 
 
 async def test_an_image_has_the_sql_and_no_alembic(empty_url: str, tmp_path: Path) -> None:
-    """As the Dockerfile does it: the SQL is written first, and then there is nothing to write it with."""
+    """As in the Dockerfile: the SQL is rendered first, and the migrations then run without Alembic."""
     copy = tmp_path / "service"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
     without_alembic = "import sys; sys.modules['alembic'] = None; sys.argv[1:] = ['migrate']; import app.__main__"

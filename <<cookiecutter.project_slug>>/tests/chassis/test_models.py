@@ -1,4 +1,4 @@
-"""Values of the contract are taken as RFC 3339 and JSON write them, and in no other way."""
+"""Values of the contract are accepted only in the notation of RFC 3339 and JSON."""
 
 import json
 from datetime import UTC, date, datetime
@@ -10,7 +10,7 @@ from chassis.models import Body, Date, Number, Timestamp, WholeNumber
 
 
 class Values(Body):
-    """One of each."""
+    """A field of each type."""
 
     due: Date = date(2026, 1, 1)
     at: Timestamp = datetime(2026, 1, 1, tzinfo=UTC)

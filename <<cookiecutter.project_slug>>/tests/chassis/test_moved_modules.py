@@ -1,4 +1,4 @@
-"""Imports by the names that modules had up to release 0.2."""
+"""Imports by the module names of releases up to 0.2."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, is what the signatures say, and /docs shows it without the internet."""
+"""The OpenAPI document is valid and matches the signatures, and /docs shows it without internet access."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A cursor is opaque, and only what the same list made is one."""
+"""A cursor is opaque, and a list accepts only its own cursors."""
 
 from base64 import urlsafe_b64encode
 
@@ -16,13 +16,13 @@ class Numbers(PageQuery):
 
 
 class Words(PageQuery):
-    """Another list that looks the same."""
+    """Another list with the same fields."""
 
     colour: str = ""
 
 
 CURSOR = Numbers().cursor_after((2**63 - 1, "é"))
-# Whoever knows how a cursor is made can make one; it still has to fit the list's order.
+# A client that knows the format can forge a cursor; its values still have to fit the list's order.
 FORGED: list[Position] = [(1,), (1, "a", 1), ("a", "a"), (2**63, "a"), (True, "a"), (1, 2)]
 
 

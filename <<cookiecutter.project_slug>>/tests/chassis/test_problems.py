@@ -1,4 +1,4 @@
-"""Every error is a problem (RFC 9457), over a real socket, and says nothing of the inside."""
+"""Every error is a problem (RFC 9457) without internal details, sent over a real socket."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
         max_body_bytes=1000,
     )
     away = await start(wait=False, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing"))
-    async with issuer() as made:  # and then it is away
+    async with issuer() as made:  # the issuer is away after this block
         guarded = await start(**made.settings)
         token = f"Bearer {made.token()}"
         assert (await guarded.api.get("/who", headers={"Authorization": token})).status == 200
@@ -114,7 +114,7 @@ async def test_every_problem_of_the_readme_is_one_that_happens(start: Start, par
 
 @pytest.fixture
 async def parts(database_url: str) -> AsyncIterator[None]:
-    """The table that the example's parts are in."""
+    """The table of the example's parts."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(
         "CREATE TABLE parts "
@@ -153,10 +153,10 @@ JSON_POST = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r
 
 
 async def raw(service: Running, request_text: bytes) -> tuple[bytes, bytes]:
-    """Sends bytes as they are; returns the head and the body of the answer."""
+    """Send bytes unchanged; return the head and the body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     writer.write(request_text)
-    async with asyncio.timeout(5):  # less than the deadline of a request: the answer must not wait for more of it
+    async with asyncio.timeout(5):  # less than the request deadline: the response must not wait for more bytes
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(int(re.findall(rb"Content-Length: (\d+)", head)[0]))
     writer.close()

@@ -1,4 +1,4 @@
-"""Ordinary answers are written in one go; what the client gets is what aiohttp's own way would have sent."""
+"""Plain responses are written in one go, and the client gets the same bytes as from aiohttp itself."""
 
 import asyncio
 import re
@@ -70,7 +70,7 @@ async def test_a_client_that_does_not_read_gets_no_further_answers(
 
     monkeypatch.setattr(_Server, "_limit_unsent", look)
     _, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1)
-    writer.write(2_000 * b"GET /large/30000 HTTP/1.1\r\nHost: a\r\n\r\n")  # whose answers are 60 MB
+    writer.write(2_000 * b"GET /large/30000 HTTP/1.1\r\nHost: a\r\n\r\n")  # the responses would be 60 MB
     async with asyncio.timeout(30):
         while len(held) < 2 or held[-1] != held[-2]:
             await looks.acquire()
@@ -79,9 +79,9 @@ async def test_a_client_that_does_not_read_gets_no_further_answers(
 
 
 async def exchange(service: Running, request: bytes) -> tuple[list[bytes], bytes, bool]:
-    """The head's lines in some order, without what differs each time, the content, and whether the connection ended."""
+    """Return the sorted head lines without varying values, the content, and whether the connection was closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-    # What follows is answered where the connection stays, so that all of the first answer is known to have come.
+    # The response to this second request marks the end of the first one, unless the first one closes the connection.
     writer.write(request + b"GET /readable HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-ID: last\r\n\r\n")
     sent = await reader.read(-1)
     writer.close()

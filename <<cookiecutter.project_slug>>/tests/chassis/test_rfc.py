@@ -1,4 +1,4 @@
-"""What the RFCs ask of every answer, by their sections. Conditional requests have a file of their own."""
+"""Requirements of the RFCs for every response, by section. Conditional requests are in test_conditional.py."""
 
 import pytest
 from yarl import URL

@@ -1,4 +1,4 @@
-"""The life of a process: how it starts, what stops the start, how it ends."""
+"""The life of a process: how it starts, what prevents a start, and how it ends."""
 
 import asyncio
 import itertools
@@ -51,7 +51,7 @@ async def test_a_burst_of_new_clients_finds_room_to_wait_while_the_service_is_bu
 
 
 async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
-    """They turn away when they are told to, as a balancer does that follows /readyz; nothing is sent again."""
+    """Clients leave after `Connection: close`, as a balancer does that follows /readyz. No request is sent again."""
     async with service_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:
         busy = asyncio.Event()
 
@@ -68,7 +68,7 @@ async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(aiohttp.ClientSession()) for _ in range(10)]
             asking = [asyncio.create_task(ask(client)) for client in clients]
-            ended = asyncio.create_task(service.until_ended())  # reads the log meanwhile
+            ended = asyncio.create_task(service.until_ended())  # also reads the log
             await busy.wait()
             service.process.terminate()
             answered = sum(await asyncio.gather(*asking))
@@ -140,7 +140,7 @@ async def test_a_wrong_setting_stops_every_command(command: str) -> None:
 
 
 async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: str) -> None:
-    """The server is there but not the database: what a client sees is the same as with the server away."""
+    """The server is up but the database does not exist. Clients see the same as with the server down."""
     name = new_name()
     url = with_database(server_url, name)
     async with service_process(url, ready=False) as service, aiohttp.ClientSession() as client:
@@ -181,7 +181,7 @@ async def test_the_event_loop_is_uvloop_and_the_parser_the_compiled_one(database
 
 
 async def test_many_idle_connections_do_not_use_up_its_files(database_url: str) -> None:
-    """The limit that shells and service managers set is a soft one, and low."""
+    """Shells and service managers set a low soft limit for open files."""
     command = ["sh", "-c", 'ulimit -S -n 64 && exec "$0" "$@"', *EXAMPLE]
     async with service_process(database_url, command) as service, aiohttp.ClientSession() as client:
         idle = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(100)]

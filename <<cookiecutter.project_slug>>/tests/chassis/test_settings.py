@@ -1,4 +1,4 @@
-"""Settings are read from the environment, and a wrong one is explained without showing it."""
+"""Settings are read from the environment. An error message explains a wrong value without showing it."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_each_wait_is_shorter_than_the_one_that_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The defaults are in order; what is set has to be, too, and all that is not is named."""
+    """The defaults are consistent. Settings that override them have to be, too; the error names every violation."""
     wrong = {
         "DATABASE_LOCK_TIMEOUT_SECONDS": "4",
         "DATABASE_STATEMENT_TIMEOUT_SECONDS": "4",

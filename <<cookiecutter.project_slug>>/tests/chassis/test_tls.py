@@ -1,4 +1,4 @@
-"""TLS to the database: its certificate is checked against a CA file and the host's name, or there is no connection."""
+"""TLS to the database: a connection requires a certificate that is valid for the CA file and the host name."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA for tests")])
 
 
 def _certificate(folder: Path) -> Path:
-    """A file with a CA, which is the server's own certificate for `localhost`, too, and one with its key beside it."""
+    """Write a CA certificate, which also serves `localhost`, and its key; return the path of the certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     certificate = (
@@ -47,11 +47,11 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
-    """A port that speaks PostgreSQL with TLS and hands on to the server at `url`; without a certificate, no TLS."""
+    """Forward a port with TLS to the PostgreSQL server at `url`. Without a certificate, the port refuses TLS."""
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)  # the request for TLS
+        await reader.readexactly(8)  # the SSLRequest message
         writer.write(b"S" if certificate else b"N")
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -68,7 +68,7 @@ async def _tls_before(url: str, certificate: Path | None) -> AsyncIterator[int]:
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
         connections.add(task)
-        await asyncio.wait([task])  # a client that does not like the certificate is what some tests are about
+        await asyncio.wait([task])  # raises nothing: in some tests the client rejects the certificate
         writer.transport.abort()
 
     server = await asyncio.start_server(connect, "localhost", 0, family=socket.AF_INET)

@@ -1,4 +1,4 @@
-"""Traces go to a real collector, by the usual variables, with all that a request did; nothing is loaded otherwise."""
+"""Traces go to a real collector, set by the standard variables. Without these, no tracing library is loaded."""
 
 import asyncio
 import sys
@@ -20,7 +20,7 @@ TRACEPARENT = f"00-{TRACE_ID}-{PARENT_ID}-01"
 
 
 class Collector:
-    """Takes spans as OpenTelemetry's collector does, and answers calls to another service."""
+    """Accepts spans as the OpenTelemetry Collector does, and answers calls as another service."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -45,13 +45,13 @@ class Collector:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What points a service at it."""
+        """The variables that make a service send its spans here."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": str(self.server.make_url("/"))}
 
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    """A collector that can be reached."""
+    """A running collector."""
     made = Collector()
     async with made.server:
         yield made

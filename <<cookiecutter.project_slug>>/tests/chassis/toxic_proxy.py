@@ -1,4 +1,4 @@
-"""A way to the database that can be made to fail: it swallows, breaks, or takes its time."""
+"""A proxy to PostgreSQL that can drop, reset or delay traffic."""
 
 import asyncio
 import socket
@@ -11,15 +11,15 @@ from tests.databases import on_port, open_raw
 
 
 class ToxicProxy:
-    """Hands connections on to a PostgreSQL server.
+    """Forwards connections to a PostgreSQL server.
 
     Args:
         url: the database's address, which may name a Unix socket.
 
     Attributes:
-        url: the database's address on the way through here.
-        delay_seconds: added to each piece of either direction.
-        attempts: when it was connected to, by `time.perf_counter`.
+        url: the database's address through this proxy.
+        delay_seconds: the delay of each chunk, in both directions.
+        attempts: the times of connection attempts, by `time.perf_counter`.
     """
 
     def __init__(self, url: str) -> None:
@@ -31,28 +31,28 @@ class ToxicProxy:
         self.attempts: list[float] = []
 
     def blackhole(self) -> None:
-        """From now on nothing comes through, and nobody is told: connections stay, and new ones are taken."""
+        """Drop all traffic from now on. Connections stay open, and new ones are accepted."""
         self._swallowing = True
         self._swallowed.update(self._open)
 
     def reset(self) -> None:
-        """Breaks all connections, and new ones."""
+        """Reset all connections, and from now on new ones."""
         self._resetting = True
         for writer in tuple(self._open):
             _break(writer)
 
     def heal(self) -> None:
-        """New connections work again. Those that were swallowed stay so: who has them does not hear of the end."""
+        """Make new connections work again. Traffic of the dropped ones stays dropped, and nobody is told."""
         self._swallowing = self._resetting = False
         self.delay_seconds = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hands one connection on until either side ends it."""
+        """Forward one connection until either side ends it."""
         self.attempts.append(time.perf_counter())
         if self._resetting:
             _break(writer)
             return
-        if self._swallowing:  # the server does not even hear that somebody calls
+        if self._swallowing:  # the server does not see the connection
             await reader.read()
             return
         from_server, to_server = await open_raw(self._server_url)
@@ -74,27 +74,27 @@ class ToxicProxy:
                 if writer not in self._swallowed:
                     writer.write(data)
                     await writer.drain()
-        if writer not in self._swallowed:  # where nothing arrives, neither does an end
+        if writer not in self._swallowed:  # a dropped connection does not pass on its end either
             writer.close()
 
 
 def _break(writer: asyncio.StreamWriter) -> None:
-    """Ends a connection with a RST."""
+    """Reset a connection with a RST."""
     connection = writer.get_extra_info("socket")
-    with suppress(OSError):  # a Unix socket has no such thing
+    with suppress(OSError):  # Unix sockets do not support this
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 @asynccontextmanager
 async def toxic_proxy(url: str) -> AsyncIterator[ToxicProxy]:
-    """A proxy to the database at `url` for as long as the block runs."""
+    """Run a proxy to the database at `url` until the block ends."""
     proxy, tasks = ToxicProxy(url), set[asyncio.Task[None]]()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(proxy.serve(reader, writer))
         tasks.add(task)
-        await asyncio.gather(task, return_exceptions=True)  # where the server is away, the connection ends
+        await asyncio.gather(task, return_exceptions=True)  # if the server is away, only this connection ends
         tasks.discard(task)
         writer.transport.abort()
 

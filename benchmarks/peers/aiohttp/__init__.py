@@ -1,1 +1,1 @@
-"""aiohttp as its documentation shows it, with asyncpg's pool."""
+"""aiohttp as in its documentation, with an asyncpg pool."""

@@ -13,7 +13,7 @@ routes = web.RouteTableDef()
 
 
 def item(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON has it."""
+    """Convert a row to values that JSON can represent."""
     return {
         **row,
         "created_at": row["created_at"].isoformat(),
@@ -22,7 +22,7 @@ def item(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def fields(request: web.Request) -> tuple[str, str, int]:
-    """The body's values, checked."""
+    """Return the validated values of the body."""
     try:
         body = await request.json()
         name, description, price_cents = body["name"], body.get("description", ""), body["price_cents"]

@@ -1,1 +1,1 @@
-"""BlackSheep as its documentation shows it, with pydantic for bodies and asyncpg's pool."""
+"""BlackSheep as in its documentation, with pydantic for bodies and an asyncpg pool."""

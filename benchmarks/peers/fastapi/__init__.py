@@ -1,1 +1,1 @@
-"""FastAPI as its documentation shows it, with asyncpg's pool."""
+"""FastAPI as in its documentation, with an asyncpg pool."""

@@ -1,1 +1,1 @@
-"""FastAPI with SQLAlchemy, as the full-stack FastAPI template has it: SQLModel, psycopg, plain functions in threads."""
+"""FastAPI with SQLAlchemy, as in the full-stack FastAPI template: SQLModel, psycopg, plain functions in threads."""

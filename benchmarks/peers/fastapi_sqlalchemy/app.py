@@ -40,8 +40,8 @@ class ItemsPublic(SQLModel):
     next_cursor: str | None
 
 
-# As many connections as plain functions have threads. With fewer, 64 clients bring it to a stop until SQLAlchemy's 30 s
-# are over: requests that have a connection wait for a thread, to write their answer, and all threads for a connection.
+# As many connections as there are threads for plain functions. With fewer, 64 clients block the server until SQLAlchemy
+# times out after 30 s: requests with a connection wait for a thread to write their answer, all threads for connections.
 engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), pool_size=40)
 
 

@@ -1,1 +1,1 @@
-"""The least that the query of a GET takes: asyncpg alone over connections that are held, on uvloop, without HTTP."""
+"""The minimal cost of the query of a GET: only asyncpg, on open connections, on uvloop, without HTTP."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS`: its own load, begun by a line on standard input.
+"""`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS` loads itself. A line on standard input starts the load.
 
-It says `ready` when it is warm, and then what it measured as JSON: seconds, cpu_seconds, histogram. It stays, so that
-its memory can be looked at, until standard input ends.
+The program prints `ready` after its warm-up, and later its measurement as JSON: seconds, cpu_seconds, histogram. Until
+standard input ends, it keeps running, so that its memory can be measured.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def main(seconds: float, count: int) -> None:
 
 
 async def ask(connection: Any, ids: Sequence[int], seconds: float, histogram: Counter[int]) -> None:
-    """Runs the query on one connection, again and again."""
+    """Run the query on one connection repeatedly."""
     now = time.perf_counter()
     end = now + seconds
     while now < end:

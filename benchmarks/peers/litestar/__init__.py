@@ -1,1 +1,1 @@
-"""Litestar as its documentation shows it, on Granian, with msgspec's structs and asyncpg's pool."""
+"""Litestar as in its documentation, on Granian, with msgspec structs and an asyncpg pool."""
