@@ -62,7 +62,7 @@ def _ratio_of_memory(subject: str, said: float) -> Judge:
         if not ours or not bare:
             return None
         figures = f"{ours / bare:.2f} times: {ours:,.0f} against {bare:,.0f} MiB under load"
-        return _ratio(ours / bare, said), f"{figures}, for the article's number of pods"
+        return _ratio(ours / bare, said), f"{figures}, scaled to the article's number of pods"
 
     return judge
 
@@ -141,7 +141,7 @@ def _idle(results: Results, _: Experiment) -> tuple[Verdict, str] | None:
     idle = idle_mib(results, "service")  # the same program, one process per pod
     if not idle:
         return None
-    return "confirmed" if 0.9 <= idle.middle / 115 <= 1.1 else "changed", f"{idle.middle:.0f} MiB a pod"
+    return "confirmed" if 0.9 <= idle.middle / 115 <= 1.1 else "changed", f"{idle.middle:.0f} MiB per pod"
 
 
 def _never_above(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
@@ -149,7 +149,7 @@ def _never_above(results: Results, experiment: Experiment) -> tuple[Verdict, str
     if not found or not pods:
         return None
     most = max(each.memory_mib for one in found.values() for each in one.rounds) / pods * ARTICLE_PODS["bare"]
-    return "confirmed" if most <= 1536 else "refuted", f"{most:,.0f} MiB at most, for ten pods"
+    return "confirmed" if most <= 1536 else "refuted", f"at most {most:,.0f} MiB, scaled to ten pods"
 
 
 def _max_requests(results: Results, experiment: Experiment) -> tuple[Verdict, str] | None:
@@ -194,44 +194,44 @@ def _shares(shares: dict[Operation, float], digits: int = 3) -> str:
     return "; ".join(f"{each.upper()} {percent(share, digits)}" for each, share in shares.items())
 
 
-LEVEL_RULE = "misses are 0.1 % or less for every operation; changed where only for some"
-RATIO_RULE = "within 15 % of that ratio; changed where it is another one above 1.05; refuted below"
-LIMIT_RULE = "each operation is within five points of that; else changed"
+LEVEL_RULE = "misses are at most 0.1 % for every operation; changed if only for some; else refuted"
+RATIO_RULE = "the ratio is within 15 % of the claim; else changed if it is above 1.05; else refuted"
+LIMIT_RULE = "every operation is within 5 percentage points of the claim; else changed"
 
 CLAIMS: tuple[tuple[str, str, Judge], ...] = (
     ("Bare aiohttp meets the service levels", LEVEL_RULE, _meets_levels("bare")),
-    ("Gunicorn with one worker meets them", LEVEL_RULE, _meets_levels("gunicorn-1")),
+    ("Gunicorn with one worker meets the service levels", LEVEL_RULE, _meets_levels("gunicorn-1")),
     (
-        "Gunicorn with eleven workers a pod is far outside",
-        "misses exceed ten times the 0.1 % for every operation; changed where they exceed 0.1 % for any; else refuted",
+        "Gunicorn with eleven workers per pod misses the service levels by far",
+        "misses exceed 1 % for every operation; changed if they exceed 0.1 % for any; else refuted",
         _far_outside,
     ),
-    ("One worker takes about 30 % more memory than bare", RATIO_RULE, _ratio_of_memory("gunicorn-1", 1.3)),
-    ("Eleven take 2⅓ times the memory", RATIO_RULE, _ratio_of_memory("gunicorn-11", 7 / 3)),
-    ("Eleven take 43 % more CPU", RATIO_RULE, _more_cpu),
+    ("One worker uses about 30 % more memory than bare", RATIO_RULE, _ratio_of_memory("gunicorn-1", 1.3)),
+    ("Eleven workers use 2⅓ times the memory of bare", RATIO_RULE, _ratio_of_memory("gunicorn-11", 7 / 3)),
+    ("Eleven workers use 43 % more CPU than bare", RATIO_RULE, _more_cpu),
     ("Bare uses 90 to 100 % of its CPU limit", LIMIT_RULE, _cpu_against_limit("bare", 0.9, 1)),
-    ("One worker uses 95 to 105 % of it", LIMIT_RULE, _cpu_against_limit("gunicorn-1", 0.95, 1.05)),
-    ("Eleven use all of theirs", LIMIT_RULE, _cpu_against_limit("gunicorn-11", 1, 1)),
+    ("One worker uses 95 to 105 % of its CPU limit", LIMIT_RULE, _cpu_against_limit("gunicorn-1", 0.95, 1.05)),
+    ("Eleven workers use 100 % of their CPU limit", LIMIT_RULE, _cpu_against_limit("gunicorn-11", 1, 1)),
     (
-        "Gunicorn brings no speed: requests/s under equal limits",
-        "the interval of requests/s of one worker is above bare's for no operation; changed for some; refuted for all",
+        "Gunicorn is not faster: requests/s under equal limits",
+        "one worker's interval of requests/s is above bare's for no operation; changed if for some; refuted if for all",
         _no_speed,
     ),
     (
-        "Nor do more workers: CPU per request",
-        "the interval of eleven workers' CPU is below bare's for no operation; changed for some; refuted for all",
+        "More workers are not faster either: CPU per request",
+        "eleven workers' interval of CPU is below bare's for no operation; changed if for some; refuted if for all",
         _no_speed_by_more,
     ),
     (
-        "Gunicorn brings no stability: failed requests",
-        "no operation fails less with Gunicorn, by more than 0.01 % of its requests; changed for some; refuted for all",
+        "Gunicorn is not more stable: failed requests",
+        "Gunicorn fails less, by over 0.01 % of requests, for no operation; changed if for some; refuted if for all",
         _no_stability,
     ),
-    ("A bare pod takes 115 MiB idle", "within 10 %; else changed", _idle),
-    ("Bare never takes above 1.5 GiB for ten pods", "no round ends above that", _never_above),
+    ("A bare pod uses 115 MiB idle", "within 10 % of the claim; else changed", _idle),
+    ("Ten bare pods never use more than 1.5 GiB", "no round ends above 1.5 GiB; else refuted", _never_above),
     (
-        "Found later: `max_requests` 1000 loses requests",
-        "an operation gets no answer more than ten times as often as without it; clients retry lost GETs themselves",
+        "Found after the article: Gunicorn's `max_requests` 1000 loses requests",
+        "for some operation over ten times as many requests get no answer as without it; clients retry lost GETs",
         _max_requests,
     ),
 )

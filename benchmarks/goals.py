@@ -55,17 +55,21 @@ def _cpu(results: Results) -> Iterator[Goal]:
     service, alone = _cpu_us(results, "service", "get"), _cpu_us(results, "service-without-coalescing", "get")
     floors = [_cpu_us(results, each, "get") for each in FLOORS]
     floor = None if None in floors else sum(each for each in floors if each)
-    parts = " + ".join(f"{each:.0f}" for each in floors if each)
-    yield Goal("GET by id: the floor, a static answer and a query", "µs", service, floor, why=parts)
+    parts = " + ".join(f"{each:.0f} µs" for each in floors if each)
+    yield Goal("GET by id: at most the floor, a static response plus a query", "µs", service, floor, why=parts)
     far = floor and 1.7 * floor
-    yield Goal("the same without coalescing: 1.7 times the floor", "µs", alone, far)
+    yield Goal("GET by id without coalescing: at most 1.7 times the floor", "µs", alone, far)
     fastest = _fastest_peer(results, "get")
-    yield Goal("GET by id: half of every peer", "µs", service, fastest and fastest[1] / 2, True, _peer(fastest))
+    yield Goal(
+        "GET by id: less than half of every peer", "µs", service, fastest and fastest[1] / 2, True, _peer(fastest)
+    )
     writes: tuple[Operation, ...] = ("post", "put")
     for operation in writes:
         fastest = _fastest_peer(results, operation)
         own = _cpu_us(results, "service", operation)
-        yield Goal(f"{operation.upper()}: every peer", "µs", own, fastest and fastest[1], True, _peer(fastest))
+        yield Goal(
+            f"{operation.upper()}: less than every peer", "µs", own, fastest and fastest[1], True, _peer(fastest)
+        )
 
 
 def _database(results: Results) -> Iterator[Goal]:
@@ -74,17 +78,17 @@ def _database(results: Results) -> Iterator[Goal]:
     )
     statement = alone.database_cpu_us.middle if alone else None
     yield Goal(
-        "PostgreSQL's CPU per GET: a third of a statement a request",
+        "PostgreSQL's CPU per GET: at most a third of one statement per request",
         "µs",
         ours.database_cpu_us.middle if ours else None,
         statement and statement / 3,
-        why=f"{statement:.0f} without coalescing" if statement else "",
+        why=f"{statement:.0f} µs without coalescing" if statement else "",
     )
 
 
 def _page(results: Results) -> Iterator[Goal]:
     get, page = (_cpu_us(results, "service", each) for each in _GET_AND_PAGE)
-    yield Goal("a page of 50: 2.5 times a GET by id", "µs", page, get and 2.5 * get)
+    yield Goal("a page of 50: at most 2.5 times a GET by id", "µs", page, get and 2.5 * get)
 
 
 _GET_AND_PAGE: tuple[Operation, Operation] = ("get", "page")
@@ -93,7 +97,7 @@ _GET_AND_PAGE: tuple[Operation, Operation] = ("get", "page")
 def _footprint(results: Results) -> Iterator[Goal]:
     idle, start = idle_mib(results, "service"), start_seconds(results, "service")
     yield Goal("idle memory (PSS)", "MiB", idle.middle if idle else None, 45)
-    yield Goal("start to ready", "s", start.middle if start else None, 0.6)
+    yield Goal("time from start to ready", "s", start.middle if start else None, 0.6)
 
 
 def _tail(results: Results) -> Iterator[Goal]:
@@ -112,13 +116,13 @@ def _tail(results: Results) -> Iterator[Goal]:
 
 def _processes(results: Results) -> Iterator[Goal]:
     one, two = (_cpu_us(results, each, "get") for each in ("service", "service-two-processes"))
-    yield Goal("CPU per GET with two processes, in times of one", "×", two / one if one and two else None, 1.05)
+    yield Goal("CPU per GET with two processes, relative to one process", "×", two / one if one and two else None, 1.05)
 
 
 def _connections(results: Results) -> Iterator[Goal]:
     full, four = (measurement(results, "comparison", each, "get") for each in ("service", "service-four-connections"))
     ratio = full.per_second.middle / four.per_second.middle if full and four else None
-    yield Goal("GETs/s of the default pool, in times of those of 4 connections", "×", ratio, 1.05)
+    yield Goal("GETs/s with the default pool, relative to a pool of 4 connections", "×", ratio, 1.05)
 
 
 def _cpu_us(results: Results, subject: str, operation: Operation) -> float | None:
@@ -132,4 +136,4 @@ def _fastest_peer(results: Results, operation: Operation) -> tuple[str, float] |
 
 
 def _peer(fastest: tuple[str, float] | None) -> str:
-    return f"{fastest[0]} takes {fastest[1]:.0f}" if fastest else ""
+    return f"{fastest[0]} takes {fastest[1]:.0f} µs" if fastest else ""

@@ -35,22 +35,22 @@ def _section(results: Results) -> list[str]:
         by_verdict.setdefault(each.verdict, []).append(each.claim)
     return [
         (
-            "CPU per request, side by side in one run: the service with all that it has by default (access log, "
-            "metrics, request id, validation, deadline, in-flight bound, ETag), the peers without log, metrics, "
-            "request id, limits and deadlines."
+            "CPU time per request, measured for all subjects in the same run. The service has all default features on: "
+            "access log, metrics, request id, validation, deadline, in-flight limit, ETag. The other frameworks run "
+            "without access log, metrics, request id, limits and deadlines."
         ),
         "",
         *table(("CPU per request, µs", *(NAMES[each] for each in asked)), rows),
         *_coalescing(results),
         "![CPU per request](docs/benchmarks/cpu.svg)",
         "",
-        "The article's experiment, repeated:",
+        "Claims of the 2019 article, measured again:",
         "",
         *(f"- **{verdict}**: {'; '.join(claims)}." for verdict, claims in by_verdict.items()),
         "",
         "![requests per second, bare and with Gunicorn](docs/benchmarks/throughput.svg)",
         "",
-        "[docs/benchmarks.md](docs/benchmarks.md) has every figure, how it was measured, and the goals it misses.",
+        "See [docs/benchmarks.md](docs/benchmarks.md) for all figures, the method, and the goals that were missed.",
         "",
     ]
 
@@ -63,17 +63,17 @@ def _coalescing(results: Results) -> list[str]:
         return []
     name, best = min(peers.items(), key=lambda each: each[1].cpu_us.middle)
     if alone.cpu_us.high < best.cpu_us.low:
-        verdict = "less than the best peer"
+        verdict = "So the service without coalescing needs less than the best of the other frameworks"
     elif alone.cpu_us.low > best.cpu_us.high:
-        verdict = "more than the best peer"
+        verdict = "So the service without coalescing needs more than the best of the other frameworks"
     else:
-        verdict = "a tie with the best peer, as the intervals overlap"
+        verdict = "The intervals overlap, so this is a tie with the best of the other frameworks"
     return [
         (
-            f"The lead in GETs is coalescing: reads by id that wait at the same time until a connection is free, here "
-            f"those of {alone.rounds[0].connections} clients, leave as one statement. Where few requests come at once "
-            f"there is nothing to coalesce. With a statement for each read (`{_ALONE}`) a GET takes "
-            f"{estimate_cell(alone.cpu_us)} µs, and {name} {estimate_cell(best.cpu_us)}: {verdict}."
+            f"The service leads in GETs because it coalesces reads: reads by id that wait for a free connection at the "
+            f"same time are sent as one statement. This run had {alone.rounds[0].connections} clients; with few "
+            f"concurrent requests there is nothing to coalesce. With one statement per read (`{_ALONE}`) a GET takes "
+            f"{estimate_cell(alone.cpu_us)} µs, in {name} {estimate_cell(best.cpu_us)} µs. {verdict}."
         ),
         "",
     ]

@@ -51,17 +51,19 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
     "article": (
         "The article's experiment",
         (
-            "A closed loop by hey with {connections} connections; one client process a row, so that PUT does not "
-            "measure a row's lock. Misses are requests that failed or took longer than the article's service levels "
-            "allow: GET {get:.0f} ms, POST {post:.0f} ms, PUT {put:.0f} ms, for {share} of them."
+            "Load: a closed loop by hey with {connections} connections. Each hey process requests its own row, so that "
+            "PUT does not measure a row lock. Service levels of the article: {share} of the requests are answered "
+            "within {get:.0f} ms (GET), {post:.0f} ms (POST) and {put:.0f} ms (PUT). `misses` is the share of requests "
+            "that failed or took longer than that."
         ),
     ),
     "cluster": (
-        "The same on a cluster",
+        "The article's experiment on a cluster",
         (
-            "Through the chart, the Ingress and the profiles `article-*`, {connections} connections. The load, the "
-            "Ingress controller and PostgreSQL run on the cluster's nodes, too: where the CPU is far from its limit, "
-            "the nodes were the limit, and what a claim says of the pods is not tried."
+            "The service is installed by the chart with the profiles `article-*`, and requested through the Ingress "
+            "with {connections} connections. The load, the Ingress controller and PostgreSQL run on the same nodes as "
+            "the pods. Where the pods' CPU is far below its limit, the nodes were the bottleneck, so the result says "
+            "nothing about claims on the pods."
         ),
     ),
 }
@@ -109,11 +111,11 @@ def page(results: Results, pictures: Collection[str]) -> str:
         "# Benchmarks",
         "",
         (
-            "`make bench` measures this and writes this page; every figure comes from "
+            "`make bench` runs the benchmarks and writes this page. Every figure comes from "
             "[benchmarks/results.json](benchmarks/results.json)."
         ),
         "",
-        *(["**A quick run: scaled down, not to be quoted.**", ""] if results.quick else []),
+        *(["**Quick run, scaled down: do not quote these figures.**", ""] if results.quick else []),
         *_goals(results),
         *_measured(results),
         *_matrix(results, "article", pictures),
@@ -137,15 +139,15 @@ def _goals(results: Results) -> list[str]:
         for each in goals(results)
     ]
     return [
-        "## The goals",
+        "## Goals",
         "",
         (
-            "CPU is the server's per request, in the comparison below: 64 connections, ids over 1,000 rows, with "
-            "everything on that a service has by default. The floors and the peers were measured in the same run; "
-            "medians are compared."
+            "CPU figures are the server's CPU time per request in the comparison below: 64 connections, ids from 1,000 "
+            "rows, all default features on. The peers are the other frameworks. The floors are a static response and a "
+            "bare query. All of them were measured in the same run, and medians are compared."
         ),
         "",
-        *table(("goal", "bound", "measured", "verdict", "from"), rows),
+        *table(("goal", "bound", "measured", "verdict", "notes"), rows),
     ]
 
 
@@ -178,19 +180,21 @@ def _measured(results: Results) -> list[str]:
         "## How it was measured",
         "",
         (
-            f"{METHOD} Rounds are interleaved: within one, the "
-            "subjects take turns. CPU is that of all of a subject's processes, user and system; memory is their "
-            f"proportional set size (PSS). The histograms have steps of {STEP_MS} ms, of 1 ms beyond {FINE_TO_MS} ms."
+            f"{METHOD}\n"
+            "- **Rounds** are interleaved: in each round, every subject is measured once.\n"
+            "- **CPU** is the user and system time of all processes of a subject; **memory** is their proportional set "
+            "size (PSS).\n"
+            f"- **Histograms** have steps of {STEP_MS} ms up to {FINE_TO_MS} ms, and of 1 ms above."
         ),
         "",
         *table(
             (
                 "experiment",
                 "commit",
-                "begun at",
+                "started at",
                 "rounds",
-                "an interval covers",
-                "seconds a load",
+                "interval coverage",
+                "seconds per load",
                 "connections",
                 "requests",
             ),
@@ -227,18 +231,18 @@ def _matrix(results: Results, experiment: Experiment, pictures: Collection[str])
                 "",
                 "deployment",
                 *_ANSWERS,
-                "CPU of the limit",
-                "memory of the limit",
+                "CPU, share of the limit",
+                "memory, share of the limit",
                 "CPU per request, µs",
             ),
             rows,
         ),
         *_failures(results, experiment),
         *images(pictures, [prefix + name for name in named]),
-        "### What became of its claims" + (" there" if experiment == "cluster" else ""),
+        "### The article's claims" + (" on a cluster" if experiment == "cluster" else ""),
         "",
         *table(
-            ("claim", "verdict", "figures", "confirmed where"),
+            ("claim", "verdict", "figures", "confirmed if"),
             [
                 (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
                 for each in findings(results, experiment)
@@ -276,7 +280,7 @@ def _failures(results: Results, experiment: Experiment) -> list[str]:
 
 
 def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
-    title = "At fixed rates: an open loop"
+    title = "Open loop at fixed rates"
     asked = operations(results, "open-loop")
     if not asked:
         return left_out(title, "open-loop")
@@ -304,19 +308,25 @@ def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
         f"## {title}",
         "",
         (
-            "A closed loop waits with the next request until the last was answered, so overload hides in its "
-            "figures. Here vegeta begins requests at a fixed rate, a share of the peak that each subject reached "
-            "itself in a closed loop without limits (the rows `peak`), and the time counts from when a request was "
-            f"due. It has {vegeta.OPEN_CONNECTIONS:,} connections at most; what finds them all busy waits for one."
+            "A closed loop sends the next request only after the previous response, so its latencies hide overload. In "
+            "an open loop vegeta sends requests at a fixed rate, whether or not earlier requests were answered. The "
+            "rate is a share of the subject's peak. The rows `peak` show that peak, which was measured in a closed "
+            "loop without CPU and memory limits. Latency is measured from the time at which a request was due. vegeta "
+            f"opens at most {vegeta.OPEN_CONNECTIONS:,} connections. Requests that find all of them busy wait for a "
+            "free one, and the wait counts as latency."
         ),
         "",
-        *([f"**This was {reservation}.**", ""] if (reservation := results.taken["open-loop"].reservation) else []),
+        *(
+            [f"**This experiment was {reservation}.**", ""]
+            if (reservation := results.taken["open-loop"].reservation)
+            else []
+        ),
         *table(
             (
                 "",
                 "of the peak",
                 "deployment",
-                "begun/s",
+                "sent/s",
                 *_ANSWERS,
                 "requests",
             ),
@@ -341,15 +351,16 @@ def _broken_off(results: Results) -> list[str]:
     shares = ", ".join(percent(share) for share in sorted({each.peak_share or 0 for each in short}))
     return [
         (
-            f"**{len(short)} of the {len(loads)} loads broke off before their time**, at {shares} of the peak: vegeta "
-            "began fewer requests than it was to. What it had begun is counted; their rates of answers say little."
+            f"**{len(short)} of the {len(loads)} loads ended early**, at {shares} of the peak: vegeta sent fewer "
+            "requests than planned. The requests that it sent are counted, but the answers/s of these loads are not "
+            "reliable."
         ),
         "",
     ]
 
 
 def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
-    title = "The service and its peers"
+    title = "Comparison with other frameworks"
     asked = operations(results, "comparison")
     if not asked:
         return left_out(title, "comparison")
@@ -383,13 +394,16 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
         f"## {title}",
         "",
         (
-            "The same contract, each as its own documentation writes it, from "
-            "[benchmarks/peers](../benchmarks/peers/README.md). `service` has everything on that it has by default: "
-            "access log, metrics, request id, validation, deadline, in-flight bound, ETag and coalesced reads; "
-            "`service-without-coalescing` is the same without the last, `service-two-processes` the same in two "
-            "processes. The peers have no log, no metrics, no request id, no limits and no deadlines. "
-            "`floor-static` is aiohttp's answer without a database, `floor-query` asyncpg's query over held "
-            "connections without HTTP: nothing that does both takes less than their sum, unless several requests "
+            "All subjects implement the same API contract. The peers are in "
+            "[benchmarks/peers](../benchmarks/peers/README.md), each written as its framework's documentation shows.\n"
+            "\n"
+            "- `service`: all default features are on: access log, metrics, request id, validation, deadline, "
+            "in-flight limit, ETag and coalesced reads.\n"
+            "- `service-without-coalescing`, `service-two-processes`, `service-four-connections`: `service` with one "
+            "setting changed, as the name says.\n"
+            "- The peers have no access log, metrics, request id, limits or deadlines.\n"
+            "- `floor-static`: a static aiohttp response, without a database. `floor-query`: an asyncpg query on open "
+            "connections, without HTTP. The sum of both is the least CPU that a GET needs, unless several requests "
             "share a query."
         ),
         "",
@@ -397,15 +411,15 @@ def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
             (
                 "CPU per request, µs",
                 *(NAMES[each] for each in asked),
-                "PostgreSQL's, GET",
-                "idle, MiB",
-                "under load, MiB",
+                "PostgreSQL, GET",
+                "memory idle, MiB",
+                "memory under load, MiB",
                 "start, s",
             ),
             costs,
         ),
         *images(pictures, ["cpu", "footprint"]),
-        *table(("", "", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
+        *table(("", "subject", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
         *_failures(results, "comparison"),
         *images(pictures, ["quantiles-comparison"]),
     ]
@@ -423,22 +437,23 @@ def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
                 f"### {name}",
                 "",
                 *table(_SIZES, [_size(results, costs, mix, rate) for rate in sizing.TABLE]),
-                f"The next bottlenecks: {'; '.join(ends)}.",
+                f"Next bottlenecks: {'; '.join(ends)}.",
                 "",
             ]
     return [
         f"## {title}",
         "",
         (
-            "`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes it for your rates. "
-            "The rules:"
+            "To size a deployment for your request rates, run "
+            "`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20`. It uses these rules:"
         ),
         "",
         *sizing.RULES.splitlines(),
         "",
         (
-            f"GETs were measured up to {sizing.measured_to(results):,.0f}/s; beyond it, and for every mix, it is "
-            f"arithmetic: what one request takes, multiplied. PostgreSQL is assumed to have {DATABASE_CORES} cores."
+            f"GETs alone were measured up to {sizing.measured_to(results):,.0f}/s. Higher rates and mixes are marked "
+            "`arithmetic`: they are the cost of one request times the rate. The tables assume "
+            f"{DATABASE_CORES} cores for PostgreSQL."
         ),
         "",
         *tables,
@@ -448,12 +463,12 @@ def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
 
 _SIZES = (
     "requests/s",
-    "",
+    "basis",
     "pods",
-    "CPU request a pod",
-    "memory request, limit a pod",
-    "the service's CPU, cores",
-    "PostgreSQL's CPU, cores",
+    "CPU request per pod",
+    "memory request, limit per pod",
+    "service CPU, cores",
+    "PostgreSQL CPU, cores",
     "connections",
 )
 

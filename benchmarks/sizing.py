@@ -31,17 +31,18 @@ MAX_CONNECTIONS = 100
 """The chart's `database.reserveConnections` and `database.maxConnections`."""
 
 RULES = f"""\
-- CPU per request: the service's as it is by default, one process; the greatest of what the comparison and the
-  open loop measured, at whatever rate, as fewer reads leave together where fewer wait.
-- Pods: a process uses at most {CPU_SHARE} core at the planned rate, as one core is all that it can use; two at least.
-- CPU request: what a pod uses at the planned rate is {percent(CPU_SHARE)} of it, the autoscaler's target;
-  {LEAST_MILLICORES}m at least, in steps of {MILLICORES_STEP}m.
-- Memory request: the most that a process took under load, in steps of {MEMORY_STEP_MIB} MiB. Memory limit: that most
-  and the bodies that may be in flight (`config.maxInFlight` × `config.maxBodyBytes` = {BODIES_MIB} MiB), up to the next
-  power of two, as what is parsed of them takes more room than their bytes.
-- Connections: {POOL_SIZE} a pod, twice, as in an update the old pods end while the new ones serve, and {RESERVE} in
-  reserve, of the {MAX_CONNECTIONS} that PostgreSQL allows where nobody changed it.
-- PostgreSQL's CPU: its CPU per request times the rate; {percent(1 - CPU_SHARE)} of its cores should stay free.
+- CPU per request: that of the service with default settings and one process. Of the comparison and all rates of the
+  open loop, the highest value counts, because fewer reads are coalesced at lower rates.
+- Pods: at least {LEAST_PODS}. A process can use only one core, and is planned to use at most {CPU_SHARE} of it.
+- CPU request: a pod uses {percent(CPU_SHARE)} of it, the autoscaler's target, at the planned rate. At least
+  {LEAST_MILLICORES}m, rounded up to a multiple of {MILLICORES_STEP}m.
+- Memory request: the most memory of a process under load, rounded up to a multiple of {MEMORY_STEP_MIB} MiB.
+- Memory limit: the most memory of a process under load plus the request bodies that can be in flight
+  (`config.maxInFlight` × `config.maxBodyBytes` = {BODIES_MIB} MiB), rounded up to a power of two, because parsed bodies
+  need more memory than their bytes.
+- Connections: {POOL_SIZE} per pod, twice, because old and new pods run at the same time during an update, plus
+  {RESERVE} in reserve. PostgreSQL's default limit is {MAX_CONNECTIONS}.
+- PostgreSQL's CPU: its CPU per request times the rate. Keep {percent(1 - CPU_SHARE)} of its cores free.
 """
 
 TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -155,7 +156,7 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
     pods = (MAX_CONNECTIONS - RESERVE) // (2 * POOL_SIZE)
     cores = f"{percent(CPU_SHARE)} of {database_cores:g} cores"
     connections = (
-        f"{MAX_CONNECTIONS} connections are for {pods} pods; then raise max_connections, or put PgBouncer before it"
+        f"{MAX_CONNECTIONS} connections are enough for {pods} pods only; raise max_connections or add PgBouncer"
     )
     ends = {connections: rates.all * pods * CPU_SHARE / plan.service_cores}
     if plan.database_cores:
@@ -229,19 +230,19 @@ def main() -> None:
     sure = "within what was measured" if was_measured(results, rates) else "arithmetic"
     print(
         f"pods                {made.pods}",
-        f"CPU request         {made.cpu_millicores}m a pod; all use {made.service_cores:.2f} cores at this rate",
-        f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit a pod",
+        f"CPU request         {made.cpu_millicores}m per pod; all pods use {made.service_cores:.2f} cores at this rate",
+        f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit per pod",
         (
             f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POOL_SIZE}, "
             f"{RESERVE} in reserve"
         ),
         f"PostgreSQL's CPU    {made.database_cores:.2f} cores",
         f"next bottleneck     {bottlenecks(made, rates, told.database_cores)[0]}",
-        f"how sure            {sure}: up to {most:,.0f} GETs/s, and no mixes, were measured",
+        f"basis               {sure}: only GETs, up to {most:,.0f}/s, were measured",
         sep="\n",
     )
     if results.quick:
-        print("The results are of a quick run, not to be quoted.")
+        print("These results are from a quick run: do not quote them.")
 
 
 if __name__ == "__main__":

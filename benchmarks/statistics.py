@@ -22,12 +22,13 @@ LEAST_BEYOND = 10
 """A quantile is reported if at least this many requests lie beyond it."""
 
 METHOD = (
-    "A figure is the median of the rounds, with its confidence interval beside it. That comes from order statistics "
-    "and assumes no distribution: it reaches from the k-th smallest to the k-th largest round, k the largest for "
-    f"which the binomial distribution gives {percent(CONFIDENCE)} or more; where the rounds are too few for that, from "
-    "the smallest to the largest. Quantiles are of all rounds together, to the upper end of a histogram's step; a "
-    f"failure counts as a request that was never answered. A quantile with fewer than {LEAST_BEYOND} requests beyond "
-    "it is not told."
+    "- **Figures** are the median of all rounds, with the confidence interval in parentheses.\n"
+    "- **The confidence interval** comes from order statistics and assumes no distribution. It reaches from the k-th "
+    "smallest to the k-th largest round, with the largest k for which the binomial distribution gives "
+    f"{percent(CONFIDENCE)} or more. With too few rounds for that, it reaches from the smallest to the largest.\n"
+    "- **Quantiles** are computed over all rounds together, from a histogram: each is the upper end of its step. "
+    "A failed request counts as never answered, so a quantile that failed requests reach is shown as `never`. "
+    f"A quantile with fewer than {LEAST_BEYOND} requests beyond it is not shown."
 )
 
 

@@ -20,12 +20,16 @@ _OUTPUT = REPOSITORY / "build" / "e2e"
 _TOOLS = REPOSITORY / "build" / "tools"
 _HEAD = """# On a real cluster
 
-`make e2e` writes this page: it bakes a service, builds its image and runs each row's scenario with the real Helm on the
-cluster that KUBECONFIG names. `make e2e ONLY=upgrade` runs those whose names begin like this and replaces their rows;
-`QUICK=1` scales down and leaves the page alone. A failed request is one without an answer, or with another one than
-2xx; no client sends one again. Recovery counts from the moment when a pod goes, or may come back, until all are ready
-again. The service asks for 100m of CPU, so that all of it fits a small machine; where a row names no other values, the
-rest is as the chart has it. – is not measured. What cannot run on the cluster at hand is not run, and says why.
+`make e2e` writes this page. It generates a service, builds its image, and runs each scenario with Helm on the cluster
+that KUBECONFIG names.
+
+- `make e2e ONLY=upgrade` runs the scenarios whose names start with `upgrade` and replaces their rows. `QUICK=1` scales
+  the scenarios down and does not change the page.
+- A failed request got no response, or one with a status other than 2xx. Clients do not retry.
+- Recovery time: from the loss of the pod, or from the uncordon of the drained node, until all pods are ready again.
+- The service requests 100m of CPU, so that all pods fit on a small machine. Unless a row names other values, the
+  chart's defaults apply.
+- `–`: not measured. A scenario that cannot run on the cluster is marked `not run`, with the reason.
 """
 _COLUMNS = ("load", "requests", "failures", "recovery time", "also measured", "promise", "verdict")
 

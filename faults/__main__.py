@@ -19,11 +19,15 @@ from faults.scenarios import SCENARIOS
 _OUTPUT = REPOSITORY / "build" / "faults"
 _HEAD = f"""# Fault experiments
 
-`make faults` writes this page: each row is an experiment on real processes, a real PostgreSQL and real signals.
-`make faults ONLY=database` runs those whose names begin like this and replaces their rows; `QUICK=1` scales all down
-and leaves the page alone. A failed request is one without an answer, or with another one than 2xx; no client retries,
-but for the writers. Recovery counts from the end of the fault to the last failure (to the first success, where none
-failed any more). A time may be {SLACK_SECONDS} s over its bound, for slow machines. – is not measured.
+`make faults` writes this page. Each row is an experiment on real processes and a real PostgreSQL, with real signals.
+
+- `make faults ONLY=database` runs the experiments whose names start with `database` and replaces their rows.
+  `QUICK=1` scales all experiments down and does not change the page.
+- A failed request got no response, or one with a status other than 2xx. Clients do not retry, except the writers.
+- Recovery time: from the end of the fault to the last failed request, or to the first success if no request failed
+  after the fault.
+- A measured time may exceed its limit by {SLACK_SECONDS} s, to allow for slow machines.
+- `–`: not measured.
 """
 
 

@@ -96,7 +96,7 @@ class Report:
             "",
         ]
         if settings:
-            lines += [f"Settings in force, where a row's load names no others: {', '.join(sorted(settings))}.", ""]
+            lines += [f"Settings, unless the load column of a row names others: {', '.join(sorted(settings))}.", ""]
         return "\n".join(lines)
 
     def _cells(self, row: Row) -> list[str]:
