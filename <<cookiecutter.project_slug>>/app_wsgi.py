@@ -1,4 +1,4 @@
-"""The application for Gunicorn: `gunicorn --config=guniconfig.py app_wsgi:app`."""
+"""`gunicorn --config=guniconfig.py app_wsgi:app`."""
 
 from app.routes import ROUTES
 from app.settings import Settings
@@ -7,5 +7,5 @@ from chassis.settings import load_settings
 
 
 def app() -> Application:
-    """Make the application; Gunicorn calls this once in each worker."""
+    """Makes the service, once in each worker."""
     return create_application(ROUTES, load_settings(Settings))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs or upgrades this service with Helm, and rolls back a release that fails. `make deploy` calls it.
-# make sets NAME, IMAGE, TAG and HELM; the caller of make sets ENV, PROFILE and NAMESPACE. A pipeline also sets SIGNER and
-# SIGNER_ISSUER: the identity and the issuer that the certificate of the image's signature has to name.
+# Installs or upgrades this service with Helm, which takes back what fails. `make deploy` calls it.
+# From there come NAME, IMAGE, TAG and HELM, and from whoever calls make ENV, PROFILE and NAMESPACE; from a pipeline SIGNER and
+# SIGNER_ISSUER, who has to have signed the image: the identity and the issuer in the signature's certificate.
 set -euo pipefail
 : "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}" "${SIGNER:=}" "${SIGNER_ISSUER:=}"
 
@@ -19,7 +19,7 @@ case $ENV:$TAG in
     refuse "TAG=$TAG stands for no commit, so nobody could go back to it: commit, or name a TAG that was pushed." ;;
 esac
 
-# Deploy the digest whose signature was verified, because the tag may move afterwards.
+# By the digest that was signed, whatever the tag names a moment later.
 digest=
 if [ -n "$SIGNER" ]; then
   [ -n "$SIGNER_ISSUER" ] || refuse "SIGNER needs SIGNER_ISSUER: who issued the identity that signed, https://gitlab.com for example."
@@ -30,7 +30,7 @@ if [ -n "$SIGNER" ]; then
   digest=${BASH_REMATCH[0]}
 fi
 
-# Helm gets the context that is printed below, so the release goes to that cluster.
+# The cluster that is shown is given to Helm, so it is the one that is meant.
 context=${HELM_KUBECONTEXT:-$(kubectl config current-context 2>/dev/null || true)}
 namespace=${NAMESPACE:-$("$HELM" env HELM_NAMESPACE)}
 case $("$HELM" version --template '{{.Version}}') in

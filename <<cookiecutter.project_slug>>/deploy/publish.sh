@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Pushes the images of all architectures (build/image-*/image.tar), as built and tested, under one tag, and signs the result.
-# `make publish` calls it in a pipeline, with IMAGE and TAG. It signs by digests from this machine, not by the registry's tags.
+# Pushes the images of all architectures as they were built and tested, build/image-*/image.tar, under one tag, and signs that.
+# `make publish` calls it, in a pipeline, with IMAGE and TAG. What is signed is told by digests from here, not by the registry's tags.
 set -euo pipefail
 shopt -s nullglob
 
@@ -17,7 +17,7 @@ images=()
 for archive in "${archives[@]}"; do
   folder=${archive%/image.tar}
   echo "publish: $IMAGE:$TAG-${folder#build/image-}"
-  # Copies the image with its attestations, without changing a byte.
+  # With its attestations, and no byte of it changed.
   skopeo copy --quiet --all --preserve-digests --retry-times 3 --digestfile "$folder/digest" \
     "oci-archive:$archive" "docker://$IMAGE:$TAG-${folder#build/image-}"
   images+=("$IMAGE@$(cat "$folder/digest")")

@@ -1,4 +1,4 @@
-"""Fixtures: a PostgreSQL server, a database that is migrated once and emptied before each test, and a client."""
+"""A real PostgreSQL for the tests, and in it a database of their own, migrated once and emptied before each test."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from tests.databases import drop_database, make_database
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The address of a PostgreSQL server: DATABASE_URL, or an embedded server."""
+    """The address of a PostgreSQL server: the one that DATABASE_URL names, or an embedded one."""
     if url := os.environ.pop("DATABASE_URL", None):
         yield url
     else:
@@ -35,7 +35,7 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_url(server_url: str) -> Iterator[str]:
-    """The address of a migrated database, which is dropped at the end."""
+    """The address of a migrated database that is dropped at the end."""
     url = asyncio.run(make_database(server_url))
     try:
         asyncio.run(migrate(Settings(database_url=SecretStr(url))))
@@ -46,7 +46,7 @@ def migrated_url(server_url: str) -> Iterator[str]:
 
 @pytest.fixture
 async def database_url(migrated_url: str) -> str:
-    """The address of a migrated database without rows."""
+    """The address of a migrated database with no rows in it."""
     connection = await asyncpg.connect(migrated_url)
     tables = await connection.fetch(
         "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1)",
@@ -60,6 +60,7 @@ async def database_url(migrated_url: str) -> str:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
+    """The service's settings in a test."""
     return Settings(database_url=SecretStr(database_url))
 
 
@@ -74,7 +75,7 @@ _SESSION_STATE = """
 
 @pytest.fixture
 def sessions_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail if code leaves state in a session, because later requests on the connection would see it."""
+    """Has whoever leaves something in a session fail, as the next request on that connection would find it."""
     connection_of = Pool.connection
 
     @asynccontextmanager
@@ -91,4 +92,5 @@ def sessions_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 async def client(
     aiohttp_client: AiohttpClient, settings: Settings, sessions_left_alone: None
 ) -> TestClient[web.Request, web.Application]:
+    """A client of this service."""
     return await aiohttp_client(create_application(ROUTES, settings).api)

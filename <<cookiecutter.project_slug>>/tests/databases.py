@@ -1,4 +1,4 @@
-"""Test databases on a PostgreSQL server."""
+"""Databases for tests, on the server that the tests were given."""
 
 import asyncio
 import os
@@ -9,24 +9,25 @@ import asyncpg
 
 
 def with_database(url: str, name: str) -> str:
-    """Return the address with another database name."""
+    """The same server's address with another database."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}")).replace("postgresql:/?", "postgresql:///?")
 
 
 def new_name() -> str:
+    """A name that no database has."""
     return f"test_{uuid4().hex}"
 
 
 async def make_database(server_url: str, name: str = "") -> str:
-    """Create a database, named `name` or a new name, and return its address.
+    """Makes a database, under a new name where none is given, and returns its address.
 
-    The database is empty, or a copy of the database DATABASE_TEMPLATE, which `make rolling-upgrade` sets.
+    It is empty, unless DATABASE_TEMPLATE names one to copy, as `make rolling-upgrade` does.
     """
     name = name or new_name()
     template = os.environ.get("DATABASE_TEMPLATE", "template0")
     connection = await asyncpg.connect(server_url)
     try:
-        # Do not depend on the server's encoding.
+        # Whatever the server's own encoding is.
         await connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' LOCALE 'C' TEMPLATE {template}")
     finally:
         await connection.close()
@@ -34,7 +35,7 @@ async def make_database(server_url: str, name: str = "") -> str:
 
 
 async def drop_database(server_url: str, url: str) -> None:
-    """Drop a database, even if clients are connected to it."""
+    """Drops a database, whoever is still connected to it."""
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
@@ -43,7 +44,7 @@ async def drop_database(server_url: str, url: str) -> None:
 
 
 async def open_raw(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a TCP or Unix socket connection to the server, without PostgreSQL's protocol."""
+    """A bare connection to the server, over TCP or its Unix socket."""
     address = urlsplit(url)
     folder, port = parse_qs(address.query).get("host", [""])[0], address.port or 5432
     if folder.startswith("/"):
@@ -52,7 +53,7 @@ async def open_raw(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 def on_port(url: str, port: int, host: str = "127.0.0.1", query: str = "") -> str:
-    """Return the address of the same database with another host and port."""
+    """The same database's address by way of a port of this machine."""
     address = urlsplit(url)
     who = address.netloc.rpartition("@")[0] or "postgres"
     return f"postgresql://{who}@{host}:{port}{address.path}{query}"
