@@ -82,7 +82,7 @@ def test_the_front_is_small_and_each_module_shows_its_use() -> None:
     ids=lambda file: str(file.relative_to(ROOT)),
 )
 def test_a_service_imports_only_the_front(file: Path) -> None:
-    """Covers the templates of `make resource`. The process manager's configuration may also import `server` and `telemetry`."""
+    """Covers the templates of `make resource`. guniconfig.py may also import `server` and `telemetry`."""
     allowed = FRONT | ({"server", "telemetry"} if file.name == "guniconfig.py" else set())
     text = file.read_text(encoding="utf-8")
     imported = re.findall(r"^\s*(?:from|import) chassis\.(\w+(?:\.\w+)?)", text, re.MULTILINE)
