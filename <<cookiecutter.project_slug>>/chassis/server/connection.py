@@ -14,7 +14,6 @@ tests/chassis/test_connection.py fails for each of them.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
 from chassis.http.problem_details import problem_response
+from chassis.server.aiohttp_internals import RequestFactory
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
@@ -56,8 +56,6 @@ _VERSIONS = {HttpVersion10, HttpVersion11}
 # Errors of unreadable requests that have a problem type of their own; every other one is a "bad-request".
 _KNOWN_ERRORS = (RequestTimeoutError, http_exceptions.LineTooLong, web.HTTPExpectationFailed)
 _CLIENT_ERRORS = (ValueError, http_exceptions.HttpProcessingError, web.HTTPException)
-
-RequestFactory = Callable[..., web.BaseRequest]
 
 
 def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:

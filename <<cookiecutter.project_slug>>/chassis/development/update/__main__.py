@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chassis.development.update.errors import UpdateError
-from chassis.development.update.git import describe, forget_surroundings, git
+from chassis.development.update.git import describe, git, unset_repository_variables
 from chassis.development.update.merge import merge
 from chassis.development.update.origin import FILE, read_origin, write_origin
 from chassis.development.update.template import (
@@ -30,7 +30,7 @@ _OPTIONS = (
 
 
 def main() -> None:
-    """Updates the service in the working directory; exits with a message where something is left to do by hand."""
+    """Update the service in the working directory; exit with a message if something is left to do by hand."""
     parser = argparse.ArgumentParser(
         prog="make update", description="Bring the service in this folder up to a release."
     )
@@ -39,7 +39,7 @@ def main() -> None:
         parser.add_argument(f"--{option}", dest=variable, default=os.environ.get(variable), help=meaning)
     arguments = parser.parse_args()
     service = Path.cwd()
-    forget_surroundings()
+    unset_repository_variables()
     try:
         conflicts = _update(service, arguments)
     except UpdateError as error:
@@ -99,7 +99,7 @@ def _target(template: Path, ref: str | None, before: str) -> str:
 
 
 def _check_name(service: Path, rendering: Path, answers: dict[str, str]) -> None:
-    """Looks whether the answers, which somebody remembers, are those of this service."""
+    """Check that the answers, which were typed from memory, fit this service."""
     _say("with these answers: " + ", ".join(f"{name}={answer}" for name, answer in answers.items()))
     here, there = (
         tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]

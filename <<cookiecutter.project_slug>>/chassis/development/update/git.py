@@ -7,18 +7,18 @@ from pathlib import Path
 from chassis.development.update.errors import UpdateError
 
 
-def forget_surroundings() -> None:
-    """Removes the variables that tie Git to a repository, as a hook or `git rebase --exec` sets them."""
+def unset_repository_variables() -> None:
+    """Unset the variables that tie Git to a repository; a hook or `git rebase --exec` sets them."""
     names = subprocess.run(["git", "rev-parse", "--local-env-vars"], stdout=subprocess.PIPE, text=True, check=False)
     for name in names.stdout.split():
         os.environ.pop(name, None)
 
 
 def git(folder: Path, *arguments: str, **variables: str) -> str:
-    """Runs Git in a folder, with more environment variables, and returns what it prints.
+    """Run Git in a folder, with additional environment variables, and return what it prints.
 
     Raises:
-        UpdateError: Git fails; it has printed why.
+        UpdateError: Git fails and has printed the reason.
     """
     done = subprocess.run(
         ["git", *arguments],
@@ -35,5 +35,5 @@ def git(folder: Path, *arguments: str, **variables: str) -> str:
 
 
 def describe(repository: Path, commit: str) -> str:
-    """A commit's name for people: its tag, or the tag before it, or its shortened name."""
+    """Return a readable name of a commit: its tag, the tag before it, or its shortened hash."""
     return git(repository, "describe", "--tags", "--always", commit).strip()

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from chassis.development.update.errors import UpdateError
 from chassis.development.update.git import git
 
-# Whatever the user's settings are: the rendering's bytes and modes as they are, in the name of nobody.
+# Independent of the user's settings: keep the rendering's bytes and modes.
 _AS_IT_IS = ("-c", "core.fileMode=true", "-c", "core.safecrlf=false")
 _AUTHOR = ("-c", "user.name=template", "-c", "user.email=template@localhost")
-# A folder that the template renames does not take along what the team has put into it.
+# If the template renames a folder, files that the team added to it stay where they are.
 _OPTIONS = ("-c", "merge.directoryRenames=false")
 _BOTH_CHANGED = "you and the template changed it: look for <<<<<<<, or choose with git checkout --ours or --theirs"
 _CONFLICTS = {
@@ -24,7 +24,7 @@ _CONFLICTS = {
 
 
 def merge(service: Path, old: Path, new: Path, name: str, skip: Iterable[str]) -> dict[str, str]:
-    """Merges what differs between two folders into the work tree and the index of a service.
+    """Merge the difference between two folders into the work tree and the index of a service.
 
     Both become commits of the service's repository that no branch has, so that Git has the common ancestor of each
     file, whatever the clone at hand holds, and merges them as it picks a commit from another branch.
@@ -42,12 +42,12 @@ def merge(service: Path, old: Path, new: Path, name: str, skip: Iterable[str]) -
     Raises:
         UpdateError: nothing is merged: a file would be lost, or Git cannot merge at all.
     """
-    _put_in_the_team_s_own(service, (old, new), {*skip, *_skipped(service), *_skipped(new)})
-    _leave_out_what_the_team_deleted(service, old, new, name)
+    _keep_skipped_files(service, (old, new), _checked([*skip, *_skipped(service), *_skipped(new)]))
+    _drop_deleted_files(service, old, new, name)
     before = _commit_folder(service, old, name)
     after = _commit_folder(service, new, name, "-p", before)
-    changed = [*_changes(service, "AMRT", before, after)]
-    if not changed and not [*_changes(service, "D", before, after)]:
+    changed = [*_changes(service, "ACDMRT", before, after)]
+    if not changed:
         return {}
     _refuse_to_overwrite(service, changed)
     pick = ["git", *_OPTIONS, "cherry-pick", "--no-commit", after]
@@ -60,23 +60,30 @@ def merge(service: Path, old: Path, new: Path, name: str, skip: Iterable[str]) -
     return {path.removeprefix(prefix): _CONFLICTS.get(kind, _BOTH_CHANGED) for path, kind in sorted(kinds.items())}
 
 
-def _skipped(folder: Path) -> Iterator[str]:
+def _skipped(folder: Path) -> list[str]:
     file = folder / "pyproject.toml"
     try:
         pyproject = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except ValueError as error:
         raise UpdateError(f"{file} cannot be read: {error}") from None
-    for pattern in pyproject.get("tool", {}).get("cruft", {}).get("skip", []):
+    patterns = pyproject.get("tool", {}).get("cruft", {}).get("skip", [])
+    if not isinstance(patterns, list):
+        raise UpdateError(f'{file}: [tool.cruft] skip should be a list, such as ["docs/own"].')
+    return patterns
+
+
+def _checked(patterns: Iterable[str]) -> set[str]:
+    for pattern in patterns:
         path = PurePosixPath(pattern)
         if path.is_absolute() or not path.parts or ".." in path.parts:
-            raise UpdateError(f'{file}: skip {pattern!r} should name files below the service, such as "docs/own".')
-        yield pattern
+            raise UpdateError(f'skip {pattern!r} should name files below the service, such as "docs/own".')
+    return set(patterns)
 
 
-def _put_in_the_team_s_own(service: Path, renderings: Iterable[Path], patterns: Iterable[str]) -> None:
-    """Has both renderings hold the files that updates leave alone as they are in the service.
+def _keep_skipped_files(service: Path, renderings: Iterable[Path], patterns: Iterable[str]) -> None:
+    """Replace the skipped files of both renderings by the service's own.
 
-    What is the same on all sides is not changed. And it is not taken for a file of the template under a new name.
+    A file that is the same on all sides does not change, and Git does not take it for a renamed file of the template.
     """
     tracked = [*_tracked(service)]
     for pattern in patterns:
@@ -95,8 +102,8 @@ def _tracked(service: Path) -> Iterator[Path]:
     yield from map(Path, filter(None, git(service, "ls-files", "-z", "--", ".").split("\0")))
 
 
-def _leave_out_what_the_team_deleted(service: Path, old: Path, new: Path, name: str) -> None:
-    """Removes from both renderings the files that the team deleted, also where the template has renamed them since.
+def _drop_deleted_files(service: Path, old: Path, new: Path, name: str) -> None:
+    """Remove the files that the team has deleted from both renderings, even if the template has renamed them since.
 
     A file that the team has renamed is not deleted: Git merges into it under its new name.
     """
@@ -147,7 +154,7 @@ def _prefix(service: Path) -> str:
 
 
 def _commit_folder(service: Path, folder: Path, message: str, *parent: str) -> str:
-    """Makes a commit in the service's repository that holds the folder, at the service's place in it."""
+    """Make a commit of the folder, at the service's path in its repository."""
     repository, prefix = git(service, "rev-parse", "--absolute-git-dir").strip(), _prefix(service)
     index = {"GIT_DIR": repository, "GIT_INDEX_FILE": f"{folder}.index"}
     git(folder, *_AS_IT_IS, "--work-tree=.", "add", "--all", "--force", "--sparse", ".", **index)

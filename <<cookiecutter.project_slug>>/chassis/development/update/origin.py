@@ -20,7 +20,7 @@ class Origin:
         answers: to the template's questions; those that are missing were the defaults.
         directory: of the template in its repository; empty for the top.
         skip: patterns of files that updates leave alone, beside those in `pyproject.toml`.
-        known: whether the service has a file that says all this.
+        known: True if the service has the file.
     """
 
     template: str
@@ -32,7 +32,7 @@ class Origin:
 
 
 def read_origin(service: Path, template: str | None, commit: str | None, answers: str | None) -> Origin:
-    """Reads where a service comes from.
+    """Read where a service comes from.
 
     Args:
         service: its folder.
@@ -54,7 +54,7 @@ def read_origin(service: Path, template: str | None, commit: str | None, answers
             given, address, made_from = state["context"]["cookiecutter"], state["template"], state["commit"]
         except (KeyError, TypeError):
             raise UpdateError(f"{FILE} lacks template, commit or context.cookiecutter: restore it from Git.") from None
-        skip = tuple(state.get("skip") or ())
+        skip = _strings(state.get("skip") or [], f"{FILE}, skip")
         directory = state.get("directory") or ""
         return Origin(template or address, commit or made_from, without_private(given), directory, skip)
     if not (template and commit):
@@ -68,7 +68,7 @@ def read_origin(service: Path, template: str | None, commit: str | None, answers
 
 
 def write_origin(service: Path, origin: Origin, ref: str | None) -> None:
-    """Writes what the service was updated to, and which ref was asked for."""
+    """Write what the service was updated to, and the ref that was asked for."""
     state: dict[str, Any] = {
         "template": origin.template,
         "commit": origin.commit,
@@ -82,8 +82,14 @@ def write_origin(service: Path, origin: Origin, ref: str | None) -> None:
 
 
 def without_private(context: dict[str, Any]) -> dict[str, str]:
-    """The answers in a context of cookiecutter; what begins with an underscore is the template's own."""
+    """Return the answers in a cookiecutter context, without the template's private variables."""
     return {name: value for name, value in context.items() if not name.startswith("_")}
+
+
+def _strings(value: object, source: str) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise UpdateError(f'{source} should be a list of patterns, such as ["docs/own"].')
 
 
 def _json_object(text: str, source: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _CLONE = ["git", "-c", "core.hooksPath=/dev/null", "clone", "--quiet", "--templa
 
 
 def clone(address: str, folder: Path) -> None:
-    """Clones the template, with its history, into a folder.
+    """Clone the template, with its history, into a folder.
 
     Raises:
         UpdateError: Git cannot; it has printed why.
@@ -27,7 +27,7 @@ def clone(address: str, folder: Path) -> None:
 
 
 def newest_release(repository: Path) -> str:
-    """The commit of the release with the highest version.
+    """Return the commit of the release with the highest version.
 
     Raises:
         UpdateError: there is no release.
@@ -40,13 +40,13 @@ def newest_release(repository: Path) -> str:
 
 
 def is_ancestor(repository: Path, commit: str, of: str) -> bool:
-    """Whether a commit holds all that another one has."""
+    """True if one commit is an ancestor of another."""
     command = ["git", "merge-base", "--is-ancestor", commit, of]
     return subprocess.run(command, cwd=repository, check=False).returncode == 0
 
 
 def known_commit(repository: Path, name: str, way_out: str) -> str:
-    """The commit that a tag, a branch or a shortened commit stands for.
+    """Return the commit that a tag, a branch or a shortened hash stands for.
 
     Raises:
         UpdateError: there is none; the message ends with the way out.
@@ -60,10 +60,10 @@ def known_commit(repository: Path, name: str, way_out: str) -> str:
 
 
 def check_answers(repository: Path, commit: str, origin: Origin) -> None:
-    """Looks whether the answers are to questions of the template.
+    """Check that the answers are to questions of the template.
 
     Raises:
-        UpdateError: one is not, or is no text.
+        UpdateError: an answer is to no question, or is not a string.
     """
     path = f"{origin.directory}/cookiecutter.json".lstrip("/")
     questions = without_private(json.loads(git(repository, "show", f"{commit}:{path}")))
@@ -74,7 +74,7 @@ def check_answers(repository: Path, commit: str, origin: Origin) -> None:
 
 
 def render(repository: Path, commit: str, origin: Origin, output: Path) -> tuple[Path, dict[str, str]]:
-    """Makes a service from the template as it was at a commit.
+    """Generate a service from the template as it was at a commit.
 
     Returns:
         Its folder, below `output`, and the answers that it was made with, defaults included.
