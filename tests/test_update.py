@@ -340,7 +340,7 @@ def test_an_update_that_cannot_begin_says_what_to_do_and_changes_nothing(upstrea
         assert (fine, said in printed) == (False, True), printed
     git(upstream.folder, "tag", "--delete", "9.0.0")
     assert "has no release" in update(service, "FROM=main")[1]
-    replace(service / "pyproject.toml", 'skip = [\n', 'skip = [\n    "/app",\n')
+    replace(service / "pyproject.toml", "skip = [\n", 'skip = [\n    "/app",\n')
     commit(service)
     upstream.release("9.9.9")
     assert "skip '/app' should name files below the service" in update(service, "FROM=main~1", "REF=main")[1]
