@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-GUNICORN = ["app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py", "tests/chassis/test_gunicorn.py"]
+GUNICORN = ["app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py"]
 GUNICORN_LOCKS = {
     "requirements-gunicorn.txt": "requirements.txt",
     "requirements-gunicorn-dev.txt": "requirements-dev.txt",

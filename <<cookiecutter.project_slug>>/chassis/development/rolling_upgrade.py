@@ -49,7 +49,11 @@ def _check_out(commit: str, folder: Path) -> None:
     if archive.returncode != 0:
         sys.exit(f"Git has no commit {commit} of this service.")
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
-    if "DATABASE_TEMPLATE" not in (folder / "tests" / "databases.py").read_text(encoding="utf-8"):
+    makers = [
+        folder / "chassis" / "testing" / "databases.py",
+        folder / "tests" / "databases.py",
+    ]  # now, and up to 0.2.1
+    if not any("DATABASE_TEMPLATE" in file.read_text(encoding="utf-8") for file in makers if file.exists()):
         sys.exit(f"The tests of {commit} are older than `make rolling-upgrade` and do not support it.")
 
 

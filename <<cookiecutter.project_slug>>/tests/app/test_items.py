@@ -2,17 +2,18 @@
 
 import asyncio
 import os
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import asyncpg
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
+from time_machine import TimeMachineFixture
 from yarl import URL
 
 from app.items.models import Item
+from chassis.database import Database
+from chassis.testing import Client, Issuer, MakeClient, OtherService
 
-Client = TestClient[web.Request, web.Application]
 JSON = {"Content-Type": "application/json"}
 LAMP = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
@@ -230,3 +231,36 @@ async def test_an_id_that_cannot_be_one_is_named(client: Client, item_id: str) -
 async def test_the_longest_values_are_stored_as_they_are(client: Client) -> None:
     item = await create(client, name="ä" * 200, description="🙂" * 2000, price_cents=2**53 - 1)
     assert await (await client.get(f"/v1/items/{item['id']}")).json() == item
+
+
+async def test_a_stored_item_is_listed(client: Client, database: Database) -> None:
+    await database.fetch("INSERT INTO items (name, description, price_cents) VALUES ('Lamp', '', 5)")
+    [item] = (await (await client.get("/v1/items")).json())["items"]
+    assert (item["name"], item["price_cents"]) == ("Lamp", 5)
+
+
+async def test_writing_needs_its_own_scope(make_client: MakeClient, issuer: Issuer) -> None:
+    client = await make_client(**issuer.settings)
+    assert (await client.post("/v1/items", json=LAMP)).status == 401
+    assert (await client.post("/v1/items", json=LAMP, headers=issuer.authorization("items:read"))).status == 403
+    assert (await client.post("/v1/items", json=LAMP, headers=issuer.authorization("items:write"))).status == 201
+
+
+async def test_a_caller_is_refused_when_the_token_has_expired(
+    make_client: MakeClient, issuer: Issuer, time_machine: TimeMachineFixture
+) -> None:
+    client, reader = await make_client(**issuer.settings), issuer.authorization("items:read")
+    assert (await client.get("/v1/items", headers=reader)).status == 200
+    time_machine.move_to(datetime.now(UTC) + timedelta(hours=1))
+    refused = await client.get("/v1/items", headers=reader)
+    assert (refused.status, (await refused.json())["detail"].partition(".")[0]) == (401, "The token has expired")
+
+
+async def test_callers_get_a_503_while_the_issuer_does_not_answer(
+    make_client: MakeClient, issuer: Issuer, other_service: OtherService
+) -> None:
+    other_service.answer("GET", "/keys", status=500)
+    client = await make_client(**issuer.settings | {"oidc_jwks_url": f"{other_service.url}/keys"})
+    response = await client.get("/v1/items", headers=issuer.authorization("items:read"))
+    assert (response.status, (await response.json())["type"]) == (503, "urn:problem-type:dependency-unavailable")
+    assert {(call.method, call.path) for call in other_service.calls} == {("GET", "/keys")}

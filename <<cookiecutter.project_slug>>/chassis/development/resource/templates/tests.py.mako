@@ -6,13 +6,11 @@ from typing import Any, get_args
 
 import asyncpg
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 from yarl import URL
 
 from app.${names.many} import models
+from chassis.testing import Client
 
-Client = TestClient[web.Request, web.Application]
 ONE: dict[str, Any] = {
 % for field in fields:
     "${field.name}": ${field.type.one},

@@ -11,15 +11,16 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from tests.chassis.processes import EXAMPLE, PATIENCE_SECONDS, free_port, service_process, until_in_flight
-from tests.databases import drop_database, make_database, new_name, with_database
+from chassis.testing.databases import drop_database, make_database, new_name, with_database
+from chassis.testing.processes import PATIENCE_SECONDS, free_port, service_process
+from tests.chassis.processes import EXAMPLE, example_process, until_in_flight
 
 SERVICE = [sys.executable, "-m", "app"]
 
 
 async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(database_url: str) -> None:
     async with (
-        service_process(database_url, environment={"DRAIN_SECONDS": "1"}) as service,
+        example_process(database_url, environment={"DRAIN_SECONDS": "1"}) as service,
         aiohttp.ClientSession() as client,
     ):
         slow = asyncio.create_task(client.get(f"{service.api}/wait/1500"))
@@ -38,7 +39,7 @@ async def test_sigterm_finishes_what_is_in_flight_serves_for_the_drain_and_ends(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow fewer connections to wait")
 async def test_a_burst_of_new_clients_finds_room_to_wait_while_the_service_is_busy(database_url: str) -> None:
-    async with service_process(database_url) as service:
+    async with example_process(database_url) as service:
         os.kill(service.process.pid, signal.SIGSTOP)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -52,7 +53,7 @@ async def test_a_burst_of_new_clients_finds_room_to_wait_while_the_service_is_bu
 
 async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
     """Clients leave after `Connection: close`, as a balancer does that follows /readyz. No request is sent again."""
-    async with service_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:
+    async with example_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:
         busy = asyncio.Event()
 
         async def ask(client: aiohttp.ClientSession) -> int:
@@ -77,7 +78,7 @@ async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -
 
 
 async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:
-    async with service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service:
+    async with example_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service:
         service.process.send_signal(signal.SIGINT)
         assert await service.until_ended() == 0
 
@@ -85,7 +86,7 @@ async def test_ctrl_c_leaves_the_drain_out(database_url: str) -> None:
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_it_now(database_url: str, first: int) -> None:
     async with (
-        service_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service,
+        example_process(database_url, environment={"DRAIN_SECONDS": "3600"}) as service,
         aiohttp.ClientSession() as client,
     ):
         slow = asyncio.create_task(client.get(f"{service.api}/wait/3600000"))
@@ -107,7 +108,7 @@ async def test_the_service_itself_starts_and_ends(database_url: str) -> None:
 
 async def test_nothing_listens_and_nobody_is_connected_after_the_end(database_url: str, server_url: str) -> None:
     url = await make_database(server_url)
-    async with service_process(url, ready=False) as service:
+    async with example_process(url, ready=False) as service:
         await service.until_logged("not_ready")
         service.process.terminate()
         assert await service.until_ended() == 0
@@ -121,7 +122,7 @@ async def test_a_port_that_is_taken_is_one_clear_line(database_url: str) -> None
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken = str(listener.getsockname()[1])
         for name in ("PORT", "INTERNAL_PORT"):
-            async with service_process(database_url, ready=False, environment={name: taken}) as service:
+            async with example_process(database_url, ready=False, environment={name: taken}) as service:
                 _, errors = await service.process.communicate()
                 assert service.process.returncode == 1
                 assert errors.decode().splitlines() == [
@@ -143,7 +144,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: st
     """The server is up but the database does not exist. Clients see the same as with the server down."""
     name = new_name()
     url = with_database(server_url, name)
-    async with service_process(url, ready=False) as service, aiohttp.ClientSession() as client:
+    async with example_process(url, ready=False) as service, aiohttp.ClientSession() as client:
         await service.until_logged("not_ready")
         assert (await client.get(f"{service.internal}/livez")).status == 200
         assert (await client.get(f"{service.internal}/readyz")).status == 503
@@ -161,7 +162,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(server_url: st
 
 
 async def test_the_server_that_is_away_at_the_start_is_waited_for() -> None:
-    async with service_process(f"postgresql://a@127.0.0.1:{free_port()}/b", ready=False) as service:
+    async with example_process(f"postgresql://a@127.0.0.1:{free_port()}/b", ready=False) as service:
         assert "ConnectionRefused" in (await service.until_logged("not_ready"))["waiting_for"]
         service.process.terminate()
         assert await service.until_ended() == 0

@@ -17,8 +17,8 @@ import pytest
 
 from chassis.development.postgres import EmbeddedPostgresError, embedded_postgres
 from chassis.project import ROOT
-from tests.chassis.processes import PATIENCE_SECONDS, free_port
-from tests.databases import drop_database, make_database
+from chassis.testing.databases import drop_database, make_database
+from chassis.testing.processes import PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.development
 RUN = [sys.executable, "-m", "chassis.development.run"]

@@ -13,8 +13,9 @@ import pytest
 from chassis.database import Connection
 from chassis.http.idempotency import delete_expired
 from chassis.postgres.pool import Pool
+from chassis.testing.processes import PATIENCE_SECONDS, free_port
 from tests.chassis.conftest import Running, Start
-from tests.chassis.processes import PATIENCE_SECONDS, free_port, service_process
+from tests.chassis.processes import example_process
 
 KEYS = "SELECT count(*) FROM idempotency_keys"
 
@@ -183,10 +184,10 @@ async def test_no_write_is_lost_or_doubled_when_the_service_is_killed(
 
     writers = [asyncio.create_task(write_until_acknowledged(key)) for key in keys]
     for _ in range(2):
-        async with service_process(database_url) as service:  # killed at the end of the block
+        async with example_process(database_url) as service:  # killed at the end of the block
             port = service.port
             await service.until_logged("request")  # some writes are acknowledged, others in progress
-    async with service_process(database_url) as service:
+    async with example_process(database_url) as service:
         port = service.port
         await asyncio.gather(*writers)
     rows = await connection.fetch("SELECT text, count(*) FROM notes GROUP BY text")

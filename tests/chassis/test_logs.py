@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 
 from chassis.project import ROOT
-from tests.chassis.processes import PATIENCE_SECONDS, service_process
+from chassis.testing.processes import PATIENCE_SECONDS
+from tests.chassis.processes import example_process
 
 
 async def _logged_by(code: str) -> list[dict[str, Any]]:
@@ -21,7 +22,7 @@ async def _logged_by(code: str) -> list[dict[str, Any]]:
 
 
 async def test_a_request_is_one_line_with_its_id(database_url: str) -> None:
-    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         response = await client.get(f"{service.api}/search?word=hunter2", headers={"X-Request-ID": "abc-123.X"})
         line = await service.until_logged("request")
         assert response.headers["X-Request-ID"] == line["request_id"] == "abc-123.X"
@@ -42,7 +43,7 @@ async def test_a_request_is_one_line_with_its_id(database_url: str) -> None:
 
 
 async def test_requests_of_one_moment_are_told_apart(database_url: str) -> None:
-    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         asked = {str(number): f"/{'search?word=a' if number % 2 else 'missing'}" for number in range(100)}
         await asyncio.gather(
             *(client.get(f"{service.api}{path}", headers={"X-Request-ID": name}) for name, path in asked.items())
@@ -55,7 +56,7 @@ async def test_requests_of_one_moment_are_told_apart(database_url: str) -> None:
 
 async def test_requests_that_are_refused_for_the_load_are_one_warning_and_a_line_each(database_url: str) -> None:
     settings = {"MAX_IN_FLIGHT": "1"}
-    async with service_process(database_url, environment=settings) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url, environment=settings) as service, aiohttp.ClientSession() as client:
         before = len(service.lines)
         answers = await asyncio.gather(*(client.get(f"{service.api}/wait/2000") for _ in range(4)))
         assert sorted(answer.status for answer in answers) == [200, 503, 503, 503]
@@ -70,7 +71,7 @@ async def test_requests_that_are_refused_for_the_load_are_one_warning_and_a_line
 
 async def test_the_database_is_named_without_its_password(database_url: str) -> None:
     url = "postgresql://someone:hunter2@127.0.0.1:1/name"
-    async with service_process(url, ready=False) as service:
+    async with example_process(url, ready=False) as service:
         line = await service.until_logged("not_ready")
         assert line["database"] == "postgresql://127.0.0.1:1/name"
         assert "hunter2" not in json.dumps(service.lines)
@@ -121,7 +122,7 @@ async def test_lines_below_the_level_are_left_out() -> None:
 
 async def test_a_log_that_nobody_reads_holds_nothing_up(database_url: str) -> None:
     """Lines that do not fit into the pipe are dropped and counted; lines that are read later are complete."""
-    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         text = "log_lines_dropped_total 0.0"
         async with asyncio.timeout(PATIENCE_SECONDS):
             while "log_lines_dropped_total 0.0" in text:
@@ -150,7 +151,7 @@ async def test_a_line_that_has_begun_is_finished_before_the_next_one() -> None:
 
 
 async def test_a_log_whose_reader_has_gone_holds_nothing_up(database_url: str) -> None:
-    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         assert service.process.stdout
         service.process.stdout._transport.close()  # type: ignore[attr-defined]
         for _ in range(3):

@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chassis.processes import ServiceProcess, service_process, until_in_flight, until_ready
+from chassis.testing.processes import ServiceProcess, service_process
+from tests.chassis.processes import until_in_flight
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config=guniconfig.py"]
 EXAMPLE = [*GUNICORN, "tests.chassis.example:app"]
@@ -135,7 +136,7 @@ async def test_a_reload_keeps_the_folder_of_the_metrics(database_url: str, tmp_p
         before = list(tmp_path.iterdir())
         service.process.send_signal(signal.SIGHUP)
         await service.until_logged("ready")
-        await until_ready(service)
+        await service.until_ready()
         assert list(tmp_path.iterdir()) == before
         service.process.terminate()
         assert await service.until_ended() == 0

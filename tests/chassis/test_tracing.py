@@ -13,7 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from chassis.project import project
 from chassis.telemetry.tracing import _FLUSH_SECONDS
-from tests.chassis.processes import service_process
+from chassis.testing.processes import service_process
+from tests.chassis.processes import example_process
 
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE_ID}-{PARENT_ID}-01"
@@ -65,7 +66,7 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
     database_url: str, collector: Collector
 ) -> None:
     async with (
-        service_process(database_url, environment=collector.environment) as service,
+        example_process(database_url, environment=collector.environment) as service,
         aiohttp.ClientSession(headers={"traceparent": TRACEPARENT, "baggage": "the password hunter2"}) as client,
     ):
         other = str(collector.server.make_url("/other"))
@@ -103,7 +104,7 @@ async def test_no_header_and_no_path_breaks_the_trace(database_url: str, collect
     odd = "".join(
         f"{name}: \xff=\xfe\r\n" for name in ("traceparent", "tracestate", "baggage", "User-Agent", "X-Request-ID")
     )
-    async with service_process(database_url, environment=collector.environment) as service:
+    async with example_process(database_url, environment=collector.environment) as service:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{odd}\r\n".encode("latin-1"))
         assert (await reader.read()).split()[1] in {b"404", b"422"}
@@ -118,7 +119,7 @@ async def test_a_collector_that_hangs_holds_up_no_answer_and_hardly_the_end(
 ) -> None:
     collector.hangs = True
     environment = {**collector.environment, "OTEL_BSP_SCHEDULE_DELAY": "10"}
-    async with service_process(database_url, environment=environment) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url, environment=environment) as service, aiohttp.ClientSession() as client:
         assert (await client.get(f"{service.api}/transaction")).status == 200
         service.process.terminate()
         async with asyncio.timeout(_FLUSH_SECONDS + 5):
@@ -149,7 +150,7 @@ async def test_where_nobody_asks_for_it_nothing_of_it_is_loaded(database_url: st
 
 
 async def test_the_caller_s_trace_is_in_the_log_also_where_none_is_made(database_url: str) -> None:
-    async with service_process(database_url) as service, aiohttp.ClientSession() as client:
+    async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         await client.get(f"{service.api}/pool-size", headers={"traceparent": TRACEPARENT})
         assert (await service.until_logged("request"))["trace_id"] == TRACE_ID
         for malformed in (
@@ -165,7 +166,7 @@ async def test_the_caller_s_trace_is_in_the_log_also_where_none_is_made(database
 
 async def test_a_way_of_sending_that_is_not_there_stops_the_start(database_url: str) -> None:
     environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_EXPORTER": "zipkin"}
-    async with service_process(database_url, ready=False, environment=environment) as service:
+    async with example_process(database_url, ready=False, environment=environment) as service:
         _, errors = await service.process.communicate()
         assert service.process.returncode == 1
     assert b"OTEL_EXPORTER_OTLP_PROTOCOL: input should be 'http/protobuf'" in errors
@@ -174,7 +175,7 @@ async def test_a_way_of_sending_that_is_not_there_stops_the_start(database_url: 
 
 async def test_spans_can_be_looked_at_without_a_collector(database_url: str) -> None:
     async with (
-        service_process(database_url, environment={"OTEL_TRACES_EXPORTER": "console"}) as service,
+        example_process(database_url, environment={"OTEL_TRACES_EXPORTER": "console"}) as service,
         aiohttp.ClientSession() as client,
     ):
         await client.get(f"{service.api}/pool-size")

@@ -13,9 +13,9 @@ from chassis.migrations.revisions import HISTORIES, History, SchemaState, read_r
 from chassis.migrations.run import migrate
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
+from chassis.testing.databases import drop_database, make_database
 from tests.chassis.conftest import Running, Start
 from tests.chassis.histories import write_history
-from tests.databases import drop_database, make_database
 
 
 async def test_a_started_service_is_alive_and_ready(service: Running) -> None:

@@ -23,9 +23,9 @@ from chassis.migrations.render import render
 from chassis.migrations.revisions import HISTORIES, RENDERED, SERVICE, History, Revisions, read_revisions
 from chassis.migrations.run import migrate
 from chassis.project import ROOT
+from chassis.testing.databases import drop_database, make_database
+from chassis.testing.processes import PATIENCE_SECONDS, service_process
 from tests.chassis.histories import write_history
-from tests.chassis.processes import PATIENCE_SECONDS, service_process
-from tests.databases import drop_database, make_database
 
 MIGRATE = [sys.executable, "-m", "app", "migrate"]
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%\\_version'"

@@ -2,7 +2,8 @@
 
 import sys
 
-from tests.chassis.processes import EXAMPLE, service_process
+from chassis.testing.processes import service_process
+from tests.chassis.processes import EXAMPLE
 
 OLD = (
     "import runpy; from chassis.limits import InFlight, limits; from chassis.server import Stop; import chassis.pool;"

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.chassis.processes import service_process
-from tests.databases import on_port, open_raw
+from tests.chassis.addresses import on_port, open_raw
+from tests.chassis.processes import example_process
 
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA for tests")])
 
@@ -85,7 +85,7 @@ async def test_a_certificate_of_the_ca_for_this_host_is_accepted(database_url: s
     async with _tls_before(database_url, ca) as port:
         query = f"?sslmode=verify-full&sslrootcert={ca}" if by == "address" else ""
         variables = {} if by == "address" else {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(ca)}
-        async with service_process(on_port(database_url, port, "localhost", query), environment=variables) as service:
+        async with example_process(on_port(database_url, port, "localhost", query), environment=variables) as service:
             assert service.lines[-1]["event"] == "ready"
             assert str(ca) not in str(service.lines)
 
@@ -105,14 +105,14 @@ async def test_any_other_server_is_refused(
     rule = f"?sslmode=verify-full&sslrootcert={tmp_path / ca / 'ca.crt'}"
     async with _tls_before(database_url, certificates[server] if server else None) as port:
         url = on_port(database_url, port, host, rule)
-        async with service_process(url, ready=False) as service:
+        async with example_process(url, ready=False) as service:
             line = await service.until_logged("not_ready")
             assert reason in line["waiting_for"]
 
 
 async def test_a_ca_file_that_is_missing_stops_the_start() -> None:
     url = "postgresql://a@localhost/b?sslmode=verify-full&sslrootcert=/no/such/file"
-    async with service_process(
+    async with example_process(
         url, ready=False, environment={"PGSSLROOTCERT": "/no/other", "PGSSLMODE_FILE": "/a"}
     ) as service:
         _, errors = await service.process.communicate()

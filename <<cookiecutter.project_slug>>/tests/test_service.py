@@ -1,0 +1,115 @@
+"""The service as a whole: it starts, answers, drains and stops. An update of the template replaces this file."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from app.routes import ROUTES
+from app.settings import Settings
+from chassis.http.openapi import openapi_document
+from chassis.migrations.revisions import SERVICE, current_revision, read_revisions
+from chassis.migrations.run import migrate
+from chassis.project import ROOT, project
+from chassis.testing import service_process
+from chassis.testing.databases import drop_database, make_database
+
+# The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
+
+
+async def test_it_starts_becomes_ready_and_answers_until_the_drain_ends(database_url: str) -> None:
+    async with (
+        service_process(database_url, environment={"DRAIN_SECONDS": "60"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        assert (await client.get(f"{service.internal}/livez")).status == 200
+        metrics = await (await client.get(f"{service.internal}/metrics")).text()
+        assert "service_ready 1.0" in metrics
+        service.process.send_signal(signal.SIGTERM)
+        await service.until_logged("draining")
+        assert (await client.get(f"{service.internal}/readyz")).status == 503
+        answer = await client.get(f"{service.api}/openapi.json")
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+
+
+async def test_it_stops_without_an_error(database_url: str) -> None:
+    async with service_process(database_url) as service:
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.until_ended() == 0
+        assert service.lines[-1]["event"] == "stopped"
+        assert not [line for line in service.lines if line["level"] == "error"]
+
+
+async def test_a_wrong_setting_stops_the_start_and_is_named() -> None:
+    url, wrong = "postgresql://localhost/unused", {"PORT": "70000"}
+    async with service_process(url, ready=False, environment=wrong) as service:
+        _, message = await service.process.communicate()
+        assert service.process.returncode == 1
+        assert "PORT: input should be less than or equal to 65535" in message.decode()
+
+
+def test_the_openapi_document_is_current() -> None:
+    kept = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
+    assert kept == openapi_document(ROUTES, project()), "run `make openapi` and commit openapi.json"
+
+
+async def test_the_migrations_go_up_down_and_up(server_url: str) -> None:
+    url = await make_database(server_url)
+    settings = Settings(database_url=SecretStr(url))
+    try:
+        await migrate(settings)
+        first = await describe(url)
+        await migrate(settings, down_to="base")
+        assert await describe(url) == (None, [])
+        await migrate(settings)
+        assert await describe(url) == first
+        assert first[0] == read_revisions(SERVICE.versions).head
+    finally:
+        await drop_database(server_url, url)
+
+
+async def describe(url: str) -> tuple[str | None, list[tuple[str, ...]]]:
+    """Return the revision of this service's schema, and its columns."""
+    connection = await asyncpg.connect(url)
+    try:
+        columns = await connection.fetch(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns "
+            "WHERE table_schema = current_schema() ORDER BY table_name, column_name"
+        )
+        own = [tuple(map(str, row)) for row in columns if row["table_name"] not in CHASSIS_TABLES]
+        return await current_revision(connection, SERVICE), own
+    finally:
+        await connection.close()
+
+
+CHASSIS_TABLES = {"alembic_version", "chassis_version", "idempotency_keys"}
+
+
+@pytest.mark.development
+async def test_no_answer_is_outside_of_the_contract(database_url: str, tmp_path: Path) -> None:
+    """Send requests that schemathesis generates from the OpenAPI document."""
+    shutil.copy(ROOT / "schemathesis.toml", tmp_path)
+    program = Path(sys.executable).with_name("schemathesis")
+    async with service_process(database_url, environment={"MAX_IN_FLIGHT": "1000"}) as service:
+        logging = asyncio.create_task(service.process.communicate())  # a full pipe would block the service
+        options = ["--checks=all", f"--max-examples={EXAMPLES}", "--seed=1", "--no-color", "--generation-database=none"]
+        fuzzing = await asyncio.create_subprocess_exec(
+            program, "run", f"{service.api}/openapi.json", *options, cwd=tmp_path, stdout=PIPE, stderr=STDOUT
+        )
+        output, _ = await fuzzing.communicate()
+        service.process.terminate()
+        log, _ = await logging
+    text = output.decode(errors="replace")
+    print(text.rpartition("SUMMARY")[2])
+    assert fuzzing.returncode == 0, text[-8000:]
+    assert not [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
