@@ -30,6 +30,8 @@ LOCKS = {f"requirements{suffix}.txt" for suffix in ("", "-dev", "-migrations", "
 MADE = {"openapi.json", *LOCKS}
 
 
+# A test of the chassis that services had up to 0.2.1.
+GONE = "tests/chassis/test_cors.py"
 # The current release is left out: there is nothing to update.
 EARLIER = [(version, commit) for version, commit in releases().items() if version != QUESTIONS["_version"]]
 
@@ -77,7 +79,10 @@ def rename_the_example(service: Path) -> None:
 
 
 def change_as_a_team_does(service: Path) -> None:
-    """Make a team's usual changes: resource, example, route, dependency, setting, image, values of an environment."""
+    """Make a team's usual changes: resource, example, route, dependency, setting, image, values, README.
+
+    And an unusual one, in a test that belongs to the template.
+    """
     rename_the_example(service)
     (service / "app" / "settings.py").open("a", encoding="utf-8").write('\n    currency: str = "EUR"\n')
     (service / "app" / "currency.py").write_text(
@@ -94,14 +99,19 @@ def change_as_a_team_does(service: Path) -> None:
     replace(service / "pyproject.toml", r"(?m)^(    \"aiohttp>=.*\n)", r'\1    "babel>=2.17",\n')
     replace(service / "Dockerfile", r"(?m)^EXPOSE .*\n", r"\g<0>ENV TZ=Europe/Oslo\n")
     replace(service / "deploy" / "production.yaml", r"(?m)^config:\n", r"\g<0>  logLevel: WARNING\n")
+    replace(service / "README.md", r"(?m)^An aiohttp service on", r"Questions: ask in #books.\n\n\g<0>")
+    (service / GONE).open("a", encoding="utf-8").write("\n# Our pages call from two origins.\n")
 
 
-def update(service: Path, *options: str) -> str:
-    """Update a service with the template's script, because services of 0.1.0 and 0.2.0 have no `make update`."""
+def update(service: Path, *options: str) -> tuple[bool, str]:
+    """Update a service with the template's script, because services of 0.1.0 and 0.2.0 have no `make update`.
+
+    Returns:
+        Whether everything was merged, and the output.
+    """
     command = ["make", "update", f"SERVICE={service}", "REF=main", f"VENV={sys.prefix}", *options]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], tmp_path: Path, tools: Path) -> None:
@@ -112,8 +122,14 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
     before = contents(service)
     running = git(service, "rev-parse", "HEAD").strip()
 
-    update(service)
+    merged, said = update(service)
+    assert not merged, "a file that the team has changed is gone"
+    assert re.findall(r"(?m)^  (\S+): (.*)", said) == [
+        (GONE, "you changed it and the template deleted it: keep it with `git add`, or delete it with `git rm`")
+    ]
+    git(service, "rm", "--quiet", GONE)
     after = contents(service)
+    assert not [name for name in after if name.startswith("tests/chassis/")]
     for name, content in before.items():
         if name.startswith(("app/", "tests/app/", "migrations/versions/")):
             assert after[name] == content, f"{name} is the team's"
@@ -130,6 +146,7 @@ def test_a_service_that_was_changed_takes_the_update(history: tuple[Path, str], 
         run(service, tools, "make", "lint", "chart")
         assert " passed" in run(service, tools, str(python_for(service)), "-m", "pytest", "tests/app")
     assert "TZ=Europe/Oslo" in (service / "Dockerfile").read_text(encoding="utf-8")
+    assert "ask in #books" in (service / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_service_that_was_baked_without_cruft_joins(
@@ -142,7 +159,8 @@ def test_a_service_that_was_baked_without_cruft_joins(
     (service / ".cruft.json").unlink(missing_ok=True)  # every service has one since 0.2.1
     repository(service)
 
-    update(service, f"TEMPLATE={template}", f"FROM={released}", f"ANSWERS={json.dumps(ANSWERS)}")
+    merged, said = update(service, f"TEMPLATE={template}", f"FROM={released}", f"ANSWERS={json.dumps(ANSWERS)}")
+    assert merged, said
     skipped = ("app/", "tests/app/", "migrations/versions/")
     shared = {
         name: content

@@ -77,9 +77,7 @@ def test_with_gunicorn_its_locks_take_the_usual_names(new_service: Callable[...,
     source = contents(template / SERVICE)
     assert files["requirements.txt"] == source["requirements-gunicorn.txt"]
     assert files["requirements-dev.txt"] == source["requirements-gunicorn-dev.txt"]
-    assert {"app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py", "tests/chassis/test_gunicorn.py"} <= set(
-        files
-    )
+    assert {"app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py"} <= set(files)
     assert not [name for name in files if name.startswith("requirements-gunicorn")]
 
 
