@@ -76,6 +76,10 @@ bench-guard: build/environments/bench/.ready ## check that requests do not cost 
 pictures: build/environments/bench/.ready ## generate docs/pictures (5 minutes; needs chromium, and Debian's package prometheus)
 	@$(<D)/bin/python -m tools.pictures
 
+.PHONY: reference
+reference: $(VENV)/.ready-dev ## generate the reference of a service, docs/chassis/reference, from the chassis
+	@$(RUN) -m tools.reference
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's code
 	@$(RUN) -m ruff format --check .

@@ -69,6 +69,9 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
         routes: the operations of the API.
         settings: the service's settings.
 
+    Returns:
+        The applications, which `chassis.server` serves.
+
     Raises:
         TypeError: a handler's signature is not a complete contract; the message names the handler and the parameter.
         ValueError: the migrations do not form one line, or two handlers have the same name.

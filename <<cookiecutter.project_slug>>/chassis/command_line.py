@@ -22,7 +22,14 @@ from chassis.telemetry.logs import configure_logs
 
 
 def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
-    """Run the command in `sys.argv`. On failure, print one message to stderr and exit with a status other than 0."""
+    """Run the command in `sys.argv`.
+
+    On failure, print one message to stderr and exit with a status other than 0.
+
+    Args:
+        settings_class: the service's settings.
+        routes: the operations of the API.
+    """
     parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the API (the default)")

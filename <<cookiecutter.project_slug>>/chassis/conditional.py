@@ -36,13 +36,22 @@ class Versioned(Row):
 
 @dataclass(frozen=True)
 class IfMatch:
-    """The precondition of a write: the row must have one of `versions`; None allows any version."""
+    """The precondition of a write: the version that the row must have.
+
+    Attributes:
+        versions: the row must have one of these; None allows any version.
+    """
 
     versions: Sequence[int] | None
 
 
 def etag(result: Versioned, form: str) -> str:
-    """Return the entity tag of a result; `form` is a digest of its schema, so a release with a new field changes it."""
+    """Return the entity tag of a result.
+
+    Args:
+        result: the result of a handler.
+        form: a digest of the result's JSON schema, so that a release with a new field changes the tag.
+    """
     return f'"{result.version}-{form}"'
 
 
@@ -51,6 +60,10 @@ def if_match(request: web.Request, *, required: bool) -> IfMatch:
 
     `If-Match` compares strongly, so a weak tag matches nothing. `If-None-Match` asks for a resource that does not exist
     yet, so no version matches.
+
+    Args:
+        request: the request.
+        required: whether the request must have `If-Match`.
 
     Raises:
         PreconditionRequiredError: `required` is true and the client sent none.

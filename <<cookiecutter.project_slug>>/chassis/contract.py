@@ -34,7 +34,9 @@ from chassis.pagination import Page
 
 PATH_PARAMETERS = re.compile(r"{(\w+)}")
 """Matches each parameter in a path such as `/v1/items/{item_id}`."""
-NAMES = PATH_PARAMETERS  # the name up to 0.2
+
+NAMES = PATH_PARAMETERS
+"""`PATH_PARAMETERS` by its name up to release 0.2."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class Route:
 
 class Contract:
     """The contract of a route, from the signature of its handler.
+
+    Args:
+        route: the route.
 
     Attributes:
         path: the type adapters of the path parameters, by name.
@@ -123,5 +128,9 @@ class Contract:
 
 @cache
 def contract_of(route: Route) -> Contract:
-    """Return the cached contract of a route. It raises TypeError as `Contract` does."""
+    """Return the contract of a route, which is made once.
+
+    Raises:
+        TypeError: an annotation or a path parameter is missing, as for `Contract`.
+    """
     return Contract(route)

@@ -1,8 +1,10 @@
-"""Statements on PostgreSQL; `chassis.postgres.pool` implements them. A handler's parameter: `database: Database`.
+"""Statements on PostgreSQL. A handler gets the database as a parameter: `database: Database`.
 
-rows = await database.fetch("SELECT id, name FROM items WHERE name = $1", name)
-async with database.transaction() as connection:
-    await connection.execute("DELETE FROM items WHERE id = $1", item_id)
+Values are passed beside the statement, as `$1`, `$2`, …:
+
+    rows = await database.fetch("SELECT id, name FROM items WHERE name = $1", name)
+    async with database.transaction() as connection:
+        await connection.execute("DELETE FROM items WHERE id = $1", item_id)
 """
 
 import asyncio
@@ -29,7 +31,10 @@ class Database(ABC):
 
     @abstractmethod
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Acquire a connection in an `async with` block, for several statements in a row."""
+        """Acquire a connection in an `async with` block, for several statements in a row.
+
+        The statements are not a transaction; see `transaction`.
+        """
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -38,23 +43,43 @@ class Database(ABC):
             yield connection
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """Run a statement and return its rows."""
+        """Run a statement and return its rows.
+
+        Args:
+            query: the statement, with `$1`, `$2`, … for the values.
+            values: the values.
+
+        Returns:
+            The rows; an empty list if the statement returns none.
+        """
         async with self.connection() as connection:
             return await connection.fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
-        """Run a statement and return its first row, or None if there is none."""
+        """Run a statement and return its first row.
+
+        Args:
+            query: the statement, with `$1`, `$2`, … for the values.
+            values: the values.
+
+        Returns:
+            The first row, or None if there is none.
+        """
         async with self.connection() as connection:
             return await connection.fetchrow(query, *values)
 
     async def load(self, query: str, key: object) -> asyncpg.Record | None:
-        """Fetch one row by its key; return None if there is none.
+        """Fetch one row by its key.
 
         Concurrent calls with the same query are sent as one statement while all connections are busy.
 
         Args:
-            query: takes an array of keys, and has the key as first column: `SELECT id, … WHERE id = ANY ($1)`.
+            query: a SELECT with one parameter, an array of keys, and the key as first column:
+                `SELECT id, name FROM items WHERE id = ANY ($1)`.
             key: the key of the row.
+
+        Returns:
+            The row, or None if there is none.
         """
         rows = await self.fetch(query, [key])
         return rows[0] if rows else None
@@ -78,5 +103,6 @@ class InTransaction(Database):
             return await self._connection.fetch(query, *values)
 
     async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
+        """Run a statement in a savepoint, as `fetch` does, and return its first row, or None if there is none."""
         async with self._lock, self._connection.transaction():
             return await self._connection.fetchrow(query, *values)

@@ -1,11 +1,21 @@
-"""Errors of the domain, which become problem responses: `raise NotFoundError("There is no item 7.")` sends a 404."""
+"""Errors of the domain, which become problem responses: `raise NotFoundError("There is no item 7.")` sends a 404.
+
+The class decides the status and the problem type. The message is the `detail` of the response. A subclass has the type
+of its base class:
+
+    class NameTakenError(ConflictError):  # a 409, `conflict`
+        pass
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
 class ServiceError(Exception):
-    """An error with a message for the client: what is wrong and what to do about it."""
+    """An error with a message for the client: what is wrong and what to do about it.
+
+    Raise a subclass of it. This class has no problem type, so the response is a 500 with its message.
+    """
 
 
 class NotFoundError(ServiceError):
@@ -13,14 +23,20 @@ class NotFoundError(ServiceError):
 
 
 class PreconditionFailedError(ServiceError):
-    """The resource is not in the version that the request asks for."""
+    """The resource is not in the version that the request asks for.
+
+    Raise it if a statement with the versions of an `IfMatch` changes no row, although the resource exists.
+    """
 
     def __init__(self) -> None:
         super().__init__("The resource has changed since; read it again and send its new ETag in If-Match.")
 
 
 class PreconditionRequiredError(ServiceError):
-    """The request does not say which version of the resource it changes."""
+    """The request does not say which version of the resource it changes.
+
+    The chassis raises it if REQUIRE_IF_MATCH is on and the request has no `If-Match`.
+    """
 
     def __init__(self) -> None:
         super().__init__("Say what you mean to change: send the resource's ETag in If-Match, or If-Match: * for any.")
@@ -28,6 +44,8 @@ class PreconditionRequiredError(ServiceError):
 
 class UnauthorizedError(ServiceError):
     """The request has no valid token.
+
+    The chassis raises it before the handler runs.
 
     Attributes:
         reason: what is wrong with the token; empty if the request has no token.
@@ -41,6 +59,8 @@ class UnauthorizedError(ServiceError):
 class ForbiddenError(ServiceError):
     """The token lacks a scope that the operation requires.
 
+    The chassis raises it for the scopes of a `Route`. Raise it yourself for a rule that depends on the request.
+
     Attributes:
         scopes: the scopes that the token must have, all of them.
     """
@@ -51,11 +71,18 @@ class ForbiddenError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """The request conflicts with existing data."""
+    """The request conflicts with existing data.
+
+    A statement that breaks a UNIQUE, FOREIGN KEY or EXCLUDE constraint has the same response. A handler need not check
+    these itself.
+    """
 
 
 class RequestInProgressError(ConflictError):
-    """A request with the same idempotency key is in progress."""
+    """A request with the same idempotency key is in progress.
+
+    The chassis raises it.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -64,25 +91,37 @@ class RequestInProgressError(ConflictError):
 
 
 class IdempotencyKeyReusedError(ServiceError):
-    """The idempotency key was used for a different request."""
+    """The idempotency key was used for a different request.
+
+    The chassis raises it.
+    """
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key came with another body before. Use a new key for each new request.")
 
 
 class MalformedBodyError(ServiceError):
-    """The request's body is not JSON."""
+    """The request's body is not JSON.
+
+    The chassis raises it before the handler runs.
+    """
 
 
 class RequestTimeoutError(ServiceError):
-    """The request did not arrive in time."""
+    """The request did not arrive in time.
+
+    The chassis raises it.
+    """
 
     def __init__(self) -> None:
         super().__init__("The request did not arrive in time. Send it again, all of it at once.")
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The request's body is not declared as JSON."""
+    """The request's body is not declared as JSON.
+
+    The chassis raises it before the handler runs.
+    """
 
 
 @dataclass(frozen=True)
@@ -105,7 +144,18 @@ Mistake = FieldError
 
 
 class InvalidRequestError(ServiceError):
-    """Values of the request break their rules."""
+    """Values of the request break their rules.
+
+    The chassis raises it for values that do not fit the handler's annotations. Raise it yourself for a rule that
+    involves several values, or data.
+
+    Args:
+        field_errors: the wrong values, all of them.
+        mistakes: `field_errors` by its name up to release 0.2.
+
+    Attributes:
+        field_errors: the wrong values.
+    """
 
     def __init__(self, field_errors: Sequence[FieldError] = (), *, mistakes: Sequence[FieldError] = ()) -> None:
         super().__init__("One or more values of the request break their rules; see errors.")
@@ -118,36 +168,54 @@ class InvalidRequestError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """The service cannot answer now; the same request may succeed later."""
+    """The service cannot answer now; the same request may succeed later.
+
+    Raise a subclass of it. This class has no problem type, so the response is a 500 with its message.
+    """
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """The database did not answer, or had no connection left."""
+    """The database did not answer, or had no connection left.
+
+    The methods of `Database` raise it.
+    """
 
     def __init__(self) -> None:
         super().__init__("The database is not available at the moment. Try again later.")
 
 
 class DependencyUnavailableError(UnavailableError):
-    """Another service that this one needs did not answer."""
+    """Another service that this one needs did not answer.
+
+    An `aiohttp.ClientError` or a TimeoutError that a handler does not catch has the same response.
+    """
 
     def __init__(self) -> None:
         super().__init__("Another service that this one needs does not answer at the moment. Try again later.")
 
 
 class OverloadedError(UnavailableError):
-    """The service is at its limit of concurrent requests, and no room became free in time."""
+    """The service is at its limit of concurrent requests, and no room became free in time.
+
+    The chassis raises it.
+    """
 
     def __init__(self) -> None:
         super().__init__("The service is at its limit of concurrent requests. Try again later.")
 
 
 class DeadlineExceededError(UnavailableError):
-    """The request took longer than its deadline."""
+    """The request took longer than its deadline.
+
+    The chassis raises it after REQUEST_TIMEOUT_SECONDS.
+    """
 
     def __init__(self) -> None:
         super().__init__("The request took too long and was given up. Try again later.")
 
 
 class MigrationError(ServiceError):
-    """The database could not be migrated to the requested revision."""
+    """The database could not be migrated to the requested revision.
+
+    `python -m app migrate` prints its message and exits with the status 1.
+    """

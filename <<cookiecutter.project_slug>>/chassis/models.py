@@ -1,7 +1,9 @@
 """Base classes and field types of a service's models.
 
-class ItemFields(Body):
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
+A model is a subclass of `Body`, `Row` or `Query` with annotated fields:
+
+    class ItemFields(Body):
+        name: Annotated[Text, Field(min_length=1, max_length=200)]
 """
 
 import re
@@ -24,12 +26,19 @@ class Row(BaseModel):
 
     @classmethod
     def from_row(cls, row: Record) -> Self:
-        """Convert a row with a column for each field; raise pydantic.ValidationError if one is missing or invalid."""
+        """Convert a row of the database.
+
+        Args:
+            row: has a column for each field; further columns are ignored.
+
+        Raises:
+            pydantic.ValidationError: a column is missing, or its value does not fit the field.
+        """
         return cls.__pydantic_validator__.validate_python(dict(row.items()))  # type: ignore[no-any-return]
 
     @classmethod
     def from_rows(cls, rows: Iterable[Record]) -> list[Self]:
-        """Convert rows as `from_row` does."""
+        """Convert rows of the database, as `from_row` does."""
         validate = cls.__pydantic_validator__.validate_python
         # Faster than dict(row); see docs/decisions/0011 of the template.
         return [validate(dict(row.items())) for row in rows]
@@ -55,8 +64,11 @@ def _whole_number(value: object) -> object:
 
 
 WHOLE_NUMBER = BeforeValidator(_whole_number)
-"""Validator of an int that refuses `007` and `+7`, so that each resource has one URL. Put it after `Field(…)`, whose
-constraints the OpenAPI document would lack otherwise: `Annotated[int, Field(ge=1), WHOLE_NUMBER]`."""
+"""Validator of an int that refuses `007` and `+7`, so that each resource has one URL.
+
+Put it after `Field(…)`, whose constraints the OpenAPI document would lack otherwise:
+`Annotated[int, Field(ge=1), WHOLE_NUMBER]`.
+"""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 """A primary key of PostgreSQL's type bigint."""

@@ -1,9 +1,11 @@
 """Keyset pagination: a page starts after the last row of the previous page, so inserts and deletes shift no rows.
 
-async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
-    [after] = query.position(int) or [0]
-    rows = await database.fetch("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2", after, query.limit + 1)
-    return Page[Item].cut(Item.from_rows(rows), query, position=lambda item: [item.id])
+A handler selects one row more than the page has, and cuts the page:
+
+    async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
+        [after] = query.position(int) or [0]
+        rows = await database.fetch("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2", after, query.limit + 1)
+        return Page[Item].cut(Item.from_rows(rows), query, position=lambda item: [item.id])
 """
 
 import json
@@ -24,16 +26,24 @@ Position = tuple[str | int, ...]
 
 
 class PageQuery(Query):
-    """The query string of a list. Subclass it for each list, with its filters and orders as further fields."""
+    """The query string of a list. Subclass it for each list, with its filters and orders as further fields.
+
+    Attributes:
+        limit: the most rows of a page.
+        cursor: where the page starts: `next_cursor` of the page before; empty for the first page.
+    """
 
     limit: Annotated[int, Field(ge=1, le=100, description="rows a page"), WHOLE_NUMBER] = 20
     cursor: Annotated[str, Field(description="where the page starts, from the link of the page before")] = ""
 
     def position(self, *types: type) -> Position:
-        """Return the position after which the page starts; empty on the first page.
+        """Return the position after which the page starts.
 
         Args:
             types: the types of the sort columns, `int` (a bigint) or `str`.
+
+        Returns:
+            The values of the sort columns of the last row of the page before; empty on the first page.
 
         Raises:
             InvalidRequestError: the cursor is not one of this list with the same filters and order.
@@ -70,7 +80,10 @@ class Page(BaseModel, Generic[Row]):
     model_config = ConfigDict(frozen=True)
 
     items: list[Row]
+    """The rows."""
+
     next_cursor: str | None
+    """The cursor of the next page; None on the last page."""
 
     @classmethod
     def cut(cls, rows: Sequence[Row], query: PageQuery, position: Callable[[Row], Sequence[Any]]) -> Self:
@@ -79,7 +92,7 @@ class Page(BaseModel, Generic[Row]):
         Args:
             rows: the rows after `query.position()`, selected with LIMIT `query.limit + 1`.
             query: the query string.
-            position: returns the position of a row.
+            position: returns the position of a row: the values of its sort columns.
         """
         shown = list(rows[: query.limit])
         more = len(rows) > query.limit

@@ -6,11 +6,19 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+"""The folder of the service, which holds `pyproject.toml`."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The service as pyproject.toml describes it; `title` is its display name."""
+    """The service as pyproject.toml describes it.
+
+    Attributes:
+        name: `project.name`.
+        title: `tool.service.title`, its name for people.
+        version: `project.version`.
+        description: `project.description`.
+    """
 
     name: str
     title: str

@@ -1,7 +1,9 @@
 """Settings from environment variables.
 
-class Settings(settings.Settings):
-    currency: str = "EUR"  # reads CURRENCY, or the file that CURRENCY_FILE names
+A field of the service's class is a variable:
+
+    class Settings(settings.Settings):
+        currency: str = "EUR"  # reads CURRENCY, or the file that CURRENCY_FILE names
 """
 
 import os
@@ -52,7 +54,11 @@ def _origins(value: str | tuple[str, ...]) -> tuple[str, ...]:
 # Each timeout must exceed the sum of the waits in each of its tuples, which run in sequence. Then the inner wait ends
 # first and cleans up after itself.
 _LOCK, _STATEMENT = ("database_lock_timeout_seconds",), ("database_statement_timeout_seconds",)
-_DATABASE = tuple(f"database_{wait}_timeout_seconds" for wait in ("acquire", "connect", "command"))
+_DATABASE = (
+    "database_acquire_timeout_seconds",
+    "database_connect_timeout_seconds",
+    "database_command_timeout_seconds",
+)
 _INNER_WAITS: dict[str, list[tuple[str, ...]]] = {
     "database_statement_timeout_seconds": [_LOCK],
     "database_command_timeout_seconds": [_STATEMENT, _LOCK],
@@ -62,70 +68,166 @@ _INNER_WAITS: dict[str, list[tuple[str, ...]]] = {
 _TOO_SHORT = "too_short_a_time"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+"""A TCP port."""
+
 Seconds = Annotated[float, Field(ge=0.01, le=3600)]
+"""A duration in seconds, from 10 ms to an hour."""
 
 
 class Settings(BaseModel):
-    """The settings of the chassis; `app.settings.Settings` adds the service's own. Durations are in seconds."""
+    """The settings of the chassis. Durations are in seconds.
+
+    `app.settings.Settings` is the subclass that adds the service's own settings: a field `currency` is the variable
+    CURRENCY.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
     database_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] = Field(
-        examples=["postgresql://user:password@host:5432/name"]
+        examples=["postgresql://user:password@host:5432/name"],
+        description="Address of the database. Percent-encode special characters of the password. For failover, list "
+        "several hosts: `postgresql://user:password@one:5432,two:5432/name?target_session_attrs=read-write`.",
     )
-    pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
-    pgsslrootcert: FilePath | None = Field(default=None, description="the CAs of the database; the driver reads both")
-    database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process")
+    pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        default="prefer", description="TLS to the database. `sslmode` in `DATABASE_URL` takes precedence."
+    )
+    pgsslrootcert: FilePath | None = Field(
+        default=None,
+        description="File with the CA certificates that the database's certificate is checked against. `sslrootcert` "
+        "in `DATABASE_URL` takes precedence.",
+    )
+    database_pool_size: int = Field(
+        default=10, ge=1, le=1000, description="Maximum number of database connections per process."
+    )
     database_acquire_timeout_seconds: Seconds = Field(
-        default=0.15, description="longest wait for a connection while all are in use"
+        default=0.15,
+        description="Longest wait for a connection while all are in use. Then the response is a 503, `overloaded`.",
     )
-    database_connect_timeout_seconds: Seconds = Field(default=1, description="longest time to make a connection")
-    database_lock_timeout_seconds: Seconds = Field(default=2, description="longest wait of a statement for a lock")
+    database_connect_timeout_seconds: Seconds = Field(default=1, description="Longest time to open a connection.")
+    database_lock_timeout_seconds: Seconds = Field(
+        default=2, description="Longest time that a statement waits for a lock. Then PostgreSQL cancels the statement."
+    )
     database_statement_timeout_seconds: Seconds = Field(
-        default=4, description="longest time that PostgreSQL works on a statement"
+        default=4, description="Longest time that PostgreSQL spends on a statement. Then PostgreSQL cancels it."
     )
-    database_command_timeout_seconds: Seconds = Field(default=5, description="longest wait for PostgreSQL's answer")
+    database_command_timeout_seconds: Seconds = Field(
+        default=5,
+        description="Longest wait for PostgreSQL's response to a statement. Then the connection counts as lost.",
+    )
     database_coalesce_reads: bool = Field(
-        default=True, description="whether reads by id that wait for a connection leave as one statement"
+        default=True,
+        description="Whether reads by key (`Database.load`) that wait for a connection are sent as one statement.",
     )
-    host: str = Field(default="0.0.0.0", min_length=1, description="address both ports listen on")  # noqa: S104
-    port: Port = 8080
-    internal_port: Port = 8081
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    host: str = Field(
+        default="0.0.0.0",  # noqa: S104
+        min_length=1,
+        description="Address that both ports listen on; `::` stands for all addresses, those of IPv4 included. "
+        "`make run` sets `127.0.0.1`.",
+    )
+    port: Port = Field(default=8080, description="Port of the API: the service's routes, `/openapi.json` and `/docs`.")
+    internal_port: Port = Field(
+        default=8081,
+        description="Port of `/livez`, `/readyz` and `/metrics`; another one than `PORT`. Do not expose it outside the "
+        "cluster.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lowest level that is logged. The line of each request has the level `INFO`."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json",
+        description="`json` writes one JSON object per line; `console` writes lines for people to read. `make run` "
+        "sets `console`.",
+    )
     drain_seconds: float = Field(
-        default=5, ge=0, le=3600, description="how long SIGTERM leaves the service serving, unready"
+        default=5,
+        ge=0,
+        le=3600,
+        description="How long the service keeps serving after SIGTERM, while it is not ready. In this time load "
+        "balancers stop sending requests.",
     )
-    header_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's head to arrive")
-    body_timeout_seconds: Seconds = Field(default=5, description="longest time for a request's body to arrive")
-    request_timeout_seconds: Seconds = Field(default=10, description="deadline of a request")
+    header_timeout_seconds: Seconds = Field(
+        default=5, description="Longest time for the head of a request to arrive, from its first byte on."
+    )
+    body_timeout_seconds: Seconds = Field(
+        default=5, description="Longest time for the body of a request to arrive, from the end of its head on."
+    )
+    request_timeout_seconds: Seconds = Field(
+        default=10, description="Deadline of a request, and longest time for the client to read the response."
+    )
     termination_grace_period_seconds: Seconds | None = Field(
-        default=None, description="how long after SIGTERM the process is killed, where that is known"
+        default=None,
+        description="Time from SIGTERM until the process is killed, if known. The chart sets it.",
     )
-    max_in_flight: int = Field(default=100, ge=1, description="requests at a time; the next one waits for its turn")
-    require_if_match: bool = Field(default=False, description="whether PUT and DELETE need If-Match; without it: 428")
+    max_in_flight: int = Field(
+        default=100,
+        ge=1,
+        description="Maximum number of requests in progress per process. Further requests wait up to 0.5 s. Then the "
+        "response is a 503, `overloaded`.",
+    )
+    require_if_match: bool = Field(
+        default=False,
+        description="Whether handlers that take an `IfMatch` require the header `If-Match`. Without the header, the "
+        "response is a 428.",
+    )
     idempotency_keep_seconds: int = Field(
-        default=86400, ge=1, le=31_536_000, description="how long a POST's answer is kept by its key"
+        default=86400,
+        ge=1,
+        le=31_536_000,
+        description="How long the response to a request with an `Idempotency-Key` is kept.",
     )
     migration_lock_timeout_seconds: Seconds = Field(
-        default=2, description="longest wait of a migration for a table's lock"
+        default=2,
+        description="Longest time that a migration waits for a table's lock. Then its revision is rolled back.",
     )
     oidc_issuer: str = Field(
-        default="", examples=["https://id.example.com/realms/main"], description="whose tokens let in; empty: no token"
+        default="",
+        examples=["https://id.example.com/realms/main"],
+        description="Issuer of the accepted tokens, as in their claim `iss`. If empty, the API requires no token.",
     )
-    oidc_audience: str = Field(default="", description="what a token's `aud` has to hold")
-    oidc_jwks_url: str = Field(default="", description="where the issuer publishes its keys")
-    client_timeout_seconds: Seconds = Field(default=5, description="longest time for a call to another service")
-    otel_sdk_disabled: bool = False
-    otel_traces_exporter: Literal["", "otlp", "console", "none"] = ""
-    otel_exporter_otlp_endpoint: str = Field(default="", examples=["http://collector:4318"])
-    otel_exporter_otlp_traces_endpoint: str = Field(default="", examples=["http://collector:4318/v1/traces"])
-    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"
-    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = "http/protobuf"
+    oidc_audience: str = Field(
+        default="",
+        description="Value that a token's claim `aud` has to contain. Required with `OIDC_ISSUER`, refused without.",
+    )
+    oidc_jwks_url: str = Field(
+        default="",
+        description="Address of the issuer's keys (JWKS); begins with `https://` or `http://`. Required with "
+        "`OIDC_ISSUER`, refused without.",
+    )
+    client_timeout_seconds: Seconds = Field(
+        default=5, description="Longest time for a call to another service, its response's body included."
+    )
+    otel_sdk_disabled: bool = Field(default=False, description="Turns tracing off, whatever the other variables say.")
+    otel_traces_exporter: Literal["", "otlp", "console", "none"] = Field(
+        default="",
+        description="Where spans go: `otlp` to a collector, `console` to stdout. If empty: `otlp` if an endpoint is "
+        "set, otherwise `none`.",
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        examples=["http://collector:4318"],
+        description="Address of the collector (OTLP over HTTP). `/v1/traces` is appended. Setting it turns tracing on.",
+    )
+    otel_exporter_otlp_traces_endpoint: str = Field(
+        default="",
+        examples=["http://collector:4318/v1/traces"],
+        description="Address of the collector for traces alone, with its path. Takes precedence over "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`.",
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field(
+        default="http/protobuf", description="Protocol of the collector. gRPC is not supported."
+    )
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = Field(
+        default="http/protobuf", description="Protocol of the collector for traces alone. gRPC is not supported."
+    )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
-        default=(), examples=["https://example.com, https://example.org"], description="origins whose pages may call"
+        default=(),
+        examples=["https://example.com, https://example.org"],
+        description="Origins whose pages may call the API from a browser: scheme and host, without a path. `*` stands "
+        "for all.",
     )
-    max_body_bytes: int = Field(default=1024**2, ge=1, description="largest request body")
+    max_body_bytes: int = Field(
+        default=1024**2, ge=1, description="Largest request body, as sent and after decompression."
+    )
 
     @property
     def traces_exporter(self) -> str:
@@ -170,7 +272,17 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def load_settings(settings_class: type[AnySettings]) -> AnySettings:
-    """Read the settings from the environment; raise a SettingsError that names every missing or invalid one."""
+    """Read the settings from the environment.
+
+    Args:
+        settings_class: `app.settings.Settings`, or another subclass of `Settings`.
+
+    Returns:
+        The settings, validated.
+
+    Raises:
+        SettingsError: a setting is missing or invalid; the message names each one.
+    """
     values, mistakes = _read_environment(settings_class)
     try:
         settings = settings_class.model_validate(values)

@@ -54,7 +54,7 @@ def test_nothing_of_the_template_language_is_left_over(
 def test_what_is_copied_is_the_same_bytes(service: Path, template: Path) -> None:
     source = contents(template / SERVICE)
     copied = {name: value for name, value in contents(service).items() if is_copied(name)}
-    assert {Path(name).parts[0] for name in copied} >= {"app", "chart", "chassis", "migrations", "tests"}
+    assert {Path(name).parts[0] for name in copied} >= {"app", "chart", "chassis", "docs", "migrations", "tests"}
     assert copied == {name: source.get(name) or contents(template)[name] for name in copied}
 
 

@@ -1,0 +1,263 @@
+"""log-events.md: the events that the chassis logs."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tools.reference.completeness import GenerationError, check_complete
+from tools.reference.markdown import anchor, items, page, table
+from tools.reference.source import modules
+
+_LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
+_TRACEBACK = "exception"
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the page says about an event.
+
+    Attributes:
+        text: when it is logged.
+        action: what an operator does.
+        fields: the meaning of each field of its own.
+    """
+
+    text: str
+    action: str = "Nothing."
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+_TRACE = {_TRACEBACK: "the traceback"}
+# Heading: the events below it.
+_EVENTS: dict[str, dict[str, _Meaning]] = {
+    "Start and readiness": {
+        "listening": _Meaning(
+            "The process listens on both ports. It is alive, and not ready yet.",
+            fields={"api": "addresses of the API's port", "internal": "addresses of the internal port"},
+        ),
+        "not_ready": _Meaning(
+            "The process waits for the database or for a migration, and tries again. Logged at each change of the "
+            "reason.",
+            "For `the database: …`, check the database, `DATABASE_URL` and the network. For `migrations: …`, run "
+            "`python -m app migrate`, or check the Job that does.",
+            {"waiting_for": "the reason", "database": "address of the database, without its password"},
+        ),
+        "ready": _Meaning(
+            "The database responds and its schema is not behind the code. `/readyz` succeeds from now on.",
+            fields={
+                "database": "address of the database, without its password",
+                "schema": "`current`, or `ahead` if a later release has migrated the database",
+            },
+        ),
+        "api_open": _Meaning(
+            "`OIDC_ISSUER` is not set, so the API requires no token. Logged at each start.",
+            "Set `OIDC_ISSUER`, or make sure that only trusted clients reach the API.",
+            {"reason": "the same in words"},
+        ),
+        "deprecated_imports": _Meaning(
+            "The code of the service imports modules of the chassis by their former names. Logged once at the start.",
+            "Change the imports before the release that `reason` names.",
+            {"now": "the present module of each former one", "reason": "when the former names end"},
+        ),
+    },
+    "Requests": {
+        "request": _Meaning(
+            "A request of the API has ended.",
+            "Nothing. Search by `request_id` for one request, by `status` and `problem` for errors.",
+            {
+                "method": "the HTTP method; `_OTHER` for an unknown one",
+                "route": "path of the route; `unmatched` if no route has the path",
+                "status": "status of the response; 499 if the client disconnected before",
+                "duration_ms": "time from the head of the request to the response, in milliseconds",
+                "bytes": "size of the response's body; null if there is none, or if it is unknown",
+            },
+        ),
+        "bad_request": _Meaning(
+            "A request could not be read, or its head did not arrive in time. It has no line `request`.",
+            "Nothing, unless there are many: then find the client. `reason` has no part of the request, which may hold "
+            "secrets.",
+            {"reason": "the class of the error", "request_id": "id of the request"},
+        ),
+        "unavailable": _Meaning(
+            "The response of a request is a 503. With `problem` `overloaded`, logged at most once a second.",
+            "Act by `problem`: `database-unavailable`, check the database. `dependency-unavailable`, check the other "
+            "service. `overloaded` and `deadline-exceeded`, check the load, the CPU and slow statements.",
+            {"problem": "name of the [problem type](errors.md#problem-types-and-statuses)", "reason": "the cause"},
+        ),
+        "unforeseen_error": _Meaning(
+            "An exception that no code expects. The response is a 500, `internal-error`.",
+            "Fix the bug that the traceback shows. If it came with a release, roll back.",
+            {**_TRACE, "request_id": "id of the request"},
+        ),
+        "connections_cut": _Meaning(
+            "At the shutdown, clients were disconnected before their response was complete.",
+            "Nothing for slow clients. If `over_their_deadline` is not 0, look for requests that take longer than "
+            "`REQUEST_TIMEOUT_SECONDS`.",
+            {
+                "slow_clients": "connections whose client did not send or read in time",
+                "over_their_deadline": "connections whose request was still in progress after its deadline",
+            },
+        ),
+    },
+    "Authentication": {
+        "token_refused": _Meaning(
+            "A request had an invalid token. The response is a 401.",
+            "Nothing for single ones. If all tokens are refused, compare `OIDC_ISSUER`, `OIDC_AUDIENCE` and "
+            "`OIDC_JWKS_URL` with the issuer's.",
+            {"reason": "what is wrong with the token"},
+        ),
+        "jwks_unavailable": _Meaning(
+            "The issuer's keys could not be read. Keys that are known stay valid; the service tries again.",
+            "Check the issuer, `OIDC_JWKS_URL` and the network policy. With `known_keys` 0, requests get a 503.",
+            {"reason": "the cause", "known_keys": "number of keys that are known"},
+        ),
+    },
+    "Database and idempotency": {
+        "database_pool_terminated": _Meaning(
+            "At the shutdown, connections to the database did not close in time and were cut.",
+            "Nothing, unless it is frequent: then check the network to the database.",
+            {"reason": "the time limit"},
+        ),
+        "idempotency_keys_not_cleaned": _Meaning(
+            "Expired responses of requests with an `Idempotency-Key` could not be deleted. The service tries again.",
+            "Nothing for single ones. If it repeats, check the database; the table `idempotency_keys` grows.",
+            {"reason": "the cause"},
+        ),
+    },
+    "Migrations": {
+        "migrating": _Meaning("A migration begins.", fields={"step": "direction, revision and name"}),
+        "migration_done": _Meaning(
+            "A run has brought a history to its target, or found it there. Each run has this line for the "
+            "history of the chassis and for that of the service.",
+            fields={
+                "table": "version table of the history: `chassis_version` or `alembic_version`",
+                "before": "revision before the run; null if there was none",
+                "after": "revision after the run",
+            },
+        ),
+        "migration_not_needed": _Meaning(
+            "The database is ahead of the code, for example after a rollback. Nothing is changed.",
+            fields={
+                "reason": "the same in words",
+                "table": "version table of the history",
+                "revision": "revision of the database",
+            },
+        ),
+        "migration_waiting": _Meaning(
+            "Another migration runs on the database. This one begins when the other has ended.",
+            "Nothing, unless it takes long: then look for the other migration's session in `pg_stat_activity`.",
+            {"reason": "the same in words"},
+        ),
+        "migration_failed": _Meaning(
+            "A statement of a migration failed. Its revision is rolled back; earlier revisions stay.",
+            "For a lock timeout, run the migration again. Otherwise correct the migration.",
+            {"step": "direction, revision and name", "reason": "PostgreSQL's message"},
+        ),
+        "database_unavailable": _Meaning(
+            "The migration could not connect to the database.",
+            "Check the database, `DATABASE_URL` and the network; run it again.",
+            {"reason": "the cause"},
+        ),
+    },
+    "Shutdown": {
+        "draining": _Meaning(
+            "A shutdown was requested. `/readyz` fails; requests are still accepted.",
+            fields={"seconds": "how long requests are accepted; 0 after Ctrl-C"},
+        ),
+        "stopped": _Meaning("The process has closed all connections and ends."),
+    },
+    "Tracing": {
+        "spans_lost": _Meaning(
+            "At the shutdown, the collector did not take the last spans in time.",
+            "Check the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+            {"reason": "the time limit"},
+        ),
+    },
+}
+_COMMON = [
+    ("event", "name of the event"),
+    ("level", "`debug`, `info`, `warning` or `error`"),
+    ("timestamp", "time in UTC (RFC 3339)"),
+    ("request_id", "in the lines of a request: its id, as in the header `X-Request-ID` of the response"),
+    ("trace_id", "in the lines of a request: the id of its trace, if the caller sent one or tracing is on"),
+    ("problem", "in the line `request`: the name of the [problem type](errors.md#problem-types-and-statuses)"),
+]
+_NEVER = """\
+No event has a header, a query string or a password. Handlers may bind more fields, with
+`structlog.contextvars.bind_contextvars`; they are then in all lines of the request. Lines of libraries, such as
+`asyncio` and `aiohttp`, have a sentence as `event` and the name of their logger as `logger`."""
+
+
+@dataclass
+class _Event:
+    levels: list[str] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+
+
+def log_events_page() -> str:
+    """Return the page.
+
+    Raises:
+        GenerationError: an event or a field is not described, or is described and not logged.
+    """
+    events = found_events()
+    here = "_EVENTS of tools/reference/log_events.py"
+    meanings = {name: meaning for group in _EVENTS.values() for name, meaning in group.items()}
+    check_complete("log event", events, meanings, here)
+    for name, event in events.items():
+        check_complete(f"field of {name}", event.fields, meanings[name].fields, here)
+    overview = [
+        [f"[`{name}`]({anchor(name)})", ", ".join(events[name].levels), meanings[name].text] for name in meanings
+    ]
+    blocks = []
+    for heading, group in _EVENTS.items():
+        blocks.append(f"## {heading}")
+        for name, meaning in group.items():
+            blocks += [f"### {name}", f"Level: {', '.join(events[name].levels)}. {meaning.text}"]
+            if meaning.fields:
+                blocks.append(items(f"`{each}`: {meaning.fields[each]}" for each in events[name].fields))
+            blocks.append(f"**What to do**: {meaning.action}")
+    return page(
+        "Log events",
+        "This page lists every event that the chassis logs: its level, its fields, its meaning and what to do.",
+        "The log is on stdout. With `LOG_FORMAT=json` each line is a JSON object.",
+        table(["event", "level", "meaning"], overview),
+        "## Fields of all events",
+        table(["field", "meaning"], [[f"`{name}`", meaning] for name, meaning in _COMMON]),
+        _NEVER,
+        *blocks,
+    )
+
+
+def found_events() -> dict[str, _Event]:
+    """Return the events that the chassis logs, by name, with their levels and fields."""
+    found: dict[str, _Event] = {}
+    for _, tree in modules():
+        for name, level, fields in _calls(tree):
+            event = found.setdefault(name, _Event())
+            event.levels += [level] if level not in event.levels else []
+            event.fields += [each for each in fields if each not in event.fields]
+    return found
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield event, level and fields of each `log.<level>("event", …)` and `structlog.get_logger().<level>(…)`.
+
+    Raises:
+        GenerationError: a logger has another name, or an event's name is not a literal.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[target], value=value) if (
+                ast.unparse(value).startswith("structlog.get_logger(") and ast.unparse(target) != "log"
+            ):
+                raise GenerationError(f"Call the logger log, so that its events are found: {ast.unparse(node)}")
+            case ast.Call(func=ast.Attribute(value=logger, attr=method)) if method in _LEVELS and ast.unparse(
+                logger
+            ) in {"log", "structlog.get_logger()"}:
+                match node.args:
+                    case [ast.Constant(value=str(name))]:
+                        fields = [_TRACEBACK if each.arg == "exc_info" else each.arg or "" for each in node.keywords]
+                        yield name, _LEVELS[method], [_TRACEBACK, *fields] if method == "exception" else fields
+                    case _:
+                        raise GenerationError(f"Name the event by a string literal: {ast.unparse(node)}")

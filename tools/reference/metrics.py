@@ -1,0 +1,117 @@
+"""metrics.md: the metrics of `chassis.telemetry.metrics`."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tools.reference.completeness import check_complete
+from tools.reference.markdown import items, page, table
+from tools.reference.source import assignments, constant, module
+
+_MEANINGS = {
+    "http_server_request_duration_seconds": "Time from the head of a request to its response, in seconds. `_count` "
+    "counts requests. A request that cannot be read counts with 0 seconds.",
+    "http_server_active_requests": "Requests of the API that are in progress, those that wait for a place included. "
+    "Compare with `MAX_IN_FLIGHT`.",
+    "http_server_open_connections": "Client connections to both ports, idle ones included.",
+    "service_ready": "Processes that are ready: started, and not draining. 0 means that `/readyz` fails.",
+    "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
+    "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
+    "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
+    "event_loop_lag_seconds": "How late the event loop runs a timer, in seconds. The lag delays every request: code "
+    "that blocks, or a lack of CPU. Updated once a second.",
+    "log_lines_dropped_total": "Log lines that were dropped, because the reader of stdout was too slow or gone.",
+    "service_build_info": "Always 1. The labels say which release runs.",
+}
+_LABELS = {
+    "method": "The HTTP method; `_OTHER` for an unknown one.",
+    "route": "The path of the route, such as `/v1/items/{item_id}`; `unmatched` if no route has the path. Never the "
+    "path itself.",
+    "status": "The class of the status: `2xx`, `3xx`, `4xx`, `5xx`. `4xx` includes requests whose client disconnected "
+    "before the response (499 in the log).",
+    "state": "`used` or `idle`.",
+    "name": "`project.name` of pyproject.toml.",
+    "version": "`project.version` of pyproject.toml.",
+}
+_SEVERAL = {"livesum": "sum", "livemax": "maximum", "max": "maximum", "": "sum"}
+
+_ENDPOINT = [
+    (
+        "Address: `http://…:8081/metrics`, on the internal port (`INTERNAL_PORT`). It requires no token. The Ingress "
+        "does not expose it."
+    ),
+    "Format: Prometheus' text format.",
+    "Scope: all processes of the pod. The column *several processes* says how their values are combined.",
+    (
+        "Scraping: the chart's value `serviceMonitor.enabled` creates a ServiceMonitor, `prometheusRule.enabled` "
+        "alerts, and `dashboard.enabled` a Grafana dashboard: see [the chart](../../../chart/README.md)."
+    ),
+]
+_LIBRARY = """\
+prometheus-client adds metrics of the process, `process_…` (such as `process_cpu_seconds_total`,
+`process_resident_memory_bytes` and `process_open_fds`; on Linux), and of Python, `python_info` and `python_gc_…`. They
+are left out where several processes share `/metrics`. A counter and a histogram also have a series `…_created`, the
+time of their creation."""
+
+
+@dataclass(frozen=True)
+class _Metric:
+    name: str
+    type: str
+    labels: list[str]
+    several: str
+    buckets: tuple[float, ...]
+
+
+def metrics_page() -> str:
+    """Return the page.
+
+    Raises:
+        GenerationError: a metric or a label is not described.
+    """
+    metrics = list(found_metrics())
+    here = "of tools/reference/metrics.py"
+    check_complete("metric", [each.name for each in metrics], _MEANINGS, f"_MEANINGS {here}")
+    check_complete("label", [label for each in metrics for label in each.labels], _LABELS, f"_LABELS {here}")
+    rows = [
+        [
+            f"`{each.name}`",
+            each.type,
+            ", ".join(f"`{label}`" for label in each.labels),
+            _SEVERAL[each.several],
+            _MEANINGS[each.name],
+        ]
+        for each in metrics
+    ]
+    blocks = ["## Metrics", table(["metric", "type", "labels", "several processes", "meaning"], rows)]
+    for each in metrics:
+        if each.buckets:
+            bounds = ", ".join(str(bound) for bound in each.buckets)
+            blocks.append(f"The buckets of `{each.name}` end at {bounds} seconds.")
+    return page(
+        "Metrics",
+        "This page lists every metric of the chassis: its name, type, labels and meaning.",
+        "## The endpoint /metrics",
+        items(_ENDPOINT),
+        *blocks,
+        "## Labels",
+        table(["label", "value"], [[f"`{name}`", meaning] for name, meaning in _LABELS.items()]),
+        "## Metrics of the process and of Python",
+        _LIBRARY,
+    )
+
+
+def found_metrics() -> Iterator[_Metric]:
+    """Yield the metrics of the registry, in their order. A counter's name has the suffix that Prometheus gives it."""
+    names = assignments(module("telemetry/metrics").body)
+    for node in names.values():
+        match node:
+            case ast.Call(func=ast.Name("Counter" | "Gauge" | "Histogram" as kind), args=[name, _, *rest]):
+                options = {each.arg: constant(each.value, names) for each in node.keywords}
+                yield _Metric(
+                    constant(name, names) + ("_total" if kind == "Counter" else ""),
+                    kind.lower(),
+                    constant(rest[0], names) if rest else [],
+                    options.get("multiprocess_mode", ""),
+                    options.get("buckets", ()),
+                )

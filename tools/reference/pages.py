@@ -1,0 +1,29 @@
+"""All pages of the reference."""
+
+from tools.reference.api import api_pages
+from tools.reference.commands import commands_page
+from tools.reference.formatting import formatted
+from tools.reference.log_events import log_events_page
+from tools.reference.metrics import metrics_page
+from tools.reference.problems import errors_page
+from tools.reference.settings import settings_page
+from tools.reference.source import SERVICE
+
+FOLDER = SERVICE / "docs" / "chassis" / "reference"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page, by its path in the reference.
+
+    Raises:
+        GenerationError: the sources and the generator's tables do not fit; the message says what to change.
+    """
+    texts = {
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "metrics.md": metrics_page(),
+        "log-events.md": log_events_page(),
+        "commands.md": commands_page(),
+        **api_pages(),
+    }
+    return formatted(texts)
