@@ -1,9 +1,9 @@
 """The test kit: what the tests of a service are made of.
 
-async def test_a_reader_cannot_write(make_client: MakeClient, issuer: Issuer) -> None:
-    client = await make_client(**issuer.settings)
-    response = await client.post("/v1/items", json=LAMP, headers=issuer.authorization("items:read"))
-    assert response.status == 403
+    async def test_a_reader_cannot_write(make_client: MakeClient, issuer: Issuer) -> None:
+        client = await make_client(**issuer.settings)
+        response = await client.post("/v1/items", json=LAMP, headers=issuer.authorization("items:read"))
+        assert response.status == 403
 
 `tests/conftest.py` has the fixtures that belong to this service: `settings`, `make_client`, `client`. The others are in
 `chassis.testing.plugin`:
