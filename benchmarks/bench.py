@@ -16,7 +16,7 @@ from benchmarks.machine import Cores, pinned
 from benchmarks.postgres import Database
 from benchmarks.results import Experiment, Operation, Sample
 from benchmarks.subjects import Running, Subject
-from faults.processes import spawn
+from harness.processes import spawn
 
 _MEMORY = Path("/dev/shm")
 

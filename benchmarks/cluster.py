@@ -25,15 +25,15 @@ from benchmarks.options import Options
 from benchmarks.postgres import RESET
 from benchmarks.results import Operation, Sample
 from benchmarks.scale import ARTICLE, URLS, Deployment, connections, scaled
-from e2e import images
-from e2e import options as e2e_options
-from e2e.bench import Bench, remove_namespaces
-from e2e.commands import run as run_command
-from e2e.database import Postgres
-from e2e.release import Release, deploy
-from faults.report import REPOSITORY
-from tests.chart.rendering import merge
-from tools.fetch_helm import fetch
+from harness.cluster import images
+from harness.cluster import options as cluster_options
+from harness.cluster.bench import Bench, remove_namespaces
+from harness.cluster.database import Postgres
+from harness.cluster.release import Release, deploy
+from harness.commands import run_command
+from harness.helm import fetch
+from harness.repository import REPOSITORY
+from harness.values import merge
 
 SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 
@@ -109,9 +109,9 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
     """Install and warm up all deployments, then measure them in interleaved rounds."""
     load, warm_up = load_seconds(options)
     async with AsyncExitStack() as started:
-        settings = e2e_options.Options.from_environment()
+        settings = cluster_options.Options.from_environment()
         async with keep.step("the image is built and loaded", _IMAGE_SECONDS):
-            await images.build_and_load(settings, service, (_IMAGE,))
+            await images.build_and_load(settings, service, {_IMAGE: images.unchanged})
             await remove_namespaces(_TOOLS)
         running = []
         for name in SUBJECTS:

@@ -22,8 +22,8 @@ from benchmarks.load import requests
 from benchmarks.ratio import in_words, refusal
 from benchmarks.statistics import Estimate, estimate
 from benchmarks.subjects import Running, Subject, services
-from faults.report import REPOSITORY
-from faults.run import say
+from harness.repository import REPOSITORY
+from harness.run import say
 
 FILE: Final = Path(__file__).with_name("guard.json")
 _LEAST_ROUNDS, _MOST_ROUNDS = 15, 60

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.postgres import postgres_version
-from faults.report import REPOSITORY
+from harness.postgres import postgres_version
+from harness.repository import REPOSITORY
 
 _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "pydantic", "structlog", "prometheus-client", "gunicorn")
 

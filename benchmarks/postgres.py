@@ -6,8 +6,8 @@ from typing import Final
 
 from benchmarks.load import ROWS
 from benchmarks.machine import Cores, pinned
-from benchmarks.processes import cpu_seconds
-from faults.postgres import Postgres
+from harness.postgres import Postgres
+from harness.usage import cpu_seconds
 
 OPTIONS: Final[dict[str, str | int]] = {
     "fsync": "on",

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.limits import Limit, limited
-from benchmarks.processes import cpu_seconds, pss_mib
-from faults.http import Client, request
-from faults.processes import PATIENCE_SECONDS, WITH_HARNESS, free_port, kill, spawn
-from faults.report import REPOSITORY
+from harness.http import Client, request
+from harness.processes import PATIENCE_SECONDS, WITH_HARNESS, free_port, kill, spawn
+from harness.repository import REPOSITORY
+from harness.usage import cpu_seconds, pss_mib
 
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20

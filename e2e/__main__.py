@@ -6,15 +6,18 @@ import os
 import sys
 import time
 
-from e2e import commands
-from e2e.bench import Bench, in_namespace, remove_namespaces
-from e2e.images import build_and_load
-from e2e.options import Options
+from e2e.scenario import in_namespace
 from e2e.scenarios import QUICK, SCENARIOS
-from faults.report import REPOSITORY, Report
-from faults.run import chosen, run, say
-from tests.baking import bake_for_gunicorn
-from tools.fetch_helm import fetch
+from e2e.variants import VARIANTS
+from harness.baking import bake_for_gunicorn
+from harness.cluster.bench import Bench, remove_namespaces
+from harness.cluster.images import build_and_load
+from harness.cluster.options import Options
+from harness.commands import run_command
+from harness.helm import fetch
+from harness.report import Report
+from harness.repository import REPOSITORY
+from harness.run import chosen, run, say
 
 _OUTPUT = REPOSITORY / "build" / "e2e"
 _TOOLS = REPOSITORY / "build" / "tools"
@@ -46,7 +49,7 @@ async def main() -> int:
     begun = time.monotonic()
     say("Baking a service, building its images and loading them …")
     service = bake_for_gunicorn(_OUTPUT / "service")
-    await build_and_load(options, service)
+    await build_and_load(options, service, VARIANTS)
     await remove_namespaces(_TOOLS)
     say(f"The images are loaded after {time.monotonic() - begun:.0f} s.")
     page = (_OUTPUT if options.quick else REPOSITORY / "docs") / "e2e.md"
@@ -64,8 +67,8 @@ async def main() -> int:
 
 
 async def _versions(options: Options) -> str:
-    kubernetes = json.loads(await commands.run(_TOOLS / "kubectl", "version", "--output=json"))["serverVersion"]
-    helms = [await commands.run(_TOOLS / helm, "version", "--template={{.Version}}") for helm in ("helm", "helm3")]
+    kubernetes = json.loads(await run_command(_TOOLS / "kubectl", "version", "--output=json"))["serverVersion"]
+    helms = [await run_command(_TOOLS / helm, "version", "--template={{.Version}}") for helm in ("helm", "helm3")]
     return f"Kubernetes {kubernetes['gitVersion']}, Helm {' and '.join(helms)}, {options.postgres_image}"
 
 

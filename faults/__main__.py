@@ -11,10 +11,11 @@ from pathlib import Path
 import uvloop
 
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench
-from faults.postgres import postgres_version
-from faults.report import FIGURES, REPOSITORY, Report
-from faults.run import chosen, run
 from faults.scenarios import SCENARIOS
+from harness.postgres import postgres_version
+from harness.report import FIGURES, Report
+from harness.repository import REPOSITORY
+from harness.run import chosen, run
 
 _OUTPUT = REPOSITORY / "build" / "faults"
 _HEAD = f"""# Fault experiments

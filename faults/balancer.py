@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS
-from faults.service import Service
+from harness.processes import PATIENCE_SECONDS, POLL_SECONDS
+from harness.service import Service
 
 _POLL_SECONDS = 0.1
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from app.settings import Settings
-from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
 
-from faults.postgres import Postgres
-from faults.row import Row
-from faults.service import APP, Service, migrate
+from harness.postgres import Postgres
+from harness.row import Row
+from harness.service import APP, Service, migrate
+from harness.toxic_proxy import ToxicProxy, toxic_proxy
 
 SETTINGS: dict[str, float] = {
     name: each.default

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from faults.bench import SETTINGS
-from faults.postgres import Postgres
-from faults.processes import POLL_SECONDS
-from faults.row import Row
-from faults.service import Service
+from harness.postgres import Postgres
+from harness.processes import POLL_SECONDS
+from harness.row import Row
+from harness.service import Service
 
 GROWTH_PERCENT = 2  # the promised limit
 _SETTLE_SECONDS = 20

@@ -10,8 +10,8 @@ from tempfile import mkdtemp
 
 import asyncpg
 
-from faults.postgres import AS_ITS_USER, Postgres, own
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port, kill, spawn
+from harness.postgres import AS_ITS_USER, Postgres, own
+from harness.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port, kill, spawn
 
 _OLDEST = (1, 21)
 NEEDED = f"needs PgBouncer {'.'.join(map(str, _OLDEST))} or newer on PATH or as $PGBOUNCER"

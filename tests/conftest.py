@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.baking import bake
+from harness.helm import fetch
+from harness.repository import REPOSITORY, copy_what_git_would_commit
 from tests.answers import EXAMPLE
-from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
-from tools.fetch_helm import fetch
 
 TOOLS = REPOSITORY / "build" / "tools"
 

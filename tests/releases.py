@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 
 _FILE = "cookiecutter.json"
 

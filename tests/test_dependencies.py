@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.baking import REPOSITORY
-from tests.services import python_for, run
+from harness.environments import python_for
+from harness.repository import REPOSITORY
+from tests.services import run
 
 ADVISORY = "GHSA-test-test-test"
 

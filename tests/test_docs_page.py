@@ -15,8 +15,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from faults.processes import free_port
-from tests.services import environment_for, run
+from harness.environments import environment_for
+from harness.processes import free_port
+from tests.services import run
 
 PATIENCE_SECONDS = 60
 

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 
 
 def test_an_experiment_runs_and_tells_what_held() -> None:

@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
-from tests.baking import REPOSITORY, bake_for_gunicorn
-from tests.services import python_for
+from harness.baking import bake_for_gunicorn
+from harness.environments import python_for
+from harness.repository import REPOSITORY
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 
-from tests.baking import REPOSITORY, copy_what_git_would_commit
-from tests.fork import change_defaults
-from tests.git import git
+from harness.fork import change_defaults
+from harness.git import git
+from harness.repository import REPOSITORY, copy_what_git_would_commit
 
 BUILD = REPOSITORY / "build"
 FORK = BUILD / "fork"

@@ -8,10 +8,12 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import product
 
 from e2e import cnpg, storage
-from e2e.bench import Bench, Scenario
-from e2e.database import Postgres, secret
-from e2e.release import EXTERNAL, NAME, PODS, SECRET, VOLUME, Release, Values, evaluation
-from faults.row import Row
+from e2e.scenario import Scenario
+from harness.cluster.bench import Bench
+from harness.cluster.database import Postgres, secret
+from harness.cluster.release import EXTERNAL, NAME, PODS, SECRET, VOLUME, Release, evaluation
+from harness.row import Row
+from harness.values import Values
 
 _HELMS = {"helm": "Helm 4", "helm3": "Helm 3"}
 _ENTRIES: dict[str, Values] = {"direct": {}, "Gunicorn": {"gunicorn": {"enabled": True}}}

@@ -8,11 +8,11 @@ from itertools import cycle
 from faults.bench import SETTINGS, Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, Footprint, footprint
 from faults.hostile import KINDS, attack
-from faults.http import request
-from faults.load import ITEM, Record, closed_loop, create_item, percentile
-from faults.processes import PATIENCE_SECONDS
-from faults.row import Row
 from faults.sockets import Dripping
+from harness.http import request
+from harness.load import ITEM, Record, closed_loop, create_item, percentile
+from harness.processes import PATIENCE_SECONDS
+from harness.row import Row
 
 _OTHERS = 4
 _SLOW = 1000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.chart.monitoring import rules
 from tests.chart.rendering import IMAGE, MODES, Chart
 

@@ -8,7 +8,7 @@ from typing import Any
 import promql_parser
 import yaml
 
-from tests.baking import REPOSITORY, SERVICE
+from harness.repository import REPOSITORY, SERVICE
 from tests.chart.monitoring import metrics_asked, queries, rules
 from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
 from tools.chart_readme import documented, readme

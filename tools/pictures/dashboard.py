@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.baking import bake_service
-from benchmarks.tools import tool
-from faults.postgres import Postgres
-from faults.processes import WITH_HARNESS, free_port, kill, spawn
+from harness.load_generators import tool
+from harness.postgres import Postgres
+from harness.processes import WITH_HARNESS, free_port, kill, spawn
 from tools.pictures import panels
 from tools.pictures.files import program
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
+from harness.toxic_proxy import ToxicProxy, toxic_proxy
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -20,7 +21,6 @@ from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import PATIENCE_SECONDS
-from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
 from tests.databases import make_database
 
 COMMAND_TIMEOUT_SECONDS = 0.5

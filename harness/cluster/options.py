@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 STAND_IN = "localhost/e2e-postgres:18"
+"""The image that is built from `harness/cluster/postgres`, for clusters that cannot pull PostgreSQL's own."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Options:
         load: the command that loads images onto the cluster's nodes; it is called with their names.
         ingress_port: the port of the Ingress controller and the Gateway on 127.0.0.1.
         gateway: namespace and name of the Gateway.
-        postgres_image: the image for modes external and evaluation; `STAND_IN` is built from e2e/postgres first.
+        postgres_image: the image for modes external and evaluation; `STAND_IN` is built first.
         quick: whether the scenarios are scaled down.
     """
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, children, free_port, kill, spawn
+from harness.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, children, free_port, kill, spawn
 
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 _INSTALLATION = "pginstall18"  # the server's folder in the wheel

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from faults.http import NO_ANSWER, Answer, Client, request
+from harness.http import NO_ANSWER, Answer, Client, request
 
 ITEM = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 

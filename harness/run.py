@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from faults.report import FIGURES, REPOSITORY, Report
-from faults.row import Row
+from harness.report import FIGURES, Report
+from harness.repository import REPOSITORY
+from harness.row import Row
 
 _STATUS_SECONDS = 5
 _FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # paths of this machine, which are removed from the results

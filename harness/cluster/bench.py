@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from e2e.commands import run
-from e2e.options import Options
-from faults.row import Row
+from harness.cluster.options import Options
+from harness.commands import run_command
 
 _LABEL = "e2e.example.com/scenario"
 _POLL_SECONDS = 0.5
@@ -60,7 +59,7 @@ class Bench:
             CommandError: kubectl failed.
         """
         text = None if given is None else json.dumps(given)
-        return await run(self.tools / "kubectl", "--namespace", self.namespace, *arguments, given=text)
+        return await run_command(self.tools / "kubectl", "--namespace", self.namespace, *arguments, given=text)
 
     async def objects(self, *arguments: str) -> list[Object]:
         """Return the objects that `kubectl get` lists."""
@@ -101,20 +100,6 @@ class Bench:
             await self.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
-Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
-"""A scenario. It raises an exception if it cannot continue."""
-
-
-def in_namespace(scenario: Scenario) -> Scenario:
-    """Wrap a scenario, so that it runs in a new namespace."""
-
-    async def within(bench: Bench) -> Row:
-        await bench.make_namespace()
-        return await scenario(bench)
-
-    return within
-
-
 async def remove_namespaces(tools: Path) -> None:
     """Delete the namespaces that scenarios have left, and wait until they are gone."""
-    await run(tools / "kubectl", "delete", "namespace", "--selector", _LABEL, "--wait", "--timeout=5m")
+    await run_command(tools / "kubectl", "delete", "namespace", "--selector", _LABEL, "--wait", "--timeout=5m")

@@ -11,7 +11,7 @@ class CommandError(Exception):
     """A program failed; the message is the end of its output."""
 
 
-async def run(*command: str | Path, given: str | None = None, folder: Path | None = None) -> str:
+async def run_command(*command: str | Path, given: str | None = None, folder: Path | None = None) -> str:
     """Run a program and return its standard output; `given` is its standard input.
 
     Raises:

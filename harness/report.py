@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from faults.row import Row
+from harness.row import Row
 
 REPOSITORY = Path(__file__).parents[1]
 

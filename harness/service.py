@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from faults.http import Client, request
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, descriptors, free_port, kill, memory, spawn
+from harness.http import Client, request
+from harness.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, descriptors, free_port, kill, memory, spawn
 
 APP = (sys.executable, "-m", "app")
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config=guniconfig.py", "app_wsgi:app")

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from faults.report import REPOSITORY
+from harness.repository import TOOLS
 
-_FOLDER = REPOSITORY / "build" / "tools"
 _SOURCES = {"hey": "github.com/rakyll/hey@v0.1.5", "vegeta": "github.com/tsenart/vegeta/v12@v12.13.0"}
 
 
@@ -18,20 +17,20 @@ def tool(name: str) -> Path:
     Raises:
         SystemExit: the program is not found, and neither is Go.
     """
-    if found := shutil.which(name) or shutil.which(name, path=_FOLDER):
+    if found := shutil.which(name) or shutil.which(name, path=TOOLS):
         return Path(found)
     source = _SOURCES[name]
     if not (go := shutil.which("go")):
         sys.exit(f"{name} is not on PATH, nor is Go to build it: go install {source}, or put either there.")
     print(f"Building {source} …", flush=True)
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    subprocess.run([go, "install", source], env=os.environ | {"GOBIN": str(_FOLDER)}, check=True)
-    return _FOLDER / name
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    subprocess.run([go, "install", source], env=os.environ | {"GOBIN": str(TOOLS)}, check=True)
+    return TOOLS / name
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the programs. Programs on PATH may not report theirs."""
     return {
-        name: source.rpartition("@")[2] if tool(name).is_relative_to(_FOLDER) else "as found on PATH"
+        name: source.rpartition("@")[2] if tool(name).is_relative_to(TOOLS) else "as found on PATH"
         for name, source in _SOURCES.items()
     }
