@@ -17,7 +17,7 @@ from benchmarks.options import Options, Part
 from benchmarks.results import Experiment, Results, Taken
 from benchmarks.scale import ARTICLE, in_words, scaled
 from harness import load_generators
-from harness.repository import REPOSITORY
+from harness.repository import REPOSITORY, commit
 
 FILE: Final = OUTPUT / "results.json"
 _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_loop, "comparison": comparison}
@@ -69,7 +69,7 @@ def _results(
     *,
     enforced: bool,
 ) -> Results:
-    taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), machine.commit())
+    taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
     here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
     return Results(
         taken=dict.fromkeys(experiments, taken),

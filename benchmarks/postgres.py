@@ -54,7 +54,5 @@ async def start(scratch: Path, logs: Path, cores: Cores, started: AsyncExitStack
     """Start a server with an empty database. It stops when `started` closes."""
     server = Postgres(scratch, logs, OPTIONS, pinned(cores.load))
     started.push_async_callback(server.end)
-    await server.create()
-    await server.start()
-    await server.make_database()
+    await server.set_up()
     return Database(server)

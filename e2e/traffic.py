@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 from harness.cluster.bench import Bench
 from harness.http import request
-from harness.load import ITEM, Record, closed_loop, create_item
+from harness.items import ITEM, create_item
+from harness.load import closed_loop
+from harness.record import Record
 from harness.row import Row
 
 _THINK_SECONDS = 1.0  # leaves a machine with two cores enough time for the cluster

@@ -6,18 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.programs import find
 from harness.repository import TOOLS
 
 _SOURCES = {"hey": "github.com/rakyll/hey@v0.1.5", "vegeta": "github.com/tsenart/vegeta/v12@v12.13.0"}
 
 
 def tool(name: str) -> Path:
-    """Return the path of a program: found on PATH, or built with Go.
+    """Return the path of a program, and build it with Go if it is not installed.
 
     Raises:
         SystemExit: the program is not found, and neither is Go.
     """
-    if found := shutil.which(name) or shutil.which(name, path=TOOLS):
+    if found := find(name):
         return Path(found)
     source = _SOURCES[name]
     if not (go := shutil.which("go")):

@@ -1,4 +1,4 @@
-"""CPU time and memory of a process and its descendants."""
+"""CPU time, memory and open files of a process and its descendants, from /proc."""
 
 import os
 import re
@@ -10,13 +10,20 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
-def tree(pid: int) -> Iterator[int]:
-    """Yield a process and all its descendants, including those started by other threads."""
-    yield pid
+def children(pid: int) -> list[int]:
+    """Return the running children of a process, including those started by other threads."""
+    found: list[int] = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(*_GONE):
-            for child in file.read_text().split():
-                yield from tree(int(child))
+            found += map(int, file.read_text().split())
+    return found
+
+
+def tree(pid: int) -> Iterator[int]:
+    """Yield a process and all its descendants."""
+    yield pid
+    for child in children(pid):
+        yield from tree(child)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -26,7 +33,17 @@ def cpu_seconds(pid: int) -> float:
 
 def pss_mib(pid: int) -> float:
     """Return the memory of a process and its descendants. Shared memory counts once, divided among its users."""
-    return sum(_pss_kib(each) for each in tree(pid)) / 1024
+    return sum(_kib(each, "smaps_rollup", "Pss") for each in tree(pid)) / 1024
+
+
+def rss_mib(pid: int, name: str = "VmRSS") -> float:
+    """Return the memory of a process and its descendants, shared memory included each time; `VmHWM` is the peak."""
+    return sum(_kib(each, "status", name) for each in tree(pid)) / 1024
+
+
+def descriptors(pid: int) -> int:
+    """Return the number of files and sockets that a process and its descendants have open."""
+    return sum(len(os.listdir(f"/proc/{each}/fd")) for each in tree(pid))
 
 
 def _ticks(pid: int) -> int:
@@ -36,8 +53,8 @@ def _ticks(pid: int) -> int:
     return 0
 
 
-def _pss_kib(pid: int) -> int:
+def _kib(pid: int, file: str, name: str) -> int:
     with suppress(*_GONE):
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/{file}").read_text(), re.MULTILINE)
         return int(found[1]) if found else 0
     return 0

@@ -7,10 +7,8 @@ import pytest
 
 from harness.baking import bake
 from harness.helm import fetch
-from harness.repository import REPOSITORY, copy_what_git_would_commit
+from harness.repository import TOOLS, copy_what_git_would_commit
 from tests.answers import EXAMPLE
-
-TOOLS = REPOSITORY / "build" / "tools"
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +33,5 @@ def service(new_service: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Return the folder with helm, helm3 and kubectl."""
-    if not all((TOOLS / name).exists() for name in ("helm", "helm3", "kubectl")):
-        fetch(TOOLS)
+    fetch()
     return TOOLS

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness.processes import free_port
+from harness.ports import free_port
 from harness.repository import REPOSITORY
 
 

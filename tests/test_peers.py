@@ -15,8 +15,9 @@ import pytest
 
 from benchmarks.peers.environment import COMMANDS, command, python
 from harness.environments import python_for
-from harness.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port
+from harness.ports import free_port
 from harness.repository import REPOSITORY
+from harness.waiting import PATIENCE_SECONDS, POLL_SECONDS
 
 # Runs the database server until its standard input is closed.
 DATABASE = """

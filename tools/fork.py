@@ -7,9 +7,8 @@ import sys
 
 from harness.fork import change_defaults
 from harness.git import git
-from harness.repository import REPOSITORY, copy_what_git_would_commit
+from harness.repository import BUILD, REPOSITORY, copy_what_git_would_commit
 
-BUILD = REPOSITORY / "build"
 FORK = BUILD / "fork"
 # Variables of make that must not reach the fork, whose environment is `.venv`.
 _OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV"}

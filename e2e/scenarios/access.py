@@ -6,7 +6,7 @@ from typing import Any
 from e2e.scenario import Scenario
 from harness.cluster.bench import Bench
 from harness.cluster.release import Release, deploy
-from harness.load import ITEM
+from harness.items import ITEM
 from harness.row import Row
 from harness.values import Values
 

@@ -10,7 +10,7 @@ from e2e.traffic import judge, load, traffic
 from harness.cluster.bench import Bench
 from harness.cluster.database import secret
 from harness.cluster.release import SECRET, Release, deploy, evaluation
-from harness.load import create_item
+from harness.items import create_item
 from harness.row import Row
 
 _CLIENTS = 50

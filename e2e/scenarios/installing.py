@@ -50,13 +50,13 @@ async def external(bench: Bench) -> Row:
     await database.start()
     await bench.apply(secret(SECRET, DATABASE_URL=database.url()))
     left = {rf"job\.batch/{NAME}-migrate-\w+", rf"pod/{NAME}-migrate-\w+-\w+", _TEST}
-    combinations = _ALL[:1] if bench.options.quick else _ALL
+    combinations = _ALL[:1] if bench.quick else _ALL
     return await _all(bench, EXTERNAL, combinations, left)
 
 
 async def bundled(bench: Bench) -> Row:
     """Mode evaluation."""
-    combinations = _ALL[-1:] if bench.options.quick else _ALL
+    combinations = _ALL[-1:] if bench.quick else _ALL
     left = {rf"persistentvolumeclaim/{VOLUME}", _TEST}
     row = await _all(bench, evaluation(bench), combinations, left, lambda: storage.opened(bench))
     if await storage.is_for_root_only(bench):

@@ -11,8 +11,10 @@ from faults import pgbouncer, tmpfs
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench, Scenario
 from faults.scenarios.writes import Writers
 from faults.watch import Liveness, liveness
-from harness.load import Record, closed_loop, create_item, percentile, reads_and_writes
+from harness.items import create_item
+from harness.load import closed_loop, reads_and_writes
 from harness.postgres import Postgres
+from harness.record import Record, percentile
 from harness.row import Row
 from harness.service import Service
 from harness.toxic_proxy import ToxicProxy

@@ -7,7 +7,7 @@ from collections import Counter
 from faults.bench import Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, footprint
 from harness.http import Client, request
-from harness.load import ITEM
+from harness.items import ITEM
 from harness.row import Row
 
 _CLIENTS = 16

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from faults.bench import Bench, Scenario
 from harness.http import NO_ANSWER, Client, request
-from harness.load import ITEM
+from harness.items import ITEM
 from harness.postgres import Postgres
-from harness.processes import PATIENCE_SECONDS
 from harness.row import Row
+from harness.waiting import PATIENCE_SECONDS
 
 _WRITERS = 8
 _AGAIN_SECONDS = 0.05

@@ -13,6 +13,7 @@ from harness.cluster.database import Postgres, secret
 from harness.cluster.images import SERVICE_IMAGE
 from harness.commands import run_command
 from harness.http import Answer, Client, request
+from harness.repository import TOOLS
 from harness.values import Values, merge
 
 NAME = "items"
@@ -145,8 +146,9 @@ class Release:
     async def _run(self, command: str, *arguments: str | Path, given: Values | None = None) -> str:
         values = [] if given is None else ["--values", "-"]
         text = None if given is None else json.dumps(given)
-        helm = self.bench.tools / self.helm
-        return await run_command(helm, "--namespace", self.bench.namespace, command, *arguments, *values, given=text)
+        return await run_command(
+            TOOLS / self.helm, "--namespace", self.bench.namespace, command, *arguments, *values, given=text
+        )
 
 
 async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
