@@ -30,7 +30,7 @@ from harness.cluster.options import Options as ClusterOptions
 from harness.cluster.options import require_cluster
 from harness.cluster.release import Release, deploy
 from harness.commands import run_command
-from harness.helm import fetch
+from harness.helm import fetch_helm
 from harness.repository import REPOSITORY, TOOLS
 from harness.values import Values, merge
 
@@ -87,7 +87,7 @@ async def server_cores() -> int:
         SystemExit: there is no cluster.
     """
     require_cluster("make bench TARGET=cluster")
-    fetch()
+    fetch_helm()
     return max(1, sum(_cores(node["allocatable"]["cpu"]) for node in await _nodes()) // 2)
 
 

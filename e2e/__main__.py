@@ -16,7 +16,7 @@ from harness.cluster.options import Options, require_cluster
 from harness.commands import run_command
 from harness.console import say
 from harness.experiments import chosen, run
-from harness.helm import fetch
+from harness.helm import fetch_helm
 from harness.report import Report
 from harness.repository import BUILD, REPOSITORY, TOOLS
 
@@ -43,7 +43,7 @@ async def main() -> int:
     quick = bool(os.environ.get("QUICK"))
     options = Options.from_environment()
     names = chosen(SCENARIOS, sys.argv[1:] or ([*QUICK] if quick else []))
-    fetch()
+    fetch_helm()
     begun = time.monotonic()
     say("Baking a service, building its images and loading them …")
     service = bake_for_gunicorn(_OUTPUT / "service")

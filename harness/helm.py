@@ -23,7 +23,7 @@ _PACKAGES = {
 }
 
 
-def fetch() -> None:
+def fetch_helm() -> None:
     """Download the programs that are missing in build/tools.
 
     Raises:

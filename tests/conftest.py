@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.baking import bake
-from harness.helm import fetch
+from harness.helm import fetch_helm
 from harness.repository import TOOLS, copy_what_git_would_commit
 from tests.answers import EXAMPLE
 
@@ -33,5 +33,5 @@ def service(new_service: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Return the folder with helm, helm3 and kubectl."""
-    fetch()
+    fetch_helm()
     return TOOLS
