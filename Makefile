@@ -28,7 +28,7 @@ $(VENV)/.ready-dev: requirements-dev.txt | $(VENV)/bin/python
 
 .PHONY: demo
 demo: $(VENV)/.ready ## bake a service, run it, show a tour of its API and keep it running; ONCE=1 stops after the tour
-	@exec $(RUN) tools/demo.py $(if $(ONCE),--once)
+	@exec $(RUN) -m tools.demo $(if $(ONCE),--once)
 
 .PHONY: test
 test: $(VENV)/.ready-dev lint ## run all tests of the template and the chart, and the checks of every baked service
@@ -104,7 +104,7 @@ format: $(VENV)/.ready-dev ## format the code and apply automatic fixes
 
 .PHONY: lock
 lock: $(VENV)/.ready-dev ## update all locks, of the template and of the services
-	@$(RUN) tools/lock.py
+	@$(RUN) -m tools.lock
 
 .PHONY: clean
 clean: ## remove the environment and generated files

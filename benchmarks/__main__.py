@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from benchmarks import article, cluster, comparison, machine, open_loop, postgres, report, summary, tools
+from benchmarks import article, cluster, comparison, machine, open_loop, postgres, report, summary
 from benchmarks.baking import OUTPUT, bake_service
 from benchmarks.bench import opened
 from benchmarks.keeping import Keep, continued
@@ -16,7 +16,8 @@ from benchmarks.limits import are_possible
 from benchmarks.options import Options, Part
 from benchmarks.results import Experiment, Results, Taken
 from benchmarks.scale import ARTICLE, in_words, scaled
-from faults.report import REPOSITORY
+from harness import load_generators
+from harness.repository import REPOSITORY, commit
 
 FILE: Final = OUTPUT / "results.json"
 _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_loop, "comparison": comparison}
@@ -25,7 +26,7 @@ _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_l
 async def main() -> None:
     """Run the benchmark, print a summary, and write the report."""
     options = Options.from_environment()
-    tools.versions()  # builds the load generators, if necessary
+    load_generators.versions()  # builds the load generators, if necessary
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
     summary.show(results)
     report.write(results, OUTPUT / "docs" if options.quick else report.DOCS)
@@ -68,13 +69,13 @@ def _results(
     *,
     enforced: bool,
 ) -> Results:
-    taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), machine.commit())
+    taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
     here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
     return Results(
         taken=dict.fromkeys(experiments, taken),
         quick=options.quick,
         machine=about,
-        versions=machine.versions(python) | tools.versions(),
+        versions=machine.versions(python) | load_generators.versions(),
         scale=in_words(cores, enforced=enforced),
         limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
     )

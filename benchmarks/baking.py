@@ -2,18 +2,14 @@
 
 from pathlib import Path
 
-from benchmarks.environments import python_with
-from faults.report import REPOSITORY
-from tests.baking import bake_for_gunicorn
+from harness.baking import bake_for_gunicorn
+from harness.environments import python_of_image
+from harness.repository import BUILD
 
-OUTPUT = REPOSITORY / "build" / "bench"
+OUTPUT = BUILD / "bench"
 
 
 def bake_service() -> tuple[Path, Path]:
-    """Bake a service that can run under Gunicorn. Return its folder and the Python of its environment.
-
-    The environment has no development packages: libraries load more if they find more, such as structlog with rich.
-    """
+    """Bake a service that can run under Gunicorn. Return its folder and the Python of its environment."""
     service = bake_for_gunicorn(OUTPUT / "service")
-    locks = (service / name for name in ("requirements.txt", "requirements-migrations.txt"))
-    return service, python_with("service", *locks)
+    return service, python_of_image(service)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ from benchmarks.machine import Cores, pinned
 from benchmarks.postgres import Database
 from benchmarks.results import Experiment, Operation, Sample
 from benchmarks.subjects import Running, Subject
-from faults.processes import spawn
+from harness.commands import run_command
+from harness.postgres_programs import scratch_folder
+from harness.processes import allow_many_sockets
 
 _MEMORY = Path("/dev/shm")
 
@@ -106,19 +107,14 @@ async def opened(service: Path, python: Path) -> AsyncIterator[Bench]:
     """
     cores = machine.cores()
     os.sched_setaffinity(0, cores.load)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # an open loop may need many connections
+    allow_many_sockets()  # for an open loop
     # The log goes to memory and is not read, which is close to a container's log: a pipe that is emptied.
     memory = _MEMORY if _MEMORY.is_dir() else None
-    with TemporaryDirectory(prefix="bench-", dir=memory) as scratch, TemporaryDirectory(prefix="bench-") as disk:
-        Path(disk).chmod(0o755)  # PostgreSQL may run as another user
+    with TemporaryDirectory(prefix="bench-", dir=memory) as scratch, scratch_folder("bench-") as disk:
         async with AsyncExitStack() as started:
-            database = await postgres.start(Path(disk), Path(disk), cores, started)
-            environment = {"DATABASE_URL": database.url}
-            migrating = await spawn(
-                python, "-m", "app", "migrate", log=Path(disk, "migrate.log"), cwd=service, environment=environment
+            database = await postgres.start(disk, disk, cores, started)
+            await run_command(
+                python, "-m", "app", "migrate", folder=service, environment={"DATABASE_URL": database.url}
             )
-            if await migrating.wait():
-                raise RuntimeError(Path(disk, "migrate.log").read_text())
             await database.reset()
-            yield Bench(service, python, cores, database, Path(scratch), Path(disk), started)
+            yield Bench(service, python, cores, database, Path(scratch), disk, started)

@@ -6,9 +6,7 @@ set, which Kubernetes compares with their limits.
 
 import asyncio
 import json
-import os
 import re
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,19 +23,19 @@ from benchmarks.options import Options
 from benchmarks.postgres import RESET
 from benchmarks.results import Operation, Sample
 from benchmarks.scale import ARTICLE, URLS, Deployment, connections, scaled
-from e2e import images
-from e2e import options as e2e_options
-from e2e.bench import Bench, remove_namespaces
-from e2e.commands import run as run_command
-from e2e.database import Postgres
-from e2e.release import Release, deploy
-from faults.report import REPOSITORY
-from tests.chart.rendering import merge
-from tools.fetch_helm import fetch
+from harness.cluster.bench import Bench, remove_namespaces
+from harness.cluster.database import Postgres
+from harness.cluster.images import build_and_load, unchanged
+from harness.cluster.options import Options as ClusterOptions
+from harness.cluster.options import require_cluster
+from harness.cluster.release import Release, deploy
+from harness.commands import run_command
+from harness.helm import fetch_helm
+from harness.repository import REPOSITORY, TOOLS
+from harness.values import Values, merge
 
 SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 
-_TOOLS = REPOSITORY / "build" / "tools"
 _IMAGE_SECONDS = 60.0
 _INSTALL_SECONDS = 25.0
 _OVERHEAD_SECONDS = 4.0  # resetting the rows before each load, and reading the usage of the pods
@@ -88,20 +86,15 @@ async def server_cores() -> int:
     Raises:
         SystemExit: there is no cluster.
     """
-    if not os.environ.get("KUBECONFIG"):
-        sys.exit(
-            "KUBECONFIG is not set: TARGET=cluster needs one. CONTRIBUTING.md tells how to get one, and what is set."
-        )
-    fetch(_TOOLS)
-    nodes = json.loads(await run_command(_TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
-    return max(1, sum(_cores(node["status"]["allocatable"]["cpu"]) for node in nodes) // 2)
+    require_cluster("make bench TARGET=cluster")
+    fetch_helm()
+    return max(1, sum(_cores(node["allocatable"]["cpu"]) for node in await _nodes()) // 2)
 
 
 async def description() -> str:
     """Describe the cluster: its nodes, with their versions and CPUs."""
-    nodes = json.loads(await run_command(_TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
-    told = [node["status"] for node in nodes]
-    each = [f"{one['nodeInfo']['kubeletVersion']}, {one['allocatable']['cpu']} CPU" for one in told]
+    nodes = await _nodes()
+    each = [f"{one['nodeInfo']['kubeletVersion']}, {one['allocatable']['cpu']} CPU" for one in nodes]
     return f"{len(nodes)} node{'s'[: len(nodes) - 1]}: {'; '.join(each)}; nothing is pinned to cores"
 
 
@@ -109,14 +102,14 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
     """Install and warm up all deployments, then measure them in interleaved rounds."""
     load, warm_up = load_seconds(options)
     async with AsyncExitStack() as started:
-        settings = e2e_options.Options.from_environment()
+        settings = ClusterOptions.from_environment()
         async with keep.step("the image is built and loaded", _IMAGE_SECONDS):
-            await images.build_and_load(settings, service, (_IMAGE,))
-            await remove_namespaces(_TOOLS)
+            await build_and_load(settings, service, {_IMAGE: unchanged})
+            await remove_namespaces()
         running = []
         for name in SUBJECTS:
             async with keep.step(f"{name} is installed", _INSTALL_SECONDS):
-                bench = Bench(f"benchmark-{name}", settings, _TOOLS, service, logs / name)
+                bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
                 bench.logs.mkdir(parents=True, exist_ok=True)
                 await started.enter_async_context(bench.started)
                 await bench.make_namespace()
@@ -137,10 +130,10 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
             keep.save()
 
 
-def values(name: str, here: Deployment) -> dict[str, Any]:
+def values(name: str, here: Deployment) -> Values:
     """Return the article's profile with the limits of this cluster, and requests that fit a small cluster."""
     file = REPOSITORY / "chart" / "profiles" / f"article-{name}.yaml"
-    profile: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    profile: Values = yaml.safe_load(file.read_text(encoding="utf-8"))
     limit = here.limit
     resources = {
         "requests": {"cpu": "50m", "memory": "64Mi"},
@@ -195,6 +188,12 @@ async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:
     figures = [[float(figure) for figure in line.split()] for line in told]
     cpu = sum(taken / unit for taken, unit, _, _ in figures)
     return cpu, sum(memory - inactive for _, _, memory, inactive in figures) / 2**20
+
+
+async def _nodes() -> list[dict[str, Any]]:
+    """Return the status of each node."""
+    nodes = json.loads(await run_command(TOOLS / "kubectl", "get", "nodes", "--output=json"))["items"]
+    return [node["status"] for node in nodes]
 
 
 def _cores(quantity: str) -> int:

@@ -18,11 +18,11 @@ from benchmarks.load import Recording, requests
 from benchmarks.machine import pinned
 from benchmarks.options import Options
 from benchmarks.peers import environment
-from benchmarks.processes import pss_mib
 from benchmarks.results import Operation, Sample, Start
 from benchmarks.subjects import Running, Subject, services
-from faults.processes import WITH_HARNESS
-from faults.report import REPOSITORY
+from harness.processes import WITH_HARNESS
+from harness.repository import REPOSITORY
+from harness.usage import pss_mib
 
 CONNECTIONS: Final = 64
 FLOOR_CONNECTIONS: Final = 4

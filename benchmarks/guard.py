@@ -22,8 +22,8 @@ from benchmarks.load import requests
 from benchmarks.ratio import in_words, refusal
 from benchmarks.statistics import Estimate, estimate
 from benchmarks.subjects import Running, Subject, services
-from faults.report import REPOSITORY
-from faults.run import say
+from harness.console import say
+from harness.repository import REPOSITORY, commit
 
 FILE: Final = Path(__file__).with_name("guard.json")
 _LEAST_ROUNDS, _MOST_ROUNDS = 15, 60
@@ -46,7 +46,7 @@ async def main() -> None:
     say(f"The service takes {in_words(found)} times the CPU of its bare handler.")
     if record:
         kept = {"ratio": round(found.middle, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
-        of = {"commit": machine.commit(), "python": machine.versions(python)["python"], "processor": told}
+        of = {"commit": commit(), "python": machine.versions(python)["python"], "processor": told}
         FILE.write_text(json.dumps(kept | of, indent=2) + "\n")
         say(f"{FILE.relative_to(REPOSITORY)} is written.")
         return

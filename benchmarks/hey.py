@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.load import Outcome, Recording, Request
-from benchmarks.tools import tool
+from harness.load_generators import tool
 
 # hey's CSV lacks errors and rounds to 0.1 ms, so the report is written by this template.
 _REPORT: Final = "{{.NumRes}}\n{{.Total.Seconds}}\n{{jsonify .ErrorDist}}\n{{jsonify .StatusCodes}}\n{{jsonify .Lats}}"

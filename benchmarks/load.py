@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from benchmarks.results import STEP_MS, Operation
+from harness.items import ITEM
 
 ROWS: Final = 1_000
 """Number of items before a load; their ids start at 1."""
-ITEM: Final = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
 
 
 @dataclass(frozen=True)

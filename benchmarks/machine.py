@@ -1,15 +1,14 @@
 """Describes the machine, and divides its cores between the servers and the load."""
 
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.postgres import postgres_version
-from faults.report import REPOSITORY
+from harness import machine as this
+from harness.postgres_programs import postgres_version
 
 _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "pydantic", "structlog", "prometheus-client", "gunicorn")
 
@@ -46,18 +45,15 @@ def pinned(to: Iterable[int]) -> tuple[str, ...]:
 
 def machine(cores: Cores, folder: Path) -> dict[str, str]:
     """Return the properties of the machine by name. `folder` is the data folder of PostgreSQL."""
-    told = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
-    model = next((value.strip() for name, _, value in told if name.strip() == "model name"), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     shared = any(_siblings(one) == _siblings(other) for one in cores.server for other in cores.load)
     return {
-        "processor": model,
+        "processor": this.processor(),
         "cores": str(len(cores.server) + len(cores.load)),
         "server_cores": ", ".join(map(str, cores.server)),
         "load_cores": ", ".join(map(str, cores.load)),
         "threads": "a server core and a load core are threads of one core" if shared else "no core is shared",
-        "memory": f"{memory:.0f} GiB",
-        "kernel": f"{platform.system()} {platform.release()}",
+        "memory": this.memory(),
+        "kernel": this.kernel(),
         "database_disk": _output("stat", "--file-system", "--format=%T", str(folder)),
         "cpu_time": "of /proc/PID/stat, in ticks of 10 ms, ended children included",
         "log": "a file in memory, truncated before each load",
@@ -73,16 +69,10 @@ def versions(python: Path) -> dict[str, str]:
     return dict(zip(names, told, strict=True)) | {"postgresql": postgres_version().removeprefix("PostgreSQL ")}
 
 
-def commit() -> str:
-    """Return the commit of the template, with `-dirty` if the work tree differs in files that a run does not write."""
-    changed = _output("git", "status", "--porcelain", "--", ".", ":!docs/benchmarks*")
-    return (_output("git", "describe", "--always", "--exclude=*") or "unknown") + ("-dirty" if changed else "")
-
-
 def _siblings(core: int) -> str:
     file = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
     return file.read_text().strip() if file.exists() else str(core)
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,4 +1,4 @@
-"""Formats parts of a Markdown page: tables, pictures, and table cells with figures."""
+"""Formats parts of the benchmark's page: pictures, and table cells with figures."""
 
 from collections.abc import Collection, Iterable
 
@@ -16,10 +16,6 @@ def images(there: Collection[str], names: Iterable[str]) -> list[str]:
     return [
         line for name in names if name in there for line in (f"![{name.replace('-', ' ')}](benchmarks/{name}.svg)", "")
     ]
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (head, ("---",) * len(head), *rows)] + [""]
 
 
 def quantile_cells(one: Measurement) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from typing import Final
 
 from benchmarks.load import ROWS
 from benchmarks.machine import Cores, pinned
-from benchmarks.processes import cpu_seconds
-from faults.postgres import Postgres
+from harness.postgres import Postgres
+from harness.usage import cpu_seconds
 
 OPTIONS: Final[dict[str, str | int]] = {
     "fsync": "on",
@@ -54,7 +54,5 @@ async def start(scratch: Path, logs: Path, cores: Cores, started: AsyncExitStack
     """Start a server with an empty database. It stops when `started` closes."""
     server = Postgres(scratch, logs, OPTIONS, pinned(cores.load))
     started.push_async_callback(server.end)
-    await server.create()
-    await server.start()
-    await server.make_database()
+    await server.set_up()
     return Database(server)

@@ -5,7 +5,6 @@ Pods and CPU requests are chosen here; the load, the pools and the memory follow
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.results import Results
 from benchmarks.sizing import (
@@ -24,8 +23,9 @@ from benchmarks.sizing import (
     rounded_down,
 )
 from benchmarks.statistics import percent
+from harness.repository import REPOSITORY
 
-FOLDER = Path(__file__).parents[1] / "chart" / "profiles"
+FOLDER = REPOSITORY / "chart" / "profiles"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Writes the README's section on speed from the results."""
 
 from benchmarks.claims import findings
-from benchmarks.markdown import estimate_cell, table
+from benchmarks.markdown import estimate_cell
 from benchmarks.measurement import NAMES, PEERS, measured, measurement, operations
 from benchmarks.results import Results
+from harness.markdown import table
 
 BEGIN = "<!-- benchmarks.report writes from here -->"
 END = "<!-- to here -->"

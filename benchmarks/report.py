@@ -21,7 +21,6 @@ from benchmarks.markdown import (
     quantile_cells,
     share_cell,
     span_cell,
-    table,
 )
 from benchmarks.measurement import (
     FLOORS,
@@ -40,10 +39,11 @@ from benchmarks.measurement import (
 )
 from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample
 from benchmarks.statistics import METHOD, estimate, percent
+from harness.markdown import table
+from harness.repository import BUILD, REPOSITORY
 
-ROOT = Path(__file__).parents[1]
-DOCS, README = ROOT / "docs", ROOT / "README.md"
-CHARTS = ROOT / "build" / "bench" / "charts.html"
+DOCS, README = REPOSITORY / "docs", REPOSITORY / "README.md"
+CHARTS = BUILD / "bench" / "charts.html"
 FINE_TO_MS = 50
 """Histograms have steps of `STEP_MS` up to this limit, and of 1 ms above it, to keep the file small."""
 
@@ -495,7 +495,7 @@ def main() -> None:
     if not file.exists():
         sys.exit(f"{file} is not there: `make bench` makes it")
     results = Results.load(file)
-    folder = ROOT / "build" / "bench" if results.quick else DOCS
+    folder = BUILD / "bench" if results.quick else DOCS
     write(results, folder)
     print(f"wrote {folder / 'benchmarks.md'}, its pictures, and {CHARTS}")
 

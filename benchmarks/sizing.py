@@ -14,8 +14,9 @@ from pathlib import Path
 from benchmarks.measurement import OPERATIONS, Measurement, measured, measurement, peak_shares
 from benchmarks.results import Operation, Results
 from benchmarks.statistics import estimate, percent
+from harness.repository import REPOSITORY
 
-RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks" / "results.json"
+RESULTS = REPOSITORY / "docs" / "benchmarks" / "results.json"
 SERVICE = "service"
 CPU_SHARE = 0.7
 LEAST_PODS = 2

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.limits import Limit, limited
-from benchmarks.processes import cpu_seconds, pss_mib
-from faults.http import Client, request
-from faults.processes import PATIENCE_SECONDS, WITH_HARNESS, free_port, kill, spawn
-from faults.report import REPOSITORY
+from harness.http import Client, request
+from harness.ports import free_port
+from harness.processes import WITH_HARNESS, kill, spawn
+from harness.repository import REPOSITORY
+from harness.usage import cpu_seconds, pss_mib
+from harness.waiting import until
 
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
@@ -128,12 +130,16 @@ class Running:
 
     async def _until_answering(self, process: Process, port: int) -> None:
         client = Client(port, patience=5)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (await client.send(_FIRST)).ok:
-                if process.returncode is not None:
-                    last_words = self._log.read_text(errors="replace").strip()[-1000:]
-                    raise RuntimeError(f"{self.subject.name} did not start: {last_words}")
-                await asyncio.sleep(_POLL_SECONDS)
+
+        async def answers() -> bool:
+            if (await client.send(_FIRST)).ok:
+                return True
+            if process.returncode is not None:
+                last_words = self._log.read_text(errors="replace").strip()[-1000:]
+                raise RuntimeError(f"{self.subject.name} did not start: {last_words}")
+            return False
+
+        await until(answers, f"{self.subject.name} answers", poll_seconds=_POLL_SECONDS)
         client.close()
 
     async def _end(self) -> None:

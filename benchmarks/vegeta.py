@@ -12,7 +12,7 @@ from tempfile import mkstemp
 from typing import Final
 
 from benchmarks.load import Outcome, Recording, Request
-from benchmarks.tools import tool
+from harness.load_generators import tool
 
 OPEN_CONNECTIONS: Final = 1_000
 """Maximum connections of an open loop. Without a maximum, each request that finds no idle connection opens a new one.

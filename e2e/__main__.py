@@ -6,18 +6,21 @@ import os
 import sys
 import time
 
-from e2e import commands
-from e2e.bench import Bench, in_namespace, remove_namespaces
-from e2e.images import build_and_load
-from e2e.options import Options
+from e2e.scenario import in_namespace
 from e2e.scenarios import QUICK, SCENARIOS
-from faults.report import REPOSITORY, Report
-from faults.run import chosen, run, say
-from tests.baking import bake_for_gunicorn
-from tools.fetch_helm import fetch
+from e2e.variants import VARIANTS
+from harness.baking import bake_for_gunicorn
+from harness.cluster.bench import Bench, remove_namespaces
+from harness.cluster.images import build_and_load
+from harness.cluster.options import Options, require_cluster
+from harness.commands import run_command
+from harness.console import say
+from harness.experiments import chosen, run
+from harness.helm import fetch_helm
+from harness.report import Report
+from harness.repository import BUILD, REPOSITORY, TOOLS
 
-_OUTPUT = REPOSITORY / "build" / "e2e"
-_TOOLS = REPOSITORY / "build" / "tools"
+_OUTPUT = BUILD / "e2e"
 _HEAD = """# On a real cluster
 
 `make e2e` writes this page. It generates a service, builds its image, and runs each scenario with Helm on the cluster
@@ -36,36 +39,34 @@ _COLUMNS = ("load", "requests", "failures", "recovery time", "also measured", "p
 
 async def main() -> int:
     """Run the scenarios. Return 1 if a promise did not hold."""
-    if not os.environ.get("KUBECONFIG"):
-        sys.exit(
-            "KUBECONFIG is not set: make e2e needs a cluster. CONTRIBUTING.md tells how to get one, and what is set."
-        )
+    require_cluster("make e2e")
+    quick = bool(os.environ.get("QUICK"))
     options = Options.from_environment()
-    names = chosen(SCENARIOS, sys.argv[1:] or ([*QUICK] if options.quick else []))
-    fetch(_TOOLS)
+    names = chosen(SCENARIOS, sys.argv[1:] or ([*QUICK] if quick else []))
+    fetch_helm()
     begun = time.monotonic()
     say("Baking a service, building its images and loading them …")
     service = bake_for_gunicorn(_OUTPUT / "service")
-    await build_and_load(options, service)
-    await remove_namespaces(_TOOLS)
+    await build_and_load(options, service, VARIANTS)
+    await remove_namespaces()
     say(f"The images are loaded after {time.monotonic() - begun:.0f} s.")
-    page = (_OUTPUT if options.quick else REPOSITORY / "docs") / "e2e.md"
+    page = (_OUTPUT if quick else REPOSITORY / "docs") / "e2e.md"
     report = Report(page, _HEAD, "scenario", _COLUMNS, await _versions(options))
     try:
         return await run(
             {name: in_namespace(scenario) for name, scenario in SCENARIOS.items()},
             names,
-            lambda name: Bench(name, options, _TOOLS, service, _OUTPUT / "logs" / name),
+            lambda name: Bench(name, options, service, logs=_OUTPUT / "logs" / name, quick=quick),
             report,
         )
     finally:
-        await remove_namespaces(_TOOLS)
+        await remove_namespaces()
         say(f"e2e took {time.monotonic() - begun:.0f} s.")
 
 
 async def _versions(options: Options) -> str:
-    kubernetes = json.loads(await commands.run(_TOOLS / "kubectl", "version", "--output=json"))["serverVersion"]
-    helms = [await commands.run(_TOOLS / helm, "version", "--template={{.Version}}") for helm in ("helm", "helm3")]
+    kubernetes = json.loads(await run_command(TOOLS / "kubectl", "version", "--output=json"))["serverVersion"]
+    helms = [await run_command(TOOLS / helm, "version", "--template={{.Version}}") for helm in ("helm", "helm3")]
     return f"Kubernetes {kubernetes['gitVersion']}, Helm {' and '.join(helms)}, {options.postgres_image}"
 
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from e2e.bench import Bench
-from e2e.commands import CommandError, run
-from e2e.database import Postgres, secret
-from e2e.release import NAME
+from harness.cluster.bench import Bench
+from harness.cluster.database import Postgres, secret
+from harness.cluster.release import NAME
+from harness.commands import CommandError, run_command
 
 CLUSTER = f"{NAME}-database"
 MODULE = "github.com/cloudnative-pg/cloudnative-pg@v1.27.0"
@@ -25,7 +25,7 @@ async def is_there(bench: Bench) -> bool:
 async def define(bench: Bench) -> str:
     """Install the CRD until the scenario ends. Return the reason if that is impossible, otherwise an empty string."""
     try:
-        module = json.loads(await run("go", "mod", "download", "-json", MODULE))
+        module = json.loads(await run_command("go", "mod", "download", "-json", MODULE))
     except (CommandError, OSError):
         return f"no operator of CloudNativePG, and the Go module {MODULE} with its resource definitions cannot be had"
     file = Path(module["Dir"], "config", "crd", "bases", "postgresql.cnpg.io_clusters.yaml")

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from e2e.commands import CommandError, run
-from faults.report import REPOSITORY
+from harness.commands import CommandError, run_command
+from harness.repository import REPOSITORY
 
 _FILE = "chart/Chart.yaml"
 
@@ -14,9 +14,9 @@ async def previous_chart(folder: Path) -> tuple[str, Path] | None:
     present = _version((REPOSITORY / _FILE).read_text(encoding="utf-8"))
     try:
         after = ""
-        commits = await run("git", "log", "--format=%H", "--", _FILE, folder=REPOSITORY)
+        commits = await run_command("git", "log", "--format=%H", "--", _FILE, folder=REPOSITORY)
         for commit in commits.split():
-            version = _version(await run("git", "show", f"{commit}:{_FILE}", folder=REPOSITORY))
+            version = _version(await run_command("git", "show", f"{commit}:{_FILE}", folder=REPOSITORY))
             if version != present:
                 # Use the last commit with that version, which includes changes made after the version was set.
                 return version, await _write(f"{after}^" if after else "HEAD", folder)
@@ -28,8 +28,8 @@ async def previous_chart(folder: Path) -> tuple[str, Path] | None:
 
 async def _write(commit: str, folder: Path) -> Path:
     archive = folder / "chart.tar"
-    await run("git", "archive", f"--output={archive}", commit, "chart", folder=REPOSITORY)
-    await run("tar", "--extract", f"--file={archive}", f"--directory={folder}")
+    await run_command("git", "archive", f"--output={archive}", commit, "chart", folder=REPOSITORY)
+    await run_command("tar", "--extract", f"--file={archive}", f"--directory={folder}")
     return folder / "chart"
 
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from e2e import images
-from e2e.bench import Bench
-from e2e.release import VOLUME
+from harness.cluster.bench import Bench
+from harness.cluster.images import SERVICE_IMAGE
+from harness.cluster.release import VOLUME
 
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
@@ -50,7 +50,7 @@ async def _open(bench: Bench) -> None:
             "containers": [
                 {
                     "name": "chmod",
-                    "image": f"{images.REPOSITORY}:1",
+                    "image": f"{SERVICE_IMAGE}:1",
                     "command": ["chmod", "0777", "/volume"],
                     "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
                 }

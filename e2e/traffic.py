@@ -4,10 +4,12 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from e2e.bench import Bench
-from faults.http import request
-from faults.load import ITEM, Record, closed_loop, create_item
-from faults.row import Row
+from harness.cluster.bench import Bench
+from harness.http import request
+from harness.items import ITEM, create_item
+from harness.load import closed_loop
+from harness.record import Record
+from harness.row import Row
 
 _THINK_SECONDS = 1.0  # leaves a machine with two cores enough time for the cluster
 _ITEMS = 20

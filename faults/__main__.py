@@ -2,21 +2,20 @@
 
 import os
 import platform
-import resource
 import sys
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
 
 import uvloop
 
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench
-from faults.postgres import postgres_version
-from faults.report import FIGURES, REPOSITORY, Report
-from faults.run import chosen, run
 from faults.scenarios import SCENARIOS
+from harness.experiments import chosen, run
+from harness.postgres_programs import postgres_version, scratch_folder
+from harness.processes import allow_many_sockets
+from harness.report import FIGURES, Report
+from harness.repository import BUILD, REPOSITORY
 
-_OUTPUT = REPOSITORY / "build" / "faults"
+_OUTPUT = BUILD / "faults"
 _HEAD = f"""# Fault experiments
 
 `make faults` writes this page. Each row is an experiment on real processes and a real PostgreSQL, with real signals.
@@ -35,14 +34,14 @@ async def main() -> int:
     """Run the experiments. Return 1 if a promise did not hold."""
     quick = bool(os.environ.get("QUICK"))
     names = chosen(SCENARIOS, sys.argv[1:])
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # one socket for each of a thousand slow clients
+    allow_many_sockets()  # for a thousand slow clients
     # A quick run only tests the harness, so its figures do not go into the documentation.
     page = (_OUTPUT if quick else REPOSITORY / "docs") / "faults.md"
     report = Report(page, _HEAD, "fault", tuple(FIGURES), _versions(), SETTINGS)
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL may run as another user
-        return await run(SCENARIOS, names, lambda name: Bench(quick, Path(folder), _OUTPUT / "logs" / name), report)
+    with scratch_folder("faults-") as folder:
+        return await run(
+            SCENARIOS, names, lambda name: Bench(logs=_OUTPUT / "logs" / name, quick=quick, folder=folder), report
+        )
 
 
 def _versions() -> str:

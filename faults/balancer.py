@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS
-from faults.service import Service
+from harness.service import Service
+from harness.waiting import until
 
 _POLL_SECONDS = 0.1
 
@@ -41,6 +41,8 @@ class Balancer:
 
     async def until_sent_to(self, instance: Service) -> None:
         """Wait until new connections go to an instance."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while instance not in self._ready:
-                await asyncio.sleep(POLL_SECONDS)
+
+        async def is_ready() -> bool:
+            return instance in self._ready
+
+        await until(is_ready, "the balancer sends connections to the instance")

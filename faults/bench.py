@@ -1,17 +1,19 @@
 """The environment of an experiment: scale, folder, and servers that are stopped at its end."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from app.settings import Settings
-from tests.chassis.toxic_proxy import ToxicProxy, toxic_proxy
 
-from faults.postgres import Postgres
-from faults.row import Row
-from faults.service import APP, Service, migrate
+from faults.commands import APP
+from harness.commands import run_command
+from harness.experiments import Place
+from harness.postgres import Postgres
+from harness.row import Row
+from harness.service import Service
+from harness.toxic_proxy import ToxicProxy, toxic_proxy
 
 SETTINGS: dict[str, float] = {
     name: each.default
@@ -24,36 +26,22 @@ SLACK_SECONDS = 0.25
 
 
 @dataclass
-class Bench:
+class Bench(Place):
     """The environment of an experiment.
 
     Attributes:
-        quick: whether the experiment is scaled down, to test the harness.
         folder: for files, readable by PostgreSQL's user.
-        logs: a folder for the output of the processes.
-        status: the progress, which is printed periodically.
-        started: resources that are released at the end of the experiment.
     """
 
-    quick: bool
     folder: Path
-    logs: Path
-    status: str = "starting"
-    started: AsyncExitStack = field(default_factory=AsyncExitStack)
-
-    def count(self, full: int, quick: int) -> int:
-        """Return the number for a full or for a quick run."""
-        return quick if self.quick else full
 
     async def postgres(
         self, *, inside: tuple[str, ...] = (), tablespace: Path | None = None, **options: str | int
     ) -> Postgres:
         """Start a server with an empty, migrated database; for `inside` and `options` see `Postgres`."""
         server = self._server(options, inside)
-        await server.create()
-        await server.start()
-        await server.make_database(tablespace)
-        await migrate(server.url)
+        await server.set_up(tablespace)
+        await run_command(*APP, "migrate", environment={"DATABASE_URL": server.url})
         return server
 
     async def standby(self, primary: Postgres) -> Postgres:
@@ -69,7 +57,7 @@ class Bench:
 
     def service(self, database_url: str, command: tuple[str, ...] = APP, **settings: str | float) -> Service:
         """Return a service that is not started yet."""
-        service = Service(self.logs, command, {"DATABASE_URL": database_url, **settings})
+        service = Service(Path.cwd(), self.logs, command, {"DATABASE_URL": database_url, **settings})
         self.started.push_async_callback(service.end)
         return service
 

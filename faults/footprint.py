@@ -1,13 +1,13 @@
 """Measures the resources that a service uses, and detects leaks."""
 
-import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from faults.bench import SETTINGS
-from faults.postgres import Postgres
-from faults.processes import POLL_SECONDS
-from faults.row import Row
-from faults.service import Service
+from harness.postgres import Postgres
+from harness.row import Row
+from harness.service import Service
+from harness.waiting import until
 
 GROWTH_PERCENT = 2  # the promised limit
 _SETTLE_SECONDS = 20
@@ -53,15 +53,11 @@ class Footprint:
 
 async def footprint(service: Service, database: Postgres) -> Footprint:
     """Measure a service, after waiting some time for it to notice that its clients have disconnected."""
-    try:
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            while await _has_clients(service):
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        pass  # remaining ones count as a leak
+
+    async def is_idle() -> bool:
+        return service.clients() == 0 and await service.gauge("http_server_active_requests") == 0
+
+    with suppress(TimeoutError):  # remaining clients and requests count as a leak
+        await until(is_idle, "no clients", _SETTLE_SECONDS)
     active = await service.gauge("http_server_active_requests")
     return Footprint(service.memory(), service.descriptors(), await database.connections(), active)
-
-
-async def _has_clients(service: Service) -> bool:
-    return service.clients() > 0 or await service.gauge("http_server_active_requests") > 0

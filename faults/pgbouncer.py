@@ -10,8 +10,11 @@ from tempfile import mkdtemp
 
 import asyncpg
 
-from faults.postgres import AS_ITS_USER, Postgres, own
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port, kill, spawn
+from harness.ports import free_port
+from harness.postgres import Postgres
+from harness.postgres_programs import AS_ITS_USER, own
+from harness.processes import kill, spawn
+from harness.waiting import until
 
 _OLDEST = (1, 21)
 NEEDED = f"needs PgBouncer {'.'.join(map(str, _OLDEST))} or newer on PATH or as $PGBOUNCER"
@@ -66,9 +69,7 @@ class PgBouncer:
         if not program.exists():
             shutil.copy(self._found, program)  # readable by PostgreSQL's user
         self._process = await spawn(*AS_ITS_USER, program, "pgbouncer.ini", log=self._log, cwd=self._folder)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await self._answers():
-                await asyncio.sleep(POLL_SECONDS)
+        await until(self._answers, "PgBouncer answers")
 
     async def kill(self) -> None:
         await kill(self._process)

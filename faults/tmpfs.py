@@ -5,7 +5,7 @@ import os
 from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
-from faults.postgres import server_user
+from harness.postgres_programs import server_user
 
 _NAMESPACE = (
     ("unshare", "--mount")

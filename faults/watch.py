@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from faults.service import Service
+from harness.service import Service
 
 _EVERY_SECONDS = 0.05
 

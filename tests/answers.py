@@ -5,7 +5,7 @@ import os
 from itertools import combinations, product
 from typing import Any
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 
 QUESTIONS: dict[str, Any] = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {

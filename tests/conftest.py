@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.baking import bake
+from harness.helm import fetch_helm
+from harness.repository import TOOLS, copy_what_git_would_commit
 from tests.answers import EXAMPLE
-from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
-from tools.fetch_helm import fetch
-
-TOOLS = REPOSITORY / "build" / "tools"
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +33,5 @@ def service(new_service: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Return the folder with helm, helm3 and kubectl."""
-    if not all((TOOLS / name).exists() for name in ("helm", "helm3", "kubectl")):
-        fetch(TOOLS)
+    fetch_helm()
     return TOOLS

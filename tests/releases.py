@@ -1,12 +1,12 @@
 """Finds the template's releases in its history by the value of `_version`, because a clone may have no tags."""
 
-import io
 import json
-import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
-from tests.baking import REPOSITORY
+from harness.git import git
+from harness.repository import REPOSITORY
 
 _FILE = "cookiecutter.json"
 
@@ -17,12 +17,12 @@ def releases() -> dict[str, str]:
     Raises:
         AssertionError: the clone is shallow, so releases may be missing.
     """
-    assert _git("rev-parse", "--is-shallow-repository").strip() == b"false", (
+    assert git(REPOSITORY, "rev-parse", "--is-shallow-repository").strip() == "false", (
         "fetch the whole history: git fetch --unshallow"
     )
     found = {}
-    for commit in _git("log", "--reverse", "--format=%H", "--", _FILE).decode().split():
-        version = json.loads(_git("show", f"{commit}:{_FILE}"))["_version"]
+    for commit in git(REPOSITORY, "log", "--reverse", "--format=%H", "--", _FILE).split():
+        version = json.loads(git(REPOSITORY, "show", f"{commit}:{_FILE}"))["_version"]
         if ".dev" not in version:
             found[version] = commit
     return found
@@ -30,9 +30,7 @@ def releases() -> dict[str, str]:
 
 def write_release(commit: str, folder: Path) -> None:
     """Write the template of a release into an empty folder."""
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-        archive.extractall(folder, filter="tar")
-
-
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE).stdout
+    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
+        git(REPOSITORY, "archive", f"--output={file.name}", commit)
+        with tarfile.open(file.name) as archive:
+            archive.extractall(folder, filter="tar")

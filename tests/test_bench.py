@@ -19,10 +19,10 @@ from benchmarks.keeping import continued
 from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
-from benchmarks.processes import cpu_seconds, pss_mib
 from benchmarks.results import Results, Sample, Start, Taken, quantile
 from benchmarks.scale import ARTICLE, URLS, connections, in_words, scaled
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
+from harness.usage import cpu_seconds, pss_mib
 
 RECORDED = REPOSITORY / "tests" / "bench"
 

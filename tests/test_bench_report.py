@@ -16,7 +16,7 @@ from benchmarks.goals import goals
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, VARIANTS, measurement
 from benchmarks.results import Experiment, Operation, Results, Sample, Start, Taken, quantile
 from benchmarks.statistics import estimate, told_quantile
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 
 ARTICLE_OPERATIONS: tuple[Operation, ...] = ("get", "post", "put")
 ALL_OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")

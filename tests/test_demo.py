@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from faults.processes import free_port
-from tests.baking import REPOSITORY
+from harness.ports import free_port
+from harness.repository import REPOSITORY
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.baking import REPOSITORY
-from tests.services import python_for, run
+from harness.environments import python_for
+from harness.repository import REPOSITORY, SERVICE
+from tests.services import run
 
 ADVISORY = "GHSA-test-test-test"
 
@@ -110,7 +111,7 @@ def test_the_licenses_of_all_that_is_in_the_image_are_known(service: Path, tools
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-gunicorn.txt"])
 def test_a_lock_is_all_that_pip_needs(lock: str, tmp_path: Path) -> None:
     """The README, scanners and editors install a lock without --no-deps."""
-    source = REPOSITORY / "<<cookiecutter.project_slug>>" / lock
+    source = REPOSITORY / SERVICE / lock
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "-r", str(source)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import urllib.request
@@ -15,16 +14,17 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from faults.processes import free_port
-from tests.services import environment_for, run
-
-PATIENCE_SECONDS = 60
+from harness.environments import environment_for
+from harness.ports import free_port
+from harness.programs import find
+from harness.waiting import PATIENCE_SECONDS
+from tests.services import run
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
     """Start a headless Chromium that makes no requests outside of this machine."""
-    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    program, driver = find("chromium", "google-chrome"), find("chromedriver")
     if not (program and driver):
         missing = "Chromium or its driver is not installed here (Debian's packages chromium and chromium-driver)"
         if "REQUIRE_BROWSER" in os.environ:

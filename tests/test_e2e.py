@@ -7,7 +7,7 @@ import subprocess
 from e2e import cnpg
 from e2e.scenarios import QUICK, SCENARIOS
 from e2e.scenarios.migrating import LOCK
-from tests.baking import REPOSITORY, SERVICE
+from harness.repository import REPOSITORY, SERVICE
 
 
 def test_without_a_cluster_it_says_what_is_missing() -> None:

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.baking import REPOSITORY
+from harness.repository import BUILD, REPOSITORY
 
 
 def test_an_experiment_runs_and_tells_what_held() -> None:
@@ -10,5 +10,5 @@ def test_an_experiment_runs_and_tells_what_held() -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert done.stdout.count(": held (") == 2
-    page = (REPOSITORY / "build" / "faults" / "faults.md").read_text(encoding="utf-8")
+    page = (BUILD / "faults" / "faults.md").read_text(encoding="utf-8")
     assert page.count("| held |") >= 2

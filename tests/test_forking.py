@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.baking import bake
+from harness.fork import DEFAULTS, change_defaults
+from harness.git import commit, git, repository
+from harness.repository import REPOSITORY, copy_what_git_would_commit
 from tests.answers import CHOICES, QUESTIONS, matrix
-from tests.baking import REPOSITORY, bake, copy_what_git_would_commit
-from tests.fork import DEFAULTS, change_defaults
-from tests.git import commit, git, repository
 from tests.services import run
 
 WHERE = {

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[1]
-SERVICE = ROOT / "<<cookiecutter.project_slug>>"
-PYTHONS: list[str] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["python_version"]
+from harness.repository import REPOSITORY, SERVICE
+
+FOLDER = REPOSITORY / SERVICE
+PYTHONS: list[str] = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["python_version"]
 MOST_MEGABYTES = 60
 MOST_MEGABYTES_OF_SWAGGER_UI = 3
 
@@ -60,7 +61,7 @@ def pip_for_alpine(command: str, python: str, machine: str, requirements: Path, 
 )
 def test_every_pin_has_a_wheel_for_alpine(lock: str, least: int, python: str, machine: str, tmp_path: Path) -> None:
     pins = tmp_path / "requirements.txt"
-    pins.write_text(pins_for(SERVICE / lock, python, machine), encoding="utf-8")
+    pins.write_text(pins_for(FOLDER / lock, python, machine), encoding="utf-8")
     pip_for_alpine("download", python, machine, pins, f"--dest={tmp_path / 'wheels'}")
     wheels = list((tmp_path / "wheels").iterdir())
     assert len(wheels) == pins.read_text(encoding="utf-8").count("==") > least
@@ -69,11 +70,11 @@ def test_every_pin_has_a_wheel_for_alpine(lock: str, least: int, python: str, ma
 
 @pytest.mark.skipif(not shutil.which("strip"), reason="needs strip, of binutils")
 def test_the_environment_stays_small(tmp_path: Path) -> None:
-    dockerfile = (SERVICE / "Dockerfile").read_text(encoding="utf-8")
+    dockerfile = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
     [strip] = re.findall(r"-exec (strip .*) {} \+", dockerfile)
     [unwanted] = re.findall(r"^RUN find /venv (.* -delete)$", dockerfile, re.MULTILINE)
     pins, environment = tmp_path / "requirements.txt", tmp_path / "environment"
-    pins.write_text(pins_for(SERVICE / "requirements-gunicorn.txt", PYTHONS[0], "x86_64"), encoding="utf-8")
+    pins.write_text(pins_for(FOLDER / "requirements-gunicorn.txt", PYTHONS[0], "x86_64"), encoding="utf-8")
     pip_for_alpine("install", PYTHONS[0], "x86_64", pins, f"--target={environment}", "--no-compile")
     subprocess.run([*strip.split(), *environment.rglob("*.so*")], check=True)
     subprocess.run(["find", environment, *shlex.split(unwanted)], check=True)
@@ -87,7 +88,7 @@ def test_the_environment_stays_small(tmp_path: Path) -> None:
 
 def test_both_locks_hold_the_same_versions_but_for_gunicorn() -> None:
     def versions(name: str) -> set[str]:
-        return set(re.findall(r"^\S+==\S+", (SERVICE / name).read_text(encoding="utf-8"), re.MULTILINE))
+        return set(re.findall(r"^\S+==\S+", (FOLDER / name).read_text(encoding="utf-8"), re.MULTILINE))
 
     more = versions("requirements-gunicorn.txt") - versions("requirements.txt")
     assert [pin.partition("==")[0] for pin in more] == ["gunicorn"]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.environments import python_for
+from harness.repository import REPOSITORY, SERVICE
 from tests.answers import QUESTIONS
-from tests.baking import REPOSITORY, SERVICE
 from tests.releases import releases
-from tests.services import python_for
 
 PROGRAM = """
 import importlib, json, sys, warnings

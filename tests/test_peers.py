@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from benchmarks.peers.environment import COMMANDS, command, python
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, free_port
-from tests.baking import REPOSITORY
-from tests.services import environment_for, run
+from harness.environments import python_for
+from harness.ports import free_port
+from harness.repository import REPOSITORY
+from harness.waiting import PATIENCE_SECONDS, POLL_SECONDS
 
 # Runs the database server until its standard input is closed.
 DATABASE = """
@@ -34,11 +35,10 @@ FIELDS = {*LAMP, "id", "created_at", "updated_at"}
 
 
 @pytest.fixture(scope="module")
-def environment(new_service: Callable[..., Path], tools: Path) -> Iterator[dict[str, str]]:
+def environment(new_service: Callable[..., Path]) -> Iterator[dict[str, str]]:
     """Yield the environment variables for a peer, with the address of a database that a service has migrated."""
     service = new_service()
-    run(service, tools, "make", "--no-print-directory", f"{environment_for(service)}/.ready")
-    program = [str(environment_for(service) / "bin" / "python"), "-c", DATABASE]
+    program = [str(python_for(service)), "-c", DATABASE]
     with subprocess.Popen(program, cwd=service, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         url = process.stdout.readline().strip()

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import TOOLS
+from harness.programs import find
 
 # The make targets that every CI pipeline has to call, to check a change and to deliver it.
 COMMANDS = {
@@ -58,7 +57,7 @@ def tool(name: str) -> Path:
 
 
 def test_actionlint_finds_nothing(repository: Path) -> None:
-    actionlint = shutil.which("actionlint", path=os.pathsep.join([str(TOOLS), os.environ["PATH"]]))
+    actionlint = find("actionlint")
     if not actionlint and not os.environ.get("REQUIRE_ACTIONLINT"):
         pytest.skip("needs actionlint")
     assert actionlint, "REQUIRE_ACTIONLINT is set, and there is no actionlint"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.releases import releases, write_release
 from tools.release_notes import notes
 

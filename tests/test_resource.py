@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import contents
-from tests.services import python_for, run
+from harness.environments import python_for
+from tests.contents import contents
+from tests.services import run
 
 EVERY_TYPE = (
     "number:str preferred_delivery_slot_id:str total_cents:int ratio:float paid:bool due:date sent_at:datetime "

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.environments import python_for
 from tests.answers import matrix
-from tests.services import python_for, run
+from tests.services import run
 
 
 def ids(answers: dict[str, str]) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.baking import bake
+from harness.environments import environment_for, python_for
+from harness.git import commit, git, repository
+from harness.repository import SERVICE
 from tests.answers import EXAMPLE
-from tests.baking import SERVICE, bake
-from tests.git import commit, git, repository
-from tests.services import environment_for, python_for
 
 LINES = "".join(f"line {number}\n" for number in range(1, 21))
 

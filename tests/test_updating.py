@@ -13,11 +13,14 @@ import cruft
 import pytest
 from uv import find_uv_bin
 
+from harness.baking import bake, own_settings
+from harness.environments import python_for
+from harness.git import commit, git, repository
+from harness.repository import REPOSITORY, copy_what_git_would_commit
 from tests.answers import EXAMPLE, QUESTIONS
-from tests.baking import REPOSITORY, bake, contents, copy_what_git_would_commit, own_settings
-from tests.git import commit, git, repository
+from tests.contents import contents
 from tests.releases import releases, write_release
-from tests.services import python_for, run
+from tests.services import run
 
 ANSWERS = EXAMPLE | {
     "project_name": "Book Service",

@@ -1,12 +1,14 @@
-"""Generates the table of values in chart/README.md from the comments in chart/values.yaml."""
+"""`python -m tools.chart_readme` generates the table of values in chart/README.md from chart/values.yaml."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-CHART = Path(__file__).parents[1] / "chart"
+from harness.markdown import table
+from harness.repository import REPOSITORY
+
+CHART = REPOSITORY / "chart"
 BEGIN, END = "<!-- values: made by tools/chart_readme.py -->\n", "<!-- /values -->\n"
 
 
@@ -30,24 +32,24 @@ def documented(values_yaml: str) -> dict[str, str]:
     return found
 
 
-def table(values_yaml: str) -> str:
+def values_table(values_yaml: str) -> str:
     """Return the values as a Markdown table."""
     values: Any = yaml.safe_load(values_yaml)
-    rows = ["| value | default | meaning |", "| --- | --- | --- |"]
+    rows = []
     for path, description in documented(values_yaml).items():
         default: Any = values
         for step in path.split("."):
             default = default[step]
         shown = yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
-        rows.append(f"| `{path}` | `{shown}` | {description} |")
-    return "\n".join(rows) + "\n"
+        rows.append((f"`{path}`", f"`{shown}`", description))
+    return "\n".join(table(("value", "default", "meaning"), rows))
 
 
 def readme(text: str, values_yaml: str) -> str:
     """Return the text of the README with an up-to-date table."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table(values_yaml)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{values_table(values_yaml)}\n{END}{after}"
 
 
 if __name__ == "__main__":

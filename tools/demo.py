@@ -20,9 +20,11 @@ from cookiecutter.main import cookiecutter
 from rich.console import Console
 from rich.json import JSON
 
-ROOT = Path(__file__).parents[1]
-BUILD = ROOT / "build" / "demo"
-LOG = BUILD / "service.log"
+from harness.baking import own_settings
+from harness.repository import BUILD, REPOSITORY
+
+FOLDER = BUILD / "demo"
+LOG = FOLDER / "service.log"
 API = f"http://127.0.0.1:{os.environ.get('PORT', '8080')}"
 INTERNAL = f"http://127.0.0.1:{os.environ.get('INTERNAL_PORT', '8081')}"
 START_SECONDS = 300  # includes the installation of the service's environment
@@ -51,32 +53,23 @@ def main() -> None:
 
 def scaffold() -> Path:
     """Bake a service with the default answers. Keep the environment of an earlier demo: make updates it if needed."""
-    if BUILD.exists():
-        for old in (path for folder in BUILD.iterdir() if folder.is_dir() for path in folder.iterdir()):
+    if FOLDER.exists():
+        for old in (path for folder in FOLDER.iterdir() if folder.is_dir() for path in folder.iterdir()):
             if old.name != ".venv":
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     begun = time.monotonic()
-    # Ignore the user's settings and replay files: the demo writes only to this folder.
-    BUILD.mkdir(parents=True, exist_ok=True)
-    settings = BUILD / "cookiecutter.yaml"
-    settings.write_text(json.dumps({"replay_dir": str(BUILD / "replay")}), encoding="utf-8")
-    baked = cookiecutter(
-        str(ROOT),
-        no_input=True,
-        config_file=str(settings),
-        overwrite_if_exists=True,
-        output_dir=str(BUILD),
-        accept_hooks=True,
-    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with own_settings():
+        baked = cookiecutter(str(REPOSITORY), no_input=True, overwrite_if_exists=True, output_dir=str(FOLDER))
     service = Path(str(baked))
-    console.print(f"[bold]Scaffolded[/bold] {service.relative_to(ROOT)} in {time.monotonic() - begun:.1f} s")
+    console.print(f"[bold]Scaffolded[/bold] {service.relative_to(REPOSITORY)} in {time.monotonic() - begun:.1f} s")
     return service
 
 
 @contextmanager
 def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `make run` of the service until the block ends."""
-    console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(ROOT)}) …")
+    console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(REPOSITORY)}) …")
     begun = time.monotonic()
     with LOG.open("wb") as log:
         # In a separate session, so that Ctrl-C does not stop the service before this program prints its last message.

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 
-from tests.baking import REPOSITORY, bake_for_gunicorn
-from tests.services import python_for
+from harness.baking import bake_for_gunicorn
+from harness.environments import python_for
+from harness.repository import BUILD, REPOSITORY
 
 
 def main() -> None:
     """Run the experiments and exit with their status."""
-    service = bake_for_gunicorn(REPOSITORY / "build" / "faults" / "service")
+    service = bake_for_gunicorn(BUILD / "faults" / "service")
     # Runs in the service's folder, so that `tests` is the service's package and not the template's.
     command = [str(python_for(service)), "-m", "faults", *sys.argv[1:]]
     path = {"PYTHONPATH": str(REPOSITORY)}

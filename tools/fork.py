@@ -5,11 +5,10 @@ import shutil
 import subprocess
 import sys
 
-from tests.baking import REPOSITORY, copy_what_git_would_commit
-from tests.fork import change_defaults
-from tests.git import git
+from harness.fork import change_defaults
+from harness.git import git
+from harness.repository import BUILD, REPOSITORY, copy_what_git_would_commit
 
-BUILD = REPOSITORY / "build"
 FORK = BUILD / "fork"
 # Variables of make that must not reach the fork, whose environment is `.venv`.
 _OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV"}

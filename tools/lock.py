@@ -8,10 +8,12 @@ from pathlib import Path
 from jinja2 import Environment
 from uv import find_uv_bin
 
-ROOT = Path(__file__).parents[1]
+from harness import repository
+
+ROOT = repository.REPOSITORY
+SERVICE = ROOT / repository.SERVICE
 # Skip releases younger than a week: they may still be withdrawn, or turn out to be malicious.
 _UPGRADE = ("--upgrade", "--exclude-newer", "7 days")
-SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 
 
 def lock(project: Path, target: Path, *arguments: str) -> None:

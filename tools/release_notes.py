@@ -1,4 +1,4 @@
-"""Release notes: `python tools/release_notes.py 0.2.0` prints the section of CHANGELOG.md for a version.
+"""Release notes: `python -m tools.release_notes 0.2.0` prints the section of CHANGELOG.md for a version.
 
 Fails unless all files name the same version, because a release cannot be withdrawn.
 """
@@ -9,10 +9,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from harness.repository import REPOSITORY
 
 
-def notes(version: str, root: Path = ROOT) -> str:
+def notes(version: str, root: Path = REPOSITORY) -> str:
     """Return the changelog's section for a release, in Markdown.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.environments import python_with
+from harness.environments import python_with
 
 _LOCK = Path(__file__).with_name("requirements.txt")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from e2e.bench import Scenario
+from e2e.scenario import Scenario
 from e2e.scenarios import access, changing, disrupting, installing, isolating, migrating, scaling, upgrading
 
 SCENARIOS: Mapping[str, Scenario] = {

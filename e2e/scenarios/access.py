@@ -3,10 +3,12 @@
 from functools import partial
 from typing import Any
 
-from e2e.bench import Bench, Scenario
-from e2e.release import Release, Values, deploy
-from faults.load import ITEM
-from faults.row import Row
+from e2e.scenario import Scenario
+from harness.cluster.bench import Bench
+from harness.cluster.release import Release, deploy
+from harness.items import ITEM
+from harness.row import Row
+from harness.values import Values
 
 _ORIGIN = "https://shop.example.com"
 _NGINX = {

@@ -4,13 +4,14 @@ import tempfile
 from pathlib import Path
 
 from e2e import storage
-from e2e.bench import Bench, Scenario
-from e2e.database import secret
 from e2e.previous import previous_chart
-from e2e.release import SECRET, Release, deploy, evaluation
+from e2e.scenario import Scenario
 from e2e.traffic import judge, load, traffic
-from faults.load import create_item
-from faults.row import Row
+from harness.cluster.bench import Bench
+from harness.cluster.database import secret
+from harness.cluster.release import SECRET, Release, deploy, evaluation
+from harness.items import create_item
+from harness.row import Row
 
 _CLIENTS = 50
 _ROTATED = {"user": "rotated", "password": "anew"}

@@ -4,11 +4,12 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 
-from e2e.bench import Bench, Object, Scenario
-from e2e.commands import CommandError
-from e2e.release import Release, deploy
+from e2e.scenario import Scenario
 from e2e.traffic import judge, load, traffic
-from faults.row import Row
+from harness.cluster.bench import Bench, Object
+from harness.cluster.release import Release, deploy
+from harness.commands import CommandError
+from harness.row import Row
 
 _REPLICAS = 2
 _DRAIN_SECONDS = 20

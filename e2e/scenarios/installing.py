@@ -8,10 +8,12 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import product
 
 from e2e import cnpg, storage
-from e2e.bench import Bench, Scenario
-from e2e.database import Postgres, secret
-from e2e.release import EXTERNAL, NAME, PODS, SECRET, VOLUME, Release, Values, evaluation
-from faults.row import Row
+from e2e.scenario import Scenario
+from harness.cluster.bench import Bench
+from harness.cluster.database import Postgres, secret
+from harness.cluster.release import EXTERNAL, NAME, PODS, SECRET, VOLUME, Release, evaluation
+from harness.row import Row
+from harness.values import Values
 
 _HELMS = {"helm": "Helm 4", "helm3": "Helm 3"}
 _ENTRIES: dict[str, Values] = {"direct": {}, "Gunicorn": {"gunicorn": {"enabled": True}}}
@@ -48,13 +50,13 @@ async def external(bench: Bench) -> Row:
     await database.start()
     await bench.apply(secret(SECRET, DATABASE_URL=database.url()))
     left = {rf"job\.batch/{NAME}-migrate-\w+", rf"pod/{NAME}-migrate-\w+-\w+", _TEST}
-    combinations = _ALL[:1] if bench.options.quick else _ALL
+    combinations = _ALL[:1] if bench.quick else _ALL
     return await _all(bench, EXTERNAL, combinations, left)
 
 
 async def bundled(bench: Bench) -> Row:
     """Mode evaluation."""
-    combinations = _ALL[-1:] if bench.options.quick else _ALL
+    combinations = _ALL[-1:] if bench.quick else _ALL
     left = {rf"persistentvolumeclaim/{VOLUME}", _TEST}
     row = await _all(bench, evaluation(bench), combinations, left, lambda: storage.opened(bench))
     if await storage.is_for_root_only(bench):

@@ -1,11 +1,12 @@
 """Network policies: only the peers named in the values can connect, if the cluster enforces policies."""
 
-from e2e import images
-from e2e.bench import Bench, Object, Scenario
-from e2e.commands import CommandError
-from e2e.database import CONTAINER_SECURITY, pod_security
-from e2e.release import NAME, deploy
-from faults.row import Row
+from e2e.scenario import Scenario
+from harness.cluster.bench import Bench, Object
+from harness.cluster.database import CONTAINER_SECURITY, pod_security
+from harness.cluster.images import SERVICE_IMAGE
+from harness.cluster.release import NAME, deploy
+from harness.commands import CommandError
+from harness.row import Row
 
 _CLIENT, _TARGET = "client", "target"
 _TARGET_PORT = 8000
@@ -52,7 +53,7 @@ async def _reaches(bench: Bench, host: str, port: int) -> bool:
 def _pod(name: str, code: str) -> Object:
     container = {
         "name": name,
-        "image": f"{images.REPOSITORY}:1",
+        "image": f"{SERVICE_IMAGE}:1",
         "command": ["python", "-c", code],
         "securityContext": CONTAINER_SECURITY,
     }

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from e2e.bench import Bench, Object, Scenario
-from e2e.commands import CommandError
-from e2e.database import Postgres, secret
-from e2e.release import EXTERNAL, NAME, SECRET, Release, deploy, image
+from e2e.scenario import Scenario
 from e2e.traffic import judge, load, traffic
-from faults.row import Row
+from harness.cluster.bench import Bench, Object
+from harness.cluster.database import Postgres, secret
+from harness.cluster.release import EXTERNAL, NAME, SECRET, Release, deploy, image
+from harness.commands import CommandError
+from harness.row import Row
 
 _MIGRATIONS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=migration"
 _GIVE_UP_SECONDS = 20

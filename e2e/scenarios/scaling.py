@@ -3,10 +3,11 @@
 import json
 import time
 
-from e2e.bench import Bench, Scenario
-from e2e.release import NAME, Release, deploy
+from e2e.scenario import Scenario
 from e2e.traffic import judge, load, traffic
-from faults.row import Row
+from harness.cluster.bench import Bench
+from harness.cluster.release import NAME, Release, deploy
+from harness.row import Row
 
 _FEWEST, _MOST = 2, 4
 _BUSY, _CALM = 100, 5

@@ -3,12 +3,14 @@
 import json
 import time
 
-from e2e import images
-from e2e.bench import Bench, Scenario
-from e2e.commands import CommandError
-from e2e.release import Release, deploy, image
+from e2e.scenario import Scenario
 from e2e.traffic import judge, load, traffic
-from faults.row import Row
+from e2e.variants import NEXT_VERSION
+from harness.cluster.bench import Bench
+from harness.cluster.images import SERVICE_IMAGE
+from harness.cluster.release import Release, deploy, image
+from harness.commands import CommandError
+from harness.row import Row
 
 _STUCK_SECONDS = 25
 _WAYS_TO_FAIL: list[tuple[str, tuple[str, ...]]] = [
@@ -42,7 +44,7 @@ async def rolling(bench: Bench) -> Row:
             seconds.append(time.monotonic() - begun)
             served = [await _version_served_by(release, pod["metadata"]["name"]) for pod in await release.ready_pods()]
             row.hold(len(served) == 2, f"{len(served)} pods are ready after step {number + 1}")
-            row.hold(all((each == images.NEXT_VERSION) == (tag == "2") for each in served), f"{served} are served")
+            row.hold(all((each == NEXT_VERSION) == (tag == "2") for each in served), f"{served} are served")
         await release.until_settled()
     row.measured = f"an upgrade or roll-back took {min(seconds):.0f} to {max(seconds):.0f} s"
     judge(row, record)
@@ -73,7 +75,7 @@ async def crashing_image(bench: Bench) -> Row:
             row.hold(await _names(release) >= before, f"{bench.status}: the old pods are gone")
             if flags:
                 runs = (await release.deployment())["spec"]["template"]["spec"]["containers"][0]["image"]
-                row.hold(runs == f"{images.REPOSITORY}:1", f"{bench.status} left {runs}")
+                row.hold(runs == f"{SERVICE_IMAGE}:1", f"{bench.status} left {runs}")
                 status = await release.status()
                 row.hold(status == "deployed", f"{bench.status} left the release {status}")
         await release.until_settled()

@@ -8,11 +8,13 @@ from itertools import cycle
 from faults.bench import SETTINGS, Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, Footprint, footprint
 from faults.hostile import KINDS, attack
-from faults.http import request
-from faults.load import ITEM, Record, closed_loop, create_item, percentile
-from faults.processes import PATIENCE_SECONDS
-from faults.row import Row
 from faults.sockets import Dripping
+from harness.http import request
+from harness.items import ITEM, create_item
+from harness.load import closed_loop
+from harness.record import Record, percentile
+from harness.row import Row
+from harness.waiting import PATIENCE_SECONDS
 
 _OTHERS = 4
 _SLOW = 1000

@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
-from tests.chassis.toxic_proxy import ToxicProxy
 
 from faults import pgbouncer, tmpfs
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench, Scenario
-from faults.load import Record, closed_loop, create_item, percentile, reads_and_writes
-from faults.postgres import Postgres
-from faults.row import Row
 from faults.scenarios.writes import Writers
-from faults.service import Service
 from faults.watch import Liveness, liveness
+from harness.items import create_item
+from harness.load import closed_loop, reads_and_writes
+from harness.postgres import Postgres
+from harness.record import Record, percentile
+from harness.row import Row
+from harness.service import Service
+from harness.toxic_proxy import ToxicProxy
 
 _CLIENTS = 8
 _BEFORE_SECONDS = 1

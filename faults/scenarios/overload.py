@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 from faults.bench import SLACK_SECONDS, Bench, Scenario
-from faults.http import Answer, request
-from faults.load import open_loop, percentile
-from faults.row import Row
-from faults.service import EXAMPLE
+from faults.commands import EXAMPLE
+from harness.http import Answer, request
+from harness.load import open_loop
+from harness.record import percentile
+from harness.row import Row
 
 _CONNECTIONS = 10
 _QUERY_MILLISECONDS = 100

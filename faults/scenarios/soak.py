@@ -6,9 +6,9 @@ from collections import Counter
 
 from faults.bench import Bench, Scenario
 from faults.footprint import GROWTH_PERCENT, footprint
-from faults.http import Client, request
-from faults.load import ITEM
-from faults.row import Row
+from harness.http import Client, request
+from harness.items import ITEM
+from harness.row import Row
 
 _CLIENTS = 16
 _LIST = request("GET", "/v1/items?limit=5")

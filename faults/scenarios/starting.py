@@ -6,8 +6,8 @@ from functools import partial
 from itertools import pairwise
 
 from faults.bench import SLACK_SECONDS, Bench, Scenario
-from faults.row import Row
-from faults.service import APP, GUNICORN
+from faults.commands import APP, GUNICORN
+from harness.row import Row
 
 _READY_SECONDS = 1  # the promised limit
 _LEAST_ATTEMPTS = 2

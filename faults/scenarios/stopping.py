@@ -6,11 +6,13 @@ from functools import partial
 
 from faults.balancer import Balancer
 from faults.bench import SLACK_SECONDS, Bench, Scenario
-from faults.http import Client, request
-from faults.load import ITEM, Record, closed_loop, create_item, reads_and_writes
-from faults.row import Row
-from faults.service import APP, GUNICORN
+from faults.commands import APP, GUNICORN
 from faults.sockets import Dripping, idle, unread
+from harness.http import Client, request
+from harness.items import ITEM, create_item
+from harness.load import closed_loop, reads_and_writes
+from harness.record import Record
+from harness.row import Row
 
 _DRAIN_SECONDS = 1
 _AFTER_DRAIN_SECONDS = 5  # the promised limit

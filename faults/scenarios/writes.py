@@ -7,11 +7,11 @@ from typing import Self
 from uuid import uuid4
 
 from faults.bench import Bench, Scenario
-from faults.http import NO_ANSWER, Client, request
-from faults.load import ITEM
-from faults.postgres import Postgres
-from faults.processes import PATIENCE_SECONDS
-from faults.row import Row
+from harness.http import NO_ANSWER, Client, request
+from harness.items import ITEM
+from harness.postgres import Postgres
+from harness.row import Row
+from harness.waiting import PATIENCE_SECONDS
 
 _WRITERS = 8
 _AGAIN_SECONDS = 0.05

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.chart.rendering import HELMS, Chart
 
 

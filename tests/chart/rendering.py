@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from harness.values import merge
+
 HELMS = ["helm", "helm3"]
 KUBERNETES = ["1.29", "1.37"]
 ENVIRONMENTS = ["development", "staging", "production"]
@@ -113,15 +115,6 @@ class Chart:
         except RenderError as error:
             return str(error)
         raise AssertionError("the chart took these values")
-
-
-def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge values as Helm does: tables by key; everything else is replaced."""
-    both = {**under, **over}
-    for key in under.keys() & over.keys():
-        if isinstance(under[key], dict) and isinstance(over[key], dict):
-            both[key] = merge(under[key], over[key])
-    return both
 
 
 def of_kind(objects: list[Object], kind: str, name: str | None = None) -> list[Object]:

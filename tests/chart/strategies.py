@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from tests.baking import REPOSITORY
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, merge
+from harness.repository import REPOSITORY
+from harness.values import merge
+from tests.chart.rendering import EVERYTHING, IMAGE, MODES
 
 _CHART = REPOSITORY / "chart"
 _SCHEMA: dict[str, Any] = json.loads((_CHART / "values.schema.json").read_text(encoding="utf-8"))

@@ -1,7 +1,6 @@
 """promtool tests of the alerts: each fires under its fault, and no other alert fires."""
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.baking import REPOSITORY
+from harness.programs import find
+from harness.repository import REPOSITORY
 from tests.chart.monitoring import rules
 from tests.chart.rendering import IMAGE, MODES, Chart
 
@@ -163,9 +163,9 @@ def chart(tools: Path) -> Chart:
 
 
 @pytest.fixture(scope="module")
-def promtool(tools: Path) -> str:
+def promtool() -> str:
     """Return the path of promtool, version 2.42 or newer."""
-    found = shutil.which("promtool", path=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    found = find("promtool")
     if not found:
         missing = "promtool is not installed here (it is in Debian's package prometheus)"
         if "REQUIRE_PROMTOOL" in os.environ:

@@ -1,36 +1,25 @@
 """checkov reports the findings that chart/.checkov.yaml explains, and no others."""
 
-import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.baking import REPOSITORY
+from harness.environments import python_with
+from harness.repository import REPOSITORY
 from tests.chart.rendering import Chart, releases
-from tests.services import ENVIRONMENTS
 
 CONFIGURATION = REPOSITORY / "chart" / ".checkov.yaml"
 LOCK = REPOSITORY / "requirements-checkov.txt"
 
 
 @pytest.fixture(scope="session")
-def checkov(request: pytest.FixtureRequest) -> Path:
-    """Install checkov into a separate environment, which is recreated when its lock changes."""
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    environment = ENVIRONMENTS / f"checkov-{digest[:12]}"
-    ready = environment / ".ready"
-    if not ready.exists():
-        request.config.get_terminal_writer().line("Installing checkov …")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
-        subprocess.run([environment / "bin" / "python", "-m", "pip", "install", *options, "-r", LOCK], check=True)
-        ready.touch()
-    return environment / "bin" / "checkov"
+def checkov() -> Path:
+    """Return the path of checkov, in an environment of its own."""
+    return python_with("checkov", LOCK).with_name("checkov")
 
 
 def test_checkov_finds_what_there_are_reasons_for_and_nothing_else(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.environments import python_for
 from tests import services
 from tests.chart.monitoring import metrics_asked, queries
 from tests.chart.rendering import EVERYTHING, MODES, Chart
@@ -54,8 +55,7 @@ def seen(
 ) -> Object:
     """Run a release of a baked service from its migrations to its shutdown, and return the observations."""
     service = new_service(gunicorn="yes" if request.param == "gunicorn" else "no")
-    services.run(service, tools, "make", str(services.environment_for(service) / ".ready"))
-    python = services.environment_for(service) / "bin" / "python"
+    python = python_for(service)
     services.run(service, tools, str(python), "-m", "chassis.migrations.render")  # as in the image build
     objects = Chart(tools / "helm", service / "chart").render(
         {"image": {"tag": "1.0.0"}},

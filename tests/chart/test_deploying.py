@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.baking import REPOSITORY
-from tests.chart.rendering import Chart, Object, merge, of_kind, one
+from harness.repository import REPOSITORY
+from harness.values import merge
+from tests.chart.rendering import Chart, Object, of_kind, one
 from tests.chart.test_objects import check_schemas
 
 RECIPES = REPOSITORY / "docs" / "deploying"

@@ -8,7 +8,7 @@ from typing import Any
 import promql_parser
 import yaml
 
-from tests.baking import REPOSITORY, SERVICE
+from harness.repository import REPOSITORY, SERVICE
 from tests.chart.monitoring import metrics_asked, queries, rules
 from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
 from tools.chart_readme import documented, readme
@@ -63,7 +63,7 @@ def test_the_schema_knows_the_same_values() -> None:
 
 def test_the_readme_s_table_is_current() -> None:
     text = (CHART / "README.md").read_text(encoding="utf-8")
-    assert text == readme(text, VALUES), "run: python tools/chart_readme.py"
+    assert text == readme(text, VALUES), "run: python -m tools.chart_readme"
 
 
 def metrics_of_the_service() -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind
 
 EXTERNAL = MODES["external"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.values import merge
 from tests.chart.pod_security import violations
-from tests.chart.rendering import Chart, Object, merge, pods, releases
+from tests.chart.rendering import Chart, Object, pods, releases
 
 CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
 # A compliant pod: all required settings, and some of the optional ones that the standard allows.

@@ -10,7 +10,7 @@ import yaml
 from benchmarks.profiles import texts
 from benchmarks.results import Results
 from benchmarks.sizing import RESULTS
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind, one
 from tests.chart.test_objects import check_schemas
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 from tests.chart.pod_security import violations
 from tests.chart.rendering import HELMS, Chart, RenderError, pods
 from tests.chart.strategies import LEAVES, values

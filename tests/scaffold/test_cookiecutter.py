@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.repository import REPOSITORY
 from tests.answers import matrix
-from tests.baking import REPOSITORY, contents
+from tests.contents import contents
 
 
 @pytest.fixture(scope="module")

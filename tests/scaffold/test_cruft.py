@@ -7,9 +7,10 @@ from pathlib import Path
 import cruft
 import pytest
 
+from harness.baking import own_settings
+from harness.git import commit, git, repository
+from harness.repository import SERVICE
 from tests.answers import ODD_TEXTS
-from tests.baking import SERVICE, own_settings
-from tests.git import commit, git, repository
 
 ANSWERS = {**ODD_TEXTS, "project_slug": "items-service", "gunicorn": "yes", "ci": "gitlab", "license": "Apache-2.0"}
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
+from harness.baking import bake
+from harness.repository import REPOSITORY, SERVICE
 from tests.answers import CHOICES, QUESTIONS, matrix
-from tests.baking import REPOSITORY, SERVICE, bake, contents
+from tests.contents import contents
 
 PIPELINES = {
     "github": [

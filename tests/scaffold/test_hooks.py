@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import REPOSITORY
+from harness.repository import REPOSITORY
 
 HOOKS = sorted((REPOSITORY / "hooks").glob("*.py"))
 IMPURE = {"datetime", "http", "locale", "os", "random", "secrets", "socket", "subprocess", "time", "urllib", "uuid"}

@@ -11,8 +11,10 @@ from types import ModuleType
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
+from harness.baking import bake
+from harness.repository import REPOSITORY
 from tests.answers import QUESTIONS
-from tests.baking import REPOSITORY, bake, contents
+from tests.contents import contents
 
 REFUSED = {
     "project_name": [

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.repository import SERVICE
 from tests.answers import ODD_TEXTS
-from tests.baking import SERVICE, contents
+from tests.contents import contents
 
 # Words that YAML does not read as strings unless they are quoted.
 ODD_WORDS = {"project_slug": "null", "ingress_host": "on"}

@@ -7,20 +7,24 @@ import asyncio
 import json
 import os
 import time
-import urllib.request
 from asyncio.subprocess import Process
 from base64 import b64encode
 from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.baking import bake_service
-from benchmarks.tools import tool
-from faults.postgres import Postgres
-from faults.processes import WITH_HARNESS, free_port, kill, spawn
+from harness.baking import bake_for_gunicorn
+from harness.commands import run_command
+from harness.environments import python_of_image
+from harness.items import ITEM
+from harness.load_generators import tool
+from harness.ports import free_port
+from harness.postgres import Postgres
+from harness.postgres_programs import scratch_folder
+from harness.processes import WITH_HARNESS, kill, spawn
+from harness.service import Service
 from tools.pictures import panels
-from tools.pictures.files import program
+from tools.pictures.files import SCRATCH, program
 
 _LOAD_SECONDS, _BURST_SECONDS, _SETTLE_SECONDS = 200, 30, 20
 _RATE, _BURST_RATE = 150, 900
@@ -28,20 +32,20 @@ _RATE, _BURST_RATE = 150, 900
 
 async def draw() -> None:
     """Write dashboard.svg."""
-    service, python = bake_service()
+    baked = bake_for_gunicorn(SCRATCH / "service")
+    python = python_of_image(baked)
     async with AsyncExitStack() as started:
-        scratch = Path(started.enter_context(TemporaryDirectory(prefix="dashboard-")))
-        scratch.chmod(0o755)  # PostgreSQL's user has to read its programs there
+        scratch = started.enter_context(scratch_folder("dashboard-"))
         server = Postgres(scratch, scratch, {"max_connections": 100})
         started.push_async_callback(server.end)
-        await server.create()
-        await server.start()
-        await server.make_database()
-        pods = [Pod(service, python, server.url, scratch, number) for number in (1, 2)]
-        await pods[0].migrate()
+        await server.set_up()
+        settings = {"DATABASE_URL": server.url}
+        await run_command(python, "-m", "app", "migrate", folder=baked, environment=settings)
+        pods = [Service(baked, scratch, (python, "-m", "app"), settings) for _ in range(2)]
         for pod in pods:
+            started.push_async_callback(pod.end)
             await pod.start()
-            started.push_async_callback(pod.kill)
+            await pod.until_ready()
         prometheus, url = await _prometheus(pods, scratch)
         started.push_async_callback(kill, prometheus)
         print(f"Dashboard: load for {_LOAD_SECONDS} s …", flush=True)
@@ -50,64 +54,21 @@ async def draw() -> None:
         await asyncio.sleep(_LOAD_SECONDS * 0.3)
         await _attack(pods, _BURST_RATE, _BURST_SECONDS, scratch / "burst")
         await asyncio.sleep(_LOAD_SECONDS * 0.2)
-        await pods[1].restart()
+        await pods[1].stop()
+        await pods[1].start()
+        await pods[1].until_ready()
         await load
         panels.draw(url, begun + _SETTLE_SECONDS, time.time())
 
 
-class Pod:
-    """A process of the service that stands for a pod."""
-
-    def __init__(self, service: Path, python: Path, database_url: str, scratch: Path, number: int) -> None:
-        self.name = f"items-service-{number}"
-        self.port, self.internal_port = free_port(), free_port()
-        self._command = (*WITH_HARNESS, python, "-m", "app")
-        self._environment = {
-            "DATABASE_URL": database_url, "PORT": str(self.port), "INTERNAL_PORT": str(self.internal_port),
-        }  # fmt: skip
-        self._service, self._log = service, scratch / f"{self.name}.log"
-        self._process: Process | None = None
-
-    async def migrate(self) -> None:
-        process = await self._spawn("migrate")
-        if await process.wait() != 0:
-            raise SystemExit(f"The migrations failed: {self._log.read_text(encoding='utf-8')}")
-
-    async def start(self) -> None:
-        self._process = await self._spawn()
-        await asyncio.to_thread(self._until_ready)
-
-    async def restart(self) -> None:
-        """Restart as Kubernetes does: send SIGTERM, wait for the exit, start a new process."""
-        assert self._process
-        self._process.terminate()
-        await self._process.wait()
-        await self.start()
-
-    async def kill(self) -> None:
-        await kill(self._process)
-
-    async def _spawn(self, *arguments: str) -> Process:
-        return await spawn(*self._command, *arguments, log=self._log, cwd=self._service, environment=self._environment)
-
-    def _until_ready(self) -> None:
-        for _ in range(1000):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.internal_port}/readyz", timeout=1)
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit(f"The service was not ready: {self._log.read_text(encoding='utf-8')}")
-
-
-async def _prometheus(pods: list[Pod], scratch: Path) -> tuple[Process, str]:
+async def _prometheus(pods: list[Service], scratch: Path) -> tuple[Process, str]:
     port = free_port()
     targets = [
         {
             "targets": [f"127.0.0.1:{pod.internal_port}"],
-            "labels": {"namespace": "shop", "service": "items-service-internal", "pod": pod.name},
+            "labels": {"namespace": "shop", "service": "items-service-internal", "pod": f"items-service-{number}"},
         }
-        for pod in pods
+        for number, pod in enumerate(pods, 1)
     ]
     configuration = {
         "global": {"scrape_interval": "1s"},
@@ -122,12 +83,11 @@ async def _prometheus(pods: list[Pod], scratch: Path) -> tuple[Process, str]:
     return process, f"http://127.0.0.1:{port}"
 
 
-async def _attack(pods: list[Pod], rate: int, seconds: int, file: Path) -> None:
+async def _attack(pods: list[Service], rate: int, seconds: int, file: Path) -> None:
     """Send typical requests at a constant rate to both pods in turn. Some of them are invalid."""
-    item = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
     requests: list[tuple[str, str, dict[str, Any] | None]] = [
-        ("POST", "/v1/items", item), ("POST", "/v1/items", item), ("POST", "/v1/items", {"name": ""}),
-        ("PUT", "/v1/items/1", item), ("GET", "/v1/items?limit=50", None), ("GET", "/v1/items/0", None),
+        ("POST", "/v1/items", ITEM), ("POST", "/v1/items", ITEM), ("POST", "/v1/items", {"name": ""}),
+        ("PUT", "/v1/items/1", ITEM), ("GET", "/v1/items?limit=50", None), ("GET", "/v1/items/0", None),
         *[("GET", f"/v1/items/{number}", None) for number in range(1, 9)],
     ]  # fmt: skip
     lines = [json.dumps({"method": method, "url": f"http://127.0.0.1:{pod.port}{path}",

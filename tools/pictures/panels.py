@@ -10,7 +10,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tools.pictures.files import PICTURES, ROOT
+from harness.repository import REPOSITORY
+from tools.pictures.files import PICTURES
 
 _NAMES = {"NAMESPACE_NAME": "shop", "INTERNAL_NAME": "items-service-internal", "$__rate_interval": "15s"}
 _UNITS = {"reqps": "/s", "s": "s", "percentunit": ".0%", "short": ""}
@@ -18,7 +19,7 @@ _COLUMNS = 24  # the width of Grafana's grid
 
 
 def _panels() -> list[dict[str, Any]]:
-    text = (ROOT / "chart" / "dashboards" / "service.json").read_text(encoding="utf-8")
+    text = (REPOSITORY / "chart" / "dashboards" / "service.json").read_text(encoding="utf-8")
     for name, value in _NAMES.items():
         text = text.replace(name, value)
     return list(json.loads(text)["panels"])

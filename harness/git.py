@@ -1,4 +1,4 @@
-"""Creates Git repositories for tests, with a separate author."""
+"""Runs Git, with a separate author for commits."""
 
 import subprocess
 from pathlib import Path

@@ -2,17 +2,16 @@
 
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from faults.row import Row
-
-REPOSITORY = Path(__file__).parents[1]
+from harness import machine
+from harness.markdown import table
+from harness.repository import commit
+from harness.row import Row
 
 FIGURES: Mapping[str, Callable[[Row], str | int | None]] = {
     "load": lambda row: row.load,
@@ -54,7 +53,7 @@ class Report:
         results[name] = {
             "row": asdict(row),
             "date": datetime.now(UTC).date().isoformat(),
-            "commit": _commit(),
+            "commit": commit(),
             "minutes": round(seconds / 60, 1),
             "machine": _machine(),
             "versions": self.versions,
@@ -82,18 +81,16 @@ class Report:
         }
         lines = [
             self.head,
-            _table((self.what, *self.columns), [(row.what, *self._cells(row)) for row in rows]),
-            "",
+            *table((self.what, *self.columns), [(row.what, *self._cells(row)) for row in rows]),
             "## Measured on",
             "",
-            _table(
+            *table(
                 ("experiments", "minutes", "date", "commit", "machine", "versions"),
                 [
                     (", ".join(names), f"{sum(results[name]['minutes'] for name in names):.0f}", *run)
                     for run, names in runs.items()
                 ],
             ),
-            "",
         ]
         if settings:
             lines += [f"Settings, unless the load column of a row names others: {', '.join(sorted(settings))}.", ""]
@@ -104,26 +101,6 @@ class Report:
         return [f"{each:,}" if isinstance(each, int) else each or "–" for each in figures]
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', '∣').replace(chr(10), ' ') for cell in line)} |" for line in lines
-    )
-
-
-def _commit() -> str:
-    commit = _git("describe", "--always", "--exclude=*")
-    changed = _git("status", "--porcelain", "--", ".", ":!docs/*.json", ":!docs/faults.md", ":!docs/e2e.md")  # results
-    return (commit or "unknown") + ("-dirty" if changed else "")
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
 def _machine() -> str:
-    found = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
-    model = next((value.strip() for name, value in found.items() if name.strip() == "model name"), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    cores = len(os.sched_getaffinity(0))
+    return f"{machine.processor()}, {cores} cores, {machine.memory()}, {machine.kernel()}"

@@ -1,16 +1,16 @@
 """The environment of a scenario: a separate namespace, kubectl, and a progress message."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from e2e.commands import run
-from e2e.options import Options
-from faults.row import Row
+from harness.cluster.options import Options
+from harness.commands import run_command
+from harness.experiments import Place
+from harness.repository import TOOLS
+from harness.waiting import until
 
 _LABEL = "e2e.example.com/scenario"
 _POLL_SECONDS = 0.5
@@ -20,25 +20,17 @@ Object: TypeAlias = dict[str, Any]
 
 
 @dataclass
-class Bench:
-    """The environment of a scenario.
+class Bench(Place):
+    """The environment of a scenario. Its logs are kept when the namespace is deleted.
 
     Attributes:
         name: the name of the scenario.
-        tools: the folder with helm, helm3 and kubectl.
-        service: the baked service.
-        logs: a folder for logs, which are kept when the namespace is deleted.
-        status: the progress, which is printed periodically.
-        started: resources that are released at the end of the scenario.
+        service: the folder of the baked service.
     """
 
     name: str
     options: Options
-    tools: Path
     service: Path
-    logs: Path
-    status: str = "starting"
-    started: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def namespace(self) -> str:
@@ -49,10 +41,6 @@ class Bench:
         """The host name of the scenario's Ingress or route."""
         return f"{self.namespace}.example.com"
 
-    def count(self, full: int, quick: int) -> int:
-        """Return the number for a full or for a quick run."""
-        return quick if self.options.quick else full
-
     async def kubectl(self, *arguments: str | Path, given: Object | None = None) -> str:
         """Run kubectl in the namespace, with the given object, if any, on standard input.
 
@@ -60,7 +48,7 @@ class Bench:
             CommandError: kubectl failed.
         """
         text = None if given is None else json.dumps(given)
-        return await run(self.tools / "kubectl", "--namespace", self.namespace, *arguments, given=text)
+        return await run_command(TOOLS / "kubectl", "--namespace", self.namespace, *arguments, given=text)
 
     async def objects(self, *arguments: str) -> list[Object]:
         """Return the objects that `kubectl get` lists."""
@@ -77,12 +65,7 @@ class Bench:
         Raises:
             TimeoutError: it did not hold in time.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                while not await holds():
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            raise TimeoutError(f"{what}: not within {seconds:g} s") from None
+        await until(holds, what, seconds, _POLL_SECONDS)
 
     async def make_namespace(self) -> None:
         """Create the namespace, and delete it at the end of the scenario."""
@@ -101,20 +84,6 @@ class Bench:
             await self.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
-Scenario: TypeAlias = Callable[[Bench], Awaitable[Row]]
-"""A scenario. It raises an exception if it cannot continue."""
-
-
-def in_namespace(scenario: Scenario) -> Scenario:
-    """Wrap a scenario, so that it runs in a new namespace."""
-
-    async def within(bench: Bench) -> Row:
-        await bench.make_namespace()
-        return await scenario(bench)
-
-    return within
-
-
-async def remove_namespaces(tools: Path) -> None:
+async def remove_namespaces() -> None:
     """Delete the namespaces that scenarios have left, and wait until they are gone."""
-    await run(tools / "kubectl", "delete", "namespace", "--selector", _LABEL, "--wait", "--timeout=5m")
+    await run_command(TOOLS / "kubectl", "delete", "namespace", "--selector", _LABEL, "--wait", "--timeout=5m")

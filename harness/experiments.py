@@ -8,28 +8,38 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from faults.report import FIGURES, REPOSITORY, Report
-from faults.row import Row
+from harness.console import say
+from harness.report import FIGURES, Report
+from harness.repository import REPOSITORY
+from harness.row import Row
 
 _STATUS_SECONDS = 5
 _FOLDERS = re.compile(r"(?<![\w:/])(/[\w.+-]+)+/")  # paths of this machine, which are removed from the results
 
 
-class Place(Protocol):
+@dataclass(kw_only=True)
+class Place:
     """The environment of an experiment.
 
     Attributes:
         logs: a folder for the output of its processes.
+        quick: whether the experiment is scaled down, to test the harness.
         status: the progress, which is printed periodically.
         started: resources that are released at the end of the experiment.
     """
 
     logs: Path
-    status: str
-    started: AsyncExitStack
+    quick: bool
+    status: str = "starting"
+    started: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def count(self, full: int, quick: int) -> int:
+        """Return the number for a full or for a quick run."""
+        return quick if self.quick else full
 
 
 P = TypeVar("P", bound=Place)
@@ -93,9 +103,3 @@ def _figures(row: Row) -> str:
     names = ("requests", "failures", "recovery time", "writes lost", "writes doubled")
     found = [(name, FIGURES[name](row)) for name in names]
     return "; ".join([*(f"{name} {value}" for name, value in found if value is not None), row.measured])
-
-
-def say(text: str) -> None:
-    """Print a line immediately."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

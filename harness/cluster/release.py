@@ -8,19 +8,18 @@ from typing import Any
 
 import yaml
 
-from e2e import images
-from e2e.bench import Bench, Object
-from e2e.commands import run
-from e2e.database import Postgres, secret
-from faults.http import Answer, Client, request
-from tests.chart.rendering import merge
+from harness.cluster.bench import Bench, Object
+from harness.cluster.database import Postgres, secret
+from harness.cluster.images import SERVICE_IMAGE
+from harness.commands import run_command
+from harness.http import Answer, Client, request
+from harness.repository import TOOLS
+from harness.values import Values, merge
 
 NAME = "items"
 PODS = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=service"
 SECRET = "items-database"
 VOLUME = f"data-{NAME}-database-0"
-
-Values = dict[str, Any]
 
 # Lets all pods of a rolling update fit on a small machine. All other values are the chart's defaults.
 _SMALL: Values = {"resources": {"requests": {"cpu": "100m"}}}
@@ -37,7 +36,7 @@ def evaluation(bench: Bench) -> Values:
 
 def image(tag: str) -> Values:
     """Return the values that select an image by its tag."""
-    return {"image": {"repository": images.REPOSITORY, "tag": tag}}
+    return {"image": {"repository": SERVICE_IMAGE, "tag": tag}}
 
 
 @dataclass
@@ -147,8 +146,9 @@ class Release:
     async def _run(self, command: str, *arguments: str | Path, given: Values | None = None) -> str:
         values = [] if given is None else ["--values", "-"]
         text = None if given is None else json.dumps(given)
-        helm = self.bench.tools / self.helm
-        return await run(helm, "--namespace", self.bench.namespace, command, *arguments, *values, given=text)
+        return await run_command(
+            TOOLS / self.helm, "--namespace", self.bench.namespace, command, *arguments, *values, given=text
+        )
 
 
 async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:

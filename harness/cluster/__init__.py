@@ -1,0 +1,1 @@
+"""A Kubernetes cluster: namespaces, images, a PostgreSQL server, and releases of the chart. `KUBECONFIG` names it."""
