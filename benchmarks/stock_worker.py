@@ -4,6 +4,7 @@ The worker of the chassis ignores max_requests.
 """
 
 from aiohttp import web
+
 from app.routes import ROUTES
 from app.settings import Settings
 from chassis.application import create_application

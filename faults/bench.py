@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 from app.settings import Settings
-
 from faults.commands import APP
 from harness.commands import run_command
 from harness.experiments import Place

@@ -11,20 +11,29 @@ from harness.repository import BUILD
 _ENVIRONMENTS = (BUILD / "environments").resolve()
 
 
-def environment_for(service: Path) -> Path:
-    """Return the path of the development environment for a service's lock. The first `make` creates it."""
-    return _ENVIRONMENTS / _digest(service / "requirements-dev.txt")
+def environment_for(service: Path, python: str = "") -> Path:
+    """Return the path of the development environment for a service's lock. The first `make` creates it.
+
+    Args:
+        service: the service's folder.
+        python: the program of another Python than the default one, such as `python3.14`.
+    """
+    return _ENVIRONMENTS / "-".join(filter(None, (_digest(service / "requirements-dev.txt"), python)))
 
 
-def python_for(service: Path) -> Path:
+def python_for(service: Path, python: str = "") -> Path:
     """Return the Python of a service's development environment, and create the environment if it does not exist.
+
+    Args:
+        service: the service's folder.
+        python: as of `environment_for`.
 
     Raises:
         subprocess.CalledProcessError: `make` could not create it; its output tells why.
     """
-    environment = environment_for(service)
+    environment = environment_for(service, python)
     ready = ["make", "--no-print-directory", f"{environment}/.ready", f"VENV={environment}"]
-    subprocess.run(ready, cwd=service, check=True)
+    subprocess.run([*ready, *([f"PYTHON={python}"] if python else [])], cwd=service, check=True)
     return environment / "bin" / "python"
 
 

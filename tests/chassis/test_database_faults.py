@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
-from harness.toxic_proxy import ToxicProxy, toxic_proxy
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -21,6 +20,7 @@ from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from chassis.testing.databases import make_database
 from chassis.testing.processes import PATIENCE_SECONDS
+from harness.toxic_proxy import ToxicProxy, toxic_proxy
 from tests.chassis.conftest import Running, Start
 
 COMMAND_TIMEOUT_SECONDS = 0.5
