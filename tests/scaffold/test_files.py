@@ -54,7 +54,7 @@ def test_nothing_of_the_template_language_is_left_over(
 def test_what_is_copied_is_the_same_bytes(service: Path, template: Path) -> None:
     source = contents(template / SERVICE)
     copied = {name: value for name, value in contents(service).items() if is_copied(name)}
-    assert {Path(name).parts[0] for name in copied} >= {"app", "chart", "chassis", "migrations", "tests"}
+    assert {Path(name).parts[0] for name in copied} >= {"app", "chart", "chassis", "docs", "migrations", "tests"}
     assert copied == {name: source.get(name) or contents(template)[name] for name in copied}
 
 
@@ -77,9 +77,13 @@ def test_with_gunicorn_its_locks_take_the_usual_names(new_service: Callable[...,
     source = contents(template / SERVICE)
     assert files["requirements.txt"] == source["requirements-gunicorn.txt"]
     assert files["requirements-dev.txt"] == source["requirements-gunicorn-dev.txt"]
-    assert {"app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py", "tests/chassis/test_gunicorn.py"} <= set(
-        files
-    )
+    assert {
+        "app_wsgi.py",
+        "guniconfig.py",
+        "chassis/server/gunicorn.py",
+        "docs/chassis/how-to/run-under-gunicorn.md",
+        "tests/chassis/test_gunicorn.py",
+    } <= {*files}
     assert not [name for name in files if name.startswith("requirements-gunicorn")]
 
 
@@ -94,6 +98,10 @@ def test_only_the_chosen_pipeline_is_there(new_service: Callable[..., Path], ci:
     for path in PIPELINES[ci]:
         assert b"3.14" not in files[path][1]
     assert ci == "none" or any(b"3.13" in files[path][1] for path in PIPELINES[ci])
+    guides = {Path(name).stem for name in files if name.startswith("docs/chassis/how-to/")}
+    for pipeline in PIPELINES:
+        pages = {f"set-up-the-{pipeline}-pipeline", f"verify-a-{pipeline}-image"}
+        assert guides & pages == (pages if pipeline == ci != "none" else set())
 
 
 @pytest.mark.parametrize(
