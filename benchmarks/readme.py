@@ -1,6 +1,5 @@
 """Writes the README's section on speed from the results."""
 
-from benchmarks.claims import findings
 from benchmarks.markdown import estimate_cell
 from benchmarks.measurement import NAMES, PEERS, measured, measurement, operations
 from benchmarks.results import Results
@@ -31,9 +30,6 @@ def _section(results: Results) -> list[str]:
     for subject in ("service", _ALONE, *PEERS):
         found = [measurement(results, "comparison", subject, each) for each in asked]
         rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
-    by_verdict: dict[str, list[str]] = {}
-    for each in findings(results, "article"):
-        by_verdict.setdefault(each.verdict, []).append(each.claim)
     return [
         (
             "CPU time per request, measured for all subjects in the same run. The service has all default features on: "
@@ -45,13 +41,10 @@ def _section(results: Results) -> list[str]:
         *_coalescing(results),
         "![CPU per request](docs/benchmarks/cpu.svg)",
         "",
-        "Claims of the 2019 article, measured again:",
-        "",
-        *(f"- **{verdict}**: {'; '.join(claims)}." for verdict, claims in by_verdict.items()),
-        "",
-        "![requests per second, bare and with Gunicorn](docs/benchmarks/throughput.svg)",
-        "",
-        "See [docs/benchmarks.md](docs/benchmarks.md) for all figures, the method, and the goals that were missed.",
+        (
+            "See [docs/benchmarks.md](docs/benchmarks.md) for all figures, the method, the goals that were missed, and "
+            "the claims of the 2019 article, measured again."
+        ),
         "",
     ]
 

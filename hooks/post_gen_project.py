@@ -8,15 +8,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-GUNICORN = ["app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py"]
+HOW_TO = "docs/chassis/how-to"
+GUNICORN = [
+    "app_wsgi.py",
+    "guniconfig.py",
+    "chassis/server/gunicorn.py",
+    f"{HOW_TO}/run-under-gunicorn.md",
+]
 GUNICORN_LOCKS = {
     "requirements-gunicorn.txt": "requirements.txt",
     "requirements-gunicorn-dev.txt": "requirements-dev.txt",
 }
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("ci", "delivery", "dependencies", "deploy")]
 PIPELINES = {
-    "github": [*WORKFLOWS, ".github/dependabot.yml", ".github/zizmor.yml"],
-    "gitlab": [".gitlab-ci.yml", "renovate.json"],
+    "github": [
+        *WORKFLOWS,
+        ".github/dependabot.yml",
+        ".github/zizmor.yml",
+        *(f"{HOW_TO}/{page}.md" for page in ("set-up-the-github-pipeline", "verify-a-github-image")),
+    ],
+    "gitlab": [
+        ".gitlab-ci.yml",
+        "renovate.json",
+        *(f"{HOW_TO}/{page}.md" for page in ("set-up-the-gitlab-pipeline", "verify-a-gitlab-image")),
+    ],
 }
 LICENSES = {license_id: f"LICENSE.{license_id}" for license_id in ("MIT", "Apache-2.0", "LicenseRef-Proprietary")}
 # cookiecutter copies these along if the template is a folder that was worked in.

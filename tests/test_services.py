@@ -83,15 +83,3 @@ def test_its_checks_pass_on_an_older_postgresql_that_they_are_given(
     said = run(service, tools, python, "-c", program, POSTGRES_VERSION="16")
     assert "version 16." in said
     assert_green(said)
-
-
-def test_the_documented_settings_are_those_it_reads(service: Path) -> None:
-    source = (service / "chassis" / "settings.py").read_text(encoding="utf-8")
-    readme = (service / "README.md").read_text(encoding="utf-8")
-    fields = [
-        line.split(":")[0].strip().upper() for line in source.splitlines() if line.startswith("    ") and ": " in line
-    ]
-    documented = [line.split("`")[1] for line in readme.splitlines() if line.startswith("| `") and line[3].isupper()]
-    assert documented
-    assert set(documented) <= set(fields)
-    assert {"DATABASE_URL", "PORT", "MAX_BODY_BYTES"} <= set(documented)

@@ -54,5 +54,5 @@ def test_the_service_passes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unsafe_migration_fails_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unsafe = write_history(tmp_path, f'op.execute("{ADD_REQUIRED}")')
     monkeypatch.setattr(lint_migrations, "HISTORIES", [*HISTORIES, unsafe])
-    with pytest.raises(SystemExit, match=r"adding-required-field(.|\n)*Make the field nullable(.|\n)*README.md"):
+    with pytest.raises(SystemExit, match=r"adding-required-field(.|\n)*Make the field nullable(.|\n)*migrations.md"):
         lint_migrations.main()

@@ -79,7 +79,12 @@ def test_with_gunicorn_its_locks_take_the_usual_names(new_service: Callable[...,
     source = contents(template / SERVICE)
     assert files["requirements.txt"] == source["requirements-gunicorn.txt"]
     assert files["requirements-dev.txt"] == source["requirements-gunicorn-dev.txt"]
-    assert {"app_wsgi.py", "guniconfig.py", "chassis/server/gunicorn.py"} <= set(files)
+    assert {
+        "app_wsgi.py",
+        "guniconfig.py",
+        "chassis/server/gunicorn.py",
+        "docs/chassis/how-to/run-under-gunicorn.md",
+    } <= {*files}
     assert not [name for name in files if name.startswith("requirements-gunicorn")]
 
 
@@ -94,6 +99,10 @@ def test_only_the_chosen_pipeline_is_there(new_service: Callable[..., Path], ci:
     for path in PIPELINES[ci]:
         assert b"3.14" not in files[path][1]
     assert ci == "none" or any(b"3.13" in files[path][1] for path in PIPELINES[ci])
+    guides = {Path(name).stem for name in files if name.startswith("docs/chassis/how-to/")}
+    for pipeline in PIPELINES:
+        pages = {f"set-up-the-{pipeline}-pipeline", f"verify-a-{pipeline}-image"}
+        assert guides & pages == (pages if pipeline == ci != "none" else set())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from chassis.migrations.revisions import HISTORIES, History
 from chassis.project import ROOT
 
 _SQUAWK = Path(sys.executable).with_name("squawk")
-_HELP = "For safe alternatives see https://squawkhq.com/docs/rules; to allow a statement see README.md, Migrations."
+_HELP = (
+    "For safe alternatives see https://squawkhq.com/docs/rules; "
+    "to allow a statement see docs/chassis/explanation/migrations.md#linting."
+)
 
 
 def lint(history: History) -> list[str]:

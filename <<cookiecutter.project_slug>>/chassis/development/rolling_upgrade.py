@@ -39,7 +39,7 @@ def main() -> None:
     if not works:
         sys.exit(
             f"The code of {earlier} fails on the present schema, and so would its pods during an upgrade. "
-            "Expand in this release and contract in a later one: see README.md, Migrations."
+            "Expand in this release and contract in a later one: see docs/chassis/explanation/migrations.md."
         )
     print(f"The code of {earlier} works on the present schema.")
 
