@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from harness.repository import REPOSITORY, SERVICE
 from tests.answers import CHOICES, EXAMPLE, QUESTIONS
-from tests.baking import REPOSITORY, SERVICE, contents
+from tests.contents import contents
 
 GUIDES = Path("docs/chassis")
 LONGEST_README_OF_A_SERVICE, LONGEST_README_OF_THE_TEMPLATE, LONGEST_HOW_TO = 120, 100, 40

@@ -168,27 +168,6 @@ def test_a_copy_has_the_same_pages_and_loses_old_ones(own_template: Path) -> Non
     assert {str(path.relative_to(folder)): path.read_text("utf-8") for path in folder.rglob("*.md")} == committed()
 
 
-def test_packages_with_all_are_part_of_the_front(own_template: Path) -> None:
-    package = own_template / SERVICE.name / "chassis" / "testing"
-    package.mkdir(exist_ok=True)
-    (package / "__init__.py").write_text(
-        '"""Helps with tests."""\n\nfrom chassis.testing.fixtures import client\n\n__all__ = ["client"]\n',
-        encoding="utf-8",
-    )
-    (package / "fixtures.py").write_text(
-        'import pytest\n\n\n@pytest.fixture\ndef client() -> int:\n    """A client."""\n    return 1\n\n\n'
-        "def other() -> None: ...\n",
-        encoding="utf-8",
-    )
-    done = generate(own_template)
-    assert done.returncode == 0, done.stderr
-    text = (own_template / SERVICE.name / FOLDER.relative_to(SERVICE) / "api" / "testing.md").read_text(
-        encoding="utf-8"
-    )
-    assert "## client\n\n```python\n@pytest.fixture\ndef client() -> int\n```\n\nA client." in text
-    assert "other" not in text
-
-
 @pytest.mark.parametrize("name", committed())
 def test_links_lead_somewhere_and_the_first_sentence_says_what_is_listed(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
