@@ -6,14 +6,14 @@ from pathlib import Path
 from harness.repository import REPOSITORY
 
 # What these tests import besides the service.
-_HARNESS = ("__init__.py", "toxic_proxy.py")
-# What these tests read besides a service's own tests, in an image.
+_HARNESS = ("__init__.py", "addresses.py", "toxic_proxy.py")
+# What these tests read in an image, besides what a service's own tests read.
 _IN_THE_IMAGE = "!chassis/development\n!docs/chassis\n!harness\n"
 
 
 def lay_over(service: Path) -> Path:
-    """Copy the tests into the service, as its `tests/chassis`, and return the service's folder."""
-    shutil.copytree(REPOSITORY / "tests" / "chassis", service / "tests" / "chassis", ignore=_ignored)
+    """Make the chassis' tests part of a service's tests, and return the service's folder."""
+    copy_tests(service)
     (service / "harness").mkdir()
     for name in _HARNESS:
         shutil.copy2(REPOSITORY / "harness" / name, service / "harness")
@@ -22,4 +22,7 @@ def lay_over(service: Path) -> Path:
     return service
 
 
-_ignored = shutil.ignore_patterns("__pycache__")
+def copy_tests(service: Path) -> None:
+    """Copy the chassis' tests to the service's `tests/chassis`, for those who have the harness on their path."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "tests" / "chassis", service / "tests" / "chassis", ignore=ignored)

@@ -6,7 +6,8 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import parse_qs, urlsplit
+
+from harness.addresses import on_port, open_raw
 
 
 class ToxicProxy:
@@ -54,7 +55,7 @@ class ToxicProxy:
         if self._swallowing:  # the server does not see the connection
             await reader.read()
             return
-        from_server, to_server = await _connect(self._server_url)
+        from_server, to_server = await open_raw(self._server_url)
         ends = {writer, to_server}
         self._open |= ends
         try:
@@ -85,22 +86,6 @@ def _break(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the server, over TCP or its Unix socket."""
-    address = urlsplit(url)
-    folder, port = parse_qs(address.query).get("host", [""])[0], address.port or 5432
-    if folder.startswith("/"):
-        return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
-    return await asyncio.open_connection(address.hostname, port)
-
-
-def _on_port(url: str, port: int) -> str:
-    """Return the same database's address, by way of a port of this machine."""
-    address = urlsplit(url)
-    who = address.netloc.rpartition("@")[0] or "postgres"
-    return f"postgresql://{who}@127.0.0.1:{port}{address.path}"
-
-
 @asynccontextmanager
 async def toxic_proxy(url: str) -> AsyncIterator[ToxicProxy]:
     """Run a proxy to the database at `url` until the block ends."""
@@ -114,7 +99,7 @@ async def toxic_proxy(url: str) -> AsyncIterator[ToxicProxy]:
         writer.transport.abort()
 
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-        proxy.url = _on_port(url, server.sockets[0].getsockname()[1])
+        proxy.url = on_port(url, server.sockets[0].getsockname()[1])
         yield proxy
         for task in tuple(tasks):
             task.cancel()

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from e2e.scenario import Scenario
-from e2e.scenarios import access, changing, disrupting, installing, isolating, migrating, scaling, upgrading
+from e2e.scenarios import access, changing, disrupting, imaging, installing, isolating, migrating, scaling, upgrading
 
 SCENARIOS: Mapping[str, Scenario] = {
+    **imaging.SCENARIOS,
     **installing.SCENARIOS,
     **access.SCENARIOS,
     **upgrading.SCENARIOS,
@@ -17,6 +18,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 
 QUICK = (
+    "image.tests",
     "install.external",
     "install.evaluation",
     "access.crud",

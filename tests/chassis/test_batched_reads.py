@@ -12,7 +12,7 @@ from chassis.database import Database, InTransaction
 from chassis.errors import DatabaseUnavailableError
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
-from tests.chassis.addresses import on_port
+from harness.addresses import on_port
 
 # Each statement is a transaction of its own, so the transaction id tells which statement returned a row.
 STATEMENT = "SELECT key, pg_current_xact_id()::text AS statement FROM unnest($1::bigint[]) AS keys (key) WHERE key > 0"

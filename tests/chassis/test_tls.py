@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.chassis.addresses import on_port, open_raw
+from harness.addresses import on_port, open_raw
 from tests.chassis.processes import example_process
 
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a CA for tests")])
