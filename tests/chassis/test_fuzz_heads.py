@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from tests.chassis.conftest import Running, Start
 
-# `make fuzz` sets more. The seed is fixed.
+# The nightly run sets more. The seed is fixed.
 COUNT = int(os.environ.get("FUZZ_HEADS", "5000"))
+pytestmark = pytest.mark.timeout(180 + COUNT // 100)
 AT_A_TIME = 40
 TIMEOUT_SECONDS = 0.5
 BOUND_SECONDS = 20  # two timeouts, one after the other, and slack for a slow machine

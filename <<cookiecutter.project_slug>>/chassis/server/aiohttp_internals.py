@@ -66,7 +66,7 @@ def serialize_head(status_line: str, headers: CIMultiDict[str]) -> bytes:
 def has_cookies(response: web.Response) -> bool:
     """True if the response sets cookies, which are not in its headers until it is prepared.
 
-    Without `_cookies` such a cookie would be lost; tests/chassis/test_response_writer.py compares both writers.
+    Without `_cookies` such a cookie would be lost. A test of the template compares both writers.
     """
     return bool(response._cookies)
 

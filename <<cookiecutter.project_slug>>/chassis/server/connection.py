@@ -10,7 +10,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
 - `_close`: the connection is used after a request that cannot be read.
 
-tests/chassis/test_connection.py fails for each of them.
+tests/chassis/test_connection.py of the template fails for each of them.
 """
 
 import asyncio

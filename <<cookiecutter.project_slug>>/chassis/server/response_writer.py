@@ -1,7 +1,7 @@
 """Faster path for plain responses: the head and the body are written in one go.
 
 aiohttp's own writer handles every kind of response; see docs/decisions/0011 of the template for what that costs.
-Clients see no difference: tests/chassis/test_response_writer.py compares the two.
+Clients see no difference: tests/chassis/test_response_writer.py of the template compares the two.
 """
 
 from typing import TypeGuard, cast
