@@ -39,9 +39,10 @@ test-fork: $(VENV)/.ready-dev ## run all tests in a fork, build/fork, with every
 	@$(RUN) -m tools.fork $(TESTS)
 
 .PHONY: test-newest
-test-newest: $(VENV)/.ready ## run a new service's checks with the newest release of each library, without upper bounds
+test-newest: $(VENV)/.ready ## run a new service's checks and the chassis' tests with the newest libraries, without upper bounds
 	@rm -rf build/newest
 	@$(VENV)/bin/cookiecutter --no-input --default-config --output-dir build/newest .
+	@$(RUN) -m harness.laid_over build/newest/*
 	@cd build/newest/* && sed -i.bak -E -e 's/,<[0-9.]+"/"/' -e '/^constraint-dependencies/,/^]/d' pyproject.toml && $(MAKE) --no-print-directory lock UPGRADE=1 && $(MAKE) --no-print-directory check
 
 .PHONY: update

@@ -1,6 +1,7 @@
-"""Lays the chassis' own tests over a baked service, where they run."""
+"""Lays the chassis' own tests over a baked service, where they run: `python -m harness.laid_over FOLDER`."""
 
 import shutil
+import sys
 from pathlib import Path
 
 from harness.repository import REPOSITORY
@@ -24,5 +25,10 @@ def lay_over(service: Path) -> Path:
 
 def copy_tests(service: Path) -> None:
     """Copy the chassis' tests to the service's `tests/chassis`, for those who have the harness on their path."""
-    ignored = shutil.ignore_patterns("__pycache__")
+    unused = [] if (service / "guniconfig.py").exists() else ["test_gunicorn.py"]
+    ignored = shutil.ignore_patterns("__pycache__", *unused)
     shutil.copytree(REPOSITORY / "tests" / "chassis", service / "tests" / "chassis", ignore=ignored)
+
+
+if __name__ == "__main__":
+    lay_over(Path(sys.argv[1]))

@@ -52,9 +52,7 @@ def test_they_are_formatted_linted_and_typed(default: Path, tools: Path) -> None
 
 
 def test_all_of_them_pass_on_the_default_service(default: Path, tools: Path) -> None:
-    every = [*default.glob("tests/chassis/test_*.py")]
-    without_gunicorn = [str(file.relative_to(default)) for file in every if file.name != "test_gunicorn.py"]
-    said = pytest_in(default, tools, *without_gunicorn)
+    said = pytest_in(default, tools, "tests/chassis")
     assert "skipped" not in said
 
 
@@ -69,7 +67,7 @@ def test_those_on_the_database_pass_on_the_oldest_postgresql(default: Path, tool
 
 @pytest.mark.parametrize("python", other_pythons())
 def test_all_of_them_pass_on_another_python(default: Path, tools: Path, python: str) -> None:
-    pytest_in(default, tools, "tests", "--ignore=tests/chassis/test_gunicorn.py", python=python)
+    pytest_in(default, tools, "tests", python=python)
 
 
 def pytest_in(service: Path, tools: Path, *arguments: str, python: str = "", **variables: str) -> str:
