@@ -19,6 +19,8 @@ _INSTALLATIONS = {"18": "pginstall18", "16": "pginstall"}
 # No durability: the data does not outlive the server, and tests run faster.
 _OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -k {socket_folder}"
 
+_ROOM_BYTES = 1024**3
+
 # Runs in its own session and blocks on a pipe from this process. When this process ends, even by kill -9, the pipe
 # closes, and the guard stops the server and removes its folder. The server removes postmaster.pid as its last step.
 _GUARD = """
@@ -44,7 +46,7 @@ def embedded_postgres() -> Iterator[str]:
     Raises:
         EmbeddedPostgresError: the server does not start.
     """
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_memory()))
     guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
     try:
         programs, user = _programs(folder)
@@ -54,6 +56,17 @@ def embedded_postgres() -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={folder}"
     finally:
         guard.communicate()
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory, where the server is faster, unless TMPDIR names another one or there is no room.
+
+    Not for root, whose copy of the programs could not be executed there in a container.
+    """
+    memory = Path("/dev/shm")  # noqa: S108  (mkdtemp makes a folder of its own there)
+    if "TMPDIR" in os.environ or os.geteuid() == 0 or not os.access(memory, os.W_OK):
+        return None
+    return memory if shutil.disk_usage(memory).free > _ROOM_BYTES else None
 
 
 def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
@@ -95,10 +108,9 @@ def _make_data(programs: Path, folder: Path, user: Mapping[str, Any]) -> None:
                 shutil.copytree(data, Path(new, "data"))
                 Path(new, "data").rename(kept)
         return
-    shutil.copytree(kept, data)
+    subprocess.run(["cp", "-R", "-p", kept, data], check=True)  # faster than shutil
     if user:
-        for path in (data, *data.rglob("*")):
-            os.chown(path, user["user"], user["group"])
+        subprocess.run(["chown", "-R", f"{user['user']}:{user['group']}", data], check=True)
 
 
 def _link(source: str, target: str) -> None:
