@@ -1,5 +1,6 @@
 """The fixtures and the time limit of a service's tests; `tests/conftest.py` loads this module as a pytest plugin."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,11 @@ _SESSION_STATE = """
     UNION ALL SELECT 'the channel ' || name FROM pg_listening_channels() AS name
     UNION ALL SELECT 'the prepared statement ' || name FROM pg_prepared_statements WHERE from_sql
 """
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the imported modules from garbage collection, of which pytest makes several at its end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
