@@ -21,7 +21,7 @@ from chassis.http.client import client_session
 from chassis.http.cors import cors
 from chassis.http.docs_page import docs_routes
 from chassis.http.endpoint import endpoint
-from chassis.http.handler_resources import HandlerResources
+from chassis.resources.injection import Injector
 from chassis.http.idempotency import delete_expired
 from chassis.http.openapi import check_names, openapi_document
 from chassis.http.problem_details import problem_details
@@ -83,7 +83,7 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     in_flight = InFlightLimit(settings.max_in_flight)
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
-    resources = HandlerResources({Database, Settings, type(settings), ClientSession})
+    resources = Injector({Database, Settings, type(settings), ClientSession})
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),

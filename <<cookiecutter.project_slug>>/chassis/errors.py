@@ -7,8 +7,9 @@ of its base class:
         pass
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class ServiceError(Exception):
@@ -16,6 +17,23 @@ class ServiceError(Exception):
 
     Raise a subclass of it. This class has no problem type, so the response is a 500 with its message.
     """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How an error of the domain is answered (RFC 9457): `errors={OutOfStockError: Problem(409, "out-of-stock")}`.
+
+    Attributes:
+        status: the HTTP status, 400 or more.
+        type: the last part of the type's URI, `urn:problem-type:out-of-stock`.
+        detail: the text for the client, if the error is no `ServiceError`, whose message is the text.
+        headers: a function that makes further headers of the answer from the error.
+    """
+
+    status: int
+    type: str
+    detail: str = ""
+    headers: Callable[[Any], Mapping[str, str]] | None = None
 
 
 class NotFoundError(ServiceError):

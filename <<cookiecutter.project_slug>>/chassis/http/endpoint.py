@@ -20,7 +20,7 @@ from chassis.errors import (
     PreconditionFailedError,
     UnsupportedMediaTypeError,
 )
-from chassis.http.handler_resources import HandlerResources
+from chassis.resources.injection import Injector
 from chassis.http.idempotency import idempotency_key, once
 from chassis.http.request_body import RequestBodyReader
 from chassis.settings import Settings
@@ -34,7 +34,7 @@ _MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the
 
 def endpoint(
     route: Route,
-    resources: HandlerResources,
+    resources: Injector,
     settings: Settings,
     body_reader: RequestBodyReader,
     authentication: "Authentication | None" = None,

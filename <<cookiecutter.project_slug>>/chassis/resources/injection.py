@@ -1,0 +1,72 @@
+"""Gives functions what they need, by the types of their parameters."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, get_type_hints
+
+from chassis.errors import DependencyUnavailableError
+
+
+class Injector:
+    """Values by type. Their types are known when a service is put together, the values while it runs.
+
+    Args:
+        types: the types that parameters may have.
+
+    Attributes:
+        types: the same.
+        values: the values that are there now, by type.
+    """
+
+    def __init__(self, types: Collection[type]) -> None:
+        self.types = frozenset(types)
+        self.values: dict[type, Any] = {}
+
+    def parameters(self, function: Callable[..., Any], *, skip: Collection[str] = ()) -> dict[str, type]:
+        """Return the types of a function's parameters, by name.
+
+        Args:
+            function: the function.
+            skip: names of parameters that somebody else gives.
+
+        Raises:
+            TypeError: a parameter has no annotation, or nothing has its type; the message names the function, the
+                parameter and the types that there are.
+        """
+        name, hints = name_of(function), get_type_hints(function)
+        found: dict[str, type] = {}
+        for parameter in inspect.signature(function).parameters:
+            if parameter in skip:
+                continue
+            if parameter not in hints:
+                raise TypeError(f"{name}: annotate the parameter {parameter!r}, it is given by its type")
+            if hints[parameter] not in self.types:
+                raise TypeError(
+                    f"{name}: nothing gives the parameter {parameter!r}, as there is no {_words(hints[parameter])}. "
+                    f"There is: {', '.join(sorted(map(_words, self.types)))}."
+                )
+            found[parameter] = hints[parameter]
+        return found
+
+    def arguments(self, parameters: Mapping[str, type]) -> dict[str, Any]:
+        """Return the values for parameters, by name.
+
+        Args:
+            parameters: as `parameters` returns them.
+
+        Raises:
+            DependencyUnavailableError: one of them is not there now, such as a resource that is not open.
+        """
+        try:
+            return {name: self.values[kind] for name, kind in parameters.items()}
+        except KeyError as error:
+            raise DependencyUnavailableError from error
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name of a function with its module, for messages."""
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _words(kind: Any) -> str:
+    return kind.__qualname__ if isinstance(kind, type) else str(kind)
