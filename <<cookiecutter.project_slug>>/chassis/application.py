@@ -4,32 +4,35 @@ A request passes, in this order: request log → problem details → admission �
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import ClientSession, web
 
 from chassis.compatibility.moved_modules import log_moved_imports
-from chassis.contract import Route
+from chassis.contract import Route, contract_of
 from chassis.database import Database
+from chassis.errors import Problem
 from chassis.http.admission import InFlightLimit, admission
+from chassis.http.aiohttp_internals import make_requests
 from chassis.http.client import client_session
 from chassis.http.cors import cors
 from chassis.http.docs_page import docs_routes
 from chassis.http.endpoint import endpoint
-from chassis.resources.injection import Injector
 from chassis.http.idempotency import delete_expired
 from chassis.http.openapi import check_names, openapi_document
-from chassis.http.problem_details import problem_details
-from chassis.http.request_body import RequestBodyReader
+from chassis.http.problem_details import ProblemTypes, log_unmapped_errors, problems_of
+from chassis.http.request_body import RequestBodyReader, request_class
 from chassis.migrations.revisions import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.postgres.pool import Pool
 from chassis.postgres.pool_metrics import measure_pool
 from chassis.project import project
+from chassis.resources.injection import Injector
 from chassis.settings import Settings
 from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.health import Health, create_internal_api
@@ -62,19 +65,23 @@ class Application:
     settings: Settings
 
 
-def create_application(routes: Sequence[Route], settings: Settings) -> Application:
+def create_application(
+    routes: Sequence[Route], settings: Settings, *, errors: Mapping[type[Exception], Problem] = MappingProxyType({})
+) -> Application:
     """Make a service's two aiohttp applications.
 
     Args:
         routes: the operations of the API.
         settings: the service's settings.
+        errors: how errors of the domain are answered: `Service.errors`.
 
     Returns:
         The applications, which `chassis.server` serves.
 
     Raises:
         TypeError: a handler's signature is not a complete contract; the message names the handler and the parameter.
-        ValueError: the migrations do not form one line, or two handlers have the same name.
+        ValueError: the migrations do not form one line, or two handlers have the same name, or two errors give one
+            problem type different statuses.
     """
     check_names(routes)
     for history in HISTORIES:
@@ -82,31 +89,44 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     database, health = Pool(settings), Health()
     in_flight = InFlightLimit(settings.max_in_flight)
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
+    problem_types = ProblemTypes(errors)
+    headers = {header.name for route in routes for header in contract_of(route).headers.values()}
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
     resources = Injector({Database, Settings, type(settings), ClientSession})
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
             *([tracing.middleware] if tracing else []),
-            *([cors(settings.cors_origins)] if settings.cors_origins else []),
-            problem_details,
+            *([cors(settings.cors_origins, headers)] if settings.cors_origins else []),
+            problems_of(problem_types),
             admission(in_flight, settings.request_timeout_seconds),
         ],
+        client_max_size=settings.max_body_bytes,  # of the parts of a form, whose whole body_reader reads
+        handler_args={"auto_decompress": False},  # as body_reader does, also on the server of a test
     )
+    make_requests(api, request_class(body_reader))
     api.add_routes(
         web.RouteDef(route.method, route.path, endpoint(route, resources, settings, body_reader, authentication), {})
         for route in routes
     )
-    api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
+    secured = bool(authentication)
+    api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=secured, errors=errors)))
 
     async def run(_: web.Application) -> AsyncIterator[None]:
         log_moved_imports()
+        log_unmapped_errors(routes, problem_types)
         async with (
             tracing or nullcontext(),
             client_session(settings.client_timeout_seconds, [tracing.of_calls] if tracing else []) as client,
             database,
         ):
-            resources.provide({Database: database, Settings: settings, type(settings): settings, ClientSession: client})
+            given: dict[type, Any] = {
+                Database: database,
+                Settings: settings,
+                type(settings): settings,
+                ClientSession: client,
+            }
+            resources.values.update(given)
             work = [_start(database, health, settings), measure_pool(database), measure_event_loop_lag()]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))

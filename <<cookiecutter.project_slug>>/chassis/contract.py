@@ -7,9 +7,11 @@
 The name or the annotation of a parameter decides its value:
 
 - a name in the route's path: the path parameter;
-- a `Query` model: the query string; a `Body` model: the JSON body;
+- a `Query` model: the query string; a `Body` model: the JSON body; `bytes`: the body as it is;
+- `Annotated[str, Header()]`: a header; `web.Request`: aiohttp's request;
 - `IfMatch`: the precondition of a write; `Caller`: the caller of the request;
-- `Database`, `Settings`, `ClientSession`: the service's database, its settings, its client for other services.
+- `ResponseHead`: what the handler adds to the response, such as a header or a cookie;
+- `Database`, `Settings`, `ClientSession`, the type of a resource: what the service has.
 
 The result is the response's body; a handler that returns None sends a response without a body.
 """
@@ -19,11 +21,14 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from hashlib import blake2b
-from typing import Any, get_origin, get_type_hints
+from http.cookies import SimpleCookie
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from aiohttp import hdrs
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
 from pydantic import TypeAdapter
 
 from chassis.caller import Caller
@@ -39,6 +44,133 @@ NAMES = PATH_PARAMETERS
 """`PATH_PARAMETERS` by its name up to release 0.2."""
 
 
+_NAME_OF_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, section 5.6.2
+_MEDIA_TYPE = re.compile(rf"{_NAME_OF_HEADER}/{_NAME_OF_HEADER}")  # its parts are tokens, too
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Header:
+    """Marks a parameter as a header: `x_signature: Annotated[str, Header()]` is `X-Signature`.
+
+    A header that is missing, malformed or given twice is a 422. A parameter with a default value is optional.
+
+    Attributes:
+        name: the header's name; if empty, the parameter's, with dashes.
+    """
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class HeaderParameter:
+    """A header that a handler takes.
+
+    Attributes:
+        name: the header's name.
+        adapter: validates its value.
+        required: True if the parameter has no default value.
+        default: the default value.
+    """
+
+    name: str
+    adapter: TypeAdapter[Any]
+    required: bool
+    default: Any
+
+
+class ResponseHead:
+    """What a handler adds to its response: `async def log_in(body: Login, head: ResponseHead) -> Session`.
+
+    The result is still the response's body. A header replaces the one of the same name that the chassis would send.
+
+        head.status = 202
+        head.headers["Cache-Control"] = "no-store"
+        head.set_cookie("session", session.key, max_age=3600)
+
+    Attributes:
+        headers: the headers; `add` sends several of one name. A value with a line break makes the response a 500.
+    """
+
+    def __init__(self) -> None:
+        self.headers = CIMultiDict[str]()
+        self._status: int | None = None
+        self._cookies: dict[tuple[str, str, str], str] = {}
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None for that of the route. Raise an error for one of 400 and more."""
+        return self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        if not 200 <= status <= 599:
+            raise ValueError(f"The status {status} is none that a response can have: use one from 200 to 599")
+        self._status = int(status)
+
+    @property
+    def cookies(self) -> list[str]:
+        """The values of `Set-Cookie`, one for each cookie."""
+        return list(self._cookies.values())
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str = "",
+        secure: bool = True,
+        httponly: bool = True,
+        samesite: Literal["Strict", "Lax", "None"] = "Lax",
+    ) -> None:
+        """Set a cookie (RFC 6265). Scripts do not see it, and other sites' forms do not send it, unless you say so.
+
+        Args:
+            name: the cookie's name.
+            value: any text; characters that a cookie cannot have are quoted, as Python's `http.cookies` and aiohttp do.
+            max_age: in seconds; None for a cookie that ends with the browser.
+            path: below which the browser sends the cookie.
+            domain: which may see it, with its subdomains; empty for this host alone.
+            secure: whether the browser sends the cookie by HTTPS alone. Browsers take `localhost` for HTTPS.
+            httponly: whether the cookie is hidden from scripts.
+            samesite: whether requests from other sites have the cookie.
+
+        Raises:
+            ValueError: the path or the domain cannot be in a cookie.
+            http.cookies.CookieError: the name cannot be a cookie's.
+        """
+        for part in (path, domain):
+            if not re.fullmatch(r"[ -:<-~]*", part):
+                raise ValueError(f"The cookie {name} cannot have a path or a domain with a semicolon or a line break")
+        cookie = SimpleCookie()
+        cookie[name] = value
+        attributes: dict[str, str | bool] = {
+            "path": path,
+            "domain": domain,
+            "secure": secure,
+            "httponly": httponly,
+            "samesite": samesite,
+            "max-age": "" if max_age is None else str(max_age),
+        }
+        for key, given in attributes.items():
+            if given:
+                cookie[name][key] = given
+        self._cookies[name, domain, path] = cookie[name].OutputString()
+
+    def delete_cookie(self, name: str, *, path: str = "/", domain: str = "") -> None:
+        """Have the browser delete a cookie.
+
+        Args:
+            name: the cookie's name.
+            path: as it was set.
+            domain: as it was set.
+        """
+        self.set_cookie(name, "", max_age=0, path=path, domain=domain)
+
+
 @dataclass(frozen=True)
 class Route:
     """One operation of the API.
@@ -51,6 +183,17 @@ class Route:
         location: the path of the created resource, with `{name}` for fields of the handler's result.
         scopes: the scopes that the caller's token must have, all of them, if OIDC_ISSUER is set.
         raises: the domain errors that the handler may raise, for the OpenAPI document.
+        consumes: the media types of the request's body, `("application/json",)` unless the handler takes `bytes`; `*/*`
+            stands for all, and `image/*` for all images. Another one is a 415.
+        produces: the media type of the response's body. With it, a result that is `bytes` or `str` is sent as it is.
+        public: True if the route asks for no token, even if OIDC_ISSUER is set.
+        statuses: further statuses that the handler sets by its `ResponseHead`, for the OpenAPI document.
+        deprecated: the last day on which the route can be relied on, such as `2027-06-30`. The responses then have the
+            headers `Deprecation` and `Sunset`, and the calls are counted.
+        deprecated_since: the first day on which the route is or was deprecated; if empty, some day in the past.
+
+    Raises:
+        ValueError: one of the values breaks its rule; the message names the route and says what to write.
     """
 
     method: str
@@ -60,6 +203,48 @@ class Route:
     location: str | None = None
     scopes: tuple[str, ...] = ()
     raises: tuple[type[Exception], ...] = ()
+    consumes: tuple[str, ...] = ()
+    produces: str | None = None
+    public: bool = False
+    statuses: tuple[int, ...] = ()
+    deprecated: str | None = None
+    deprecated_since: str = ""
+
+    def __post_init__(self) -> None:
+        name = f"Route {self.method} {self.path}"
+        if isinstance(self.consumes, str) or not all(map(_MEDIA_TYPE.fullmatch, self.consumes)):
+            raise ValueError(f'{name}: consumes should be media types, such as consumes=("application/json",)')
+        if self.produces is not None and (not _MEDIA_TYPE.fullmatch(self.produces) or "*" in self.produces):
+            raise ValueError(f'{name}: produces should be one media type without parameters, such as "text/csv"')
+        if self.public and self.scopes:
+            raise ValueError(f"{name}: a public route asks for no token, so it has no scopes; remove one of the two")
+        if not all(200 <= status <= 599 for status in self.statuses):
+            raise ValueError(f"{name}: statuses should be from 200 to 599")
+        for day in (self.deprecated, self.deprecated_since):
+            if day and not _day(day):
+                raise ValueError(f'{name}: {day!r} is no day; write deprecated="2027-06-30"')
+        if self.deprecated == "" or (self.deprecated_since and not self.deprecated):
+            raise ValueError(f'{name}: say until when it can be relied on: deprecated="2027-06-30"')
+        if self.since and self.sunset and self.since > self.sunset:
+            raise ValueError(f"{name}: deprecated_since is after deprecated, the last day; exchange the two")
+
+    @property
+    def sunset(self) -> date | None:
+        """The last day on which the route can be relied on, if it is deprecated."""
+        return _day(self.deprecated)
+
+    @property
+    def since(self) -> date | None:
+        """The first day on which the route is deprecated, if that is known."""
+        return _day(self.deprecated_since)
+
+
+def _day(text: str | None) -> date | None:
+    """Return the day that a text such as `2027-06-30` names, or None."""
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) and _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 class Contract:
@@ -71,18 +256,27 @@ class Contract:
     Attributes:
         path: the type adapters of the path parameters, by name.
         query: the name and the model of the parameter for the query string, if any.
-        body: the name and the model of the parameter for the body, if any.
+        headers: the headers that are parameters, by the parameter's name.
+        body: the name and the model of the parameter for the JSON body, if any.
+        raw_body: the name of the parameter for the body as it is, if any.
+        consumes: the media types of the body; empty if the route takes none.
+        request: the name of the parameter for aiohttp's request, if any.
+        head: the name of the parameter for the response's head, if any.
         if_match: the name of the parameter for the precondition, if any.
         caller: the name of the parameter for the caller, if any.
         resources: the types of the other parameters, by name.
         idempotent: the name of the database parameter, if the route supports Idempotency-Key: POST and PATCH do.
         result: the type adapter of the result; None if the handler returns None.
+        produces: the media type of the response's body.
+        as_it_is: the result's type, `bytes` or `str`, if the result is the body.
         versioned: True if the result has an entity tag.
         paged: True if the result is a page of a list.
         schema_digest: a digest of the result's JSON schema.
 
     Raises:
-        TypeError: an annotation or a path parameter is missing; the message names the handler and the parameter.
+        TypeError: an annotation or a path parameter is missing, or the route does not say which body the handler takes
+            or returns; the message names the handler and the parameter.
+        ValueError: a header has no valid name.
     """
 
     def __init__(self, route: Route) -> None:
@@ -92,19 +286,31 @@ class Contract:
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
         self.body: tuple[str, type[Body]] | None = None
+        self.headers: dict[str, HeaderParameter] = {}
+        self.raw_body: str | None = None
+        self.request: str | None = None
+        self.head: str | None = None
         self.if_match: str | None = None
         self.caller: str | None = None
         self.resources: dict[str, type] = {}
-        for parameter in inspect.signature(route.handler).parameters:
+        for parameter, declared in inspect.signature(route.handler).parameters.items():
             if parameter not in hints:
                 raise TypeError(f"{name}: annotate the parameter {parameter!r}, its type is the contract")
             hint = hints[parameter]
             if parameter in in_path:
                 self.path[parameter] = TypeAdapter(hint)
+            elif header := _header(hint):
+                self.headers[parameter] = _header_parameter(name, header, hint, declared)
             elif isinstance(hint, type) and issubclass(hint, Query):
                 self.query = parameter, hint
             elif isinstance(hint, type) and issubclass(hint, Body):
                 self.body = parameter, hint
+            elif hint is bytes:
+                self.raw_body = parameter
+            elif hint is web.Request:
+                self.request = parameter
+            elif hint is ResponseHead:
+                self.head = parameter
             elif hint is IfMatch:
                 self.if_match = parameter
             elif hint is Caller:
@@ -113,6 +319,16 @@ class Contract:
                 self.resources[parameter] = hint
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
+        self.consumes = route.consumes or ((_JSON,) if self.body else ())
+        if self.body and self.raw_body:
+            raise TypeError(f"{name}: there is one body, so take {self.body[0]!r} or {self.raw_body!r}")
+        if self.raw_body and not self.consumes:
+            raise TypeError(
+                f"{name}: say which media types the parameter {self.raw_body!r} has: "
+                'Route(…, consumes=("application/json",)), or "*/*" for any'
+            )
+        if self.consumes and not (self.body or self.raw_body or self.request):
+            raise TypeError(f"{name}: the route has consumes=…, but no parameter takes a body")
         databases = (name for name, hint in self.resources.items() if hint is Database)
         self.idempotent = next(databases, None) if route.method in {hdrs.METH_POST, hdrs.METH_PATCH} else None
         if "return" not in hints:
@@ -122,8 +338,32 @@ class Contract:
         origin = get_origin(returns) or returns
         model: type = origin if isinstance(origin, type) else object
         self.versioned, self.paged = issubclass(model, Versioned), issubclass(model, Page)
+        self.as_it_is: type | None = returns if route.produces and returns in (bytes, str) else None
+        self.produces = route.produces or _JSON
+        if not self.as_it_is and not is_json(self.produces):
+            raise TypeError(f"{name}: it should return bytes or str, of the media type {self.produces}")
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.schema_digest = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
+
+
+def _header(hint: Any) -> Header | None:
+    if get_origin(hint) is not Annotated:
+        return None
+    marks = (Header() if mark is Header else mark for mark in get_args(hint)[1:])
+    return next((mark for mark in marks if isinstance(mark, Header)), None)
+
+
+def _header_parameter(function: str, header: Header, hint: Any, declared: inspect.Parameter) -> HeaderParameter:
+    name = header.name or declared.name.replace("_", "-").title()
+    if not re.fullmatch(_NAME_OF_HEADER, name):
+        raise ValueError(f'{function}: {name!r} is no name of a header; write Header("X-Signature"), for example')
+    required = declared.default is inspect.Parameter.empty
+    return HeaderParameter(name, TypeAdapter(hint), required, None if required else declared.default)
+
+
+def is_json(media_type: str) -> bool:
+    """Return True for `application/json`, and for `application/geo+json` and the like."""
+    return media_type == _JSON or media_type.endswith("+json")
 
 
 @cache

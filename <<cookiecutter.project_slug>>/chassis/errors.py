@@ -5,8 +5,13 @@ of its base class:
 
     class NameTakenError(ConflictError):  # a 409, `conflict`
         pass
+
+An error with a status and a type of its own is a `ServiceError` that the service maps to a `Problem`:
+
+    SERVICE = Service(..., errors={OutOfStockError: Problem(409, "out-of-stock")})
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,25 +20,72 @@ from typing import Any
 class ServiceError(Exception):
     """An error with a message for the client: what is wrong and what to do about it.
 
-    Raise a subclass of it. This class has no problem type, so the response is a 500 with its message.
+    Raise a subclass of it, one of this module or your own that `Service.errors` maps to a `Problem`. This class has no
+    problem type, so the response is a 500 with its message.
     """
+
+
+_TYPE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# The chassis' own problem types, which are in `chassis.http.problem_details`; a test compares the two.
+_BUILT_IN = {
+    "bad-request": 400,
+    "malformed-body": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "no-such-route": 404,
+    "not-found": 404,
+    "method-not-allowed": 405,
+    "request-timeout": 408,
+    "conflict": 409,
+    "request-in-progress": 409,
+    "precondition-failed": 412,
+    "body-too-large": 413,
+    "unsupported-media-type": 415,
+    "expectation-failed": 417,
+    "idempotency-key-reused": 422,
+    "invalid-request": 422,
+    "precondition-required": 428,
+    "head-too-large": 431,
+    "internal-error": 500,
+    "database-unavailable": 503,
+    "deadline-exceeded": 503,
+    "dependency-unavailable": 503,
+    "overloaded": 503,
+}
 
 
 @dataclass(frozen=True)
 class Problem:
     """How an error of the domain is answered (RFC 9457): `errors={OutOfStockError: Problem(409, "out-of-stock")}`.
 
+    The mapping holds for subclasses of the error, too, unless they have one of their own.
+
     Attributes:
         status: the HTTP status, 400 or more.
         type: the last part of the type's URI, `urn:problem-type:out-of-stock`.
-        detail: the text for the client, if the error is no `ServiceError`, whose message is the text.
-        headers: a function that makes further headers of the answer from the error.
+        detail: the text for the client, if the error has no message or is no `ServiceError`. Messages of other errors
+            may hold what the client must not read.
+        headers: a function that makes further headers of the response from the error.
+
+    Raises:
+        ValueError: the status is no error's, or the type is no lowercase name with dashes or belongs to another status.
     """
 
     status: int
     type: str
     detail: str = ""
     headers: Callable[[Any], Mapping[str, str]] | None = None
+
+    def __post_init__(self) -> None:
+        if not 400 <= self.status <= 599:
+            raise ValueError(f"Problem {self.type!r}: the status {self.status} is no error; use one from 400 to 599")
+        if not _TYPE.fullmatch(self.type):
+            raise ValueError(f"Problem {self.type!r}: use lowercase words with dashes as its type, as in out-of-stock")
+        if (status := _BUILT_IN.get(self.type, self.status)) != self.status:
+            raise ValueError(
+                f"Problem {self.type!r}: this type is the chassis' own and has the status {status}, not {self.status}; "
+                "use another type, or that status"
+            )
 
 
 class NotFoundError(ServiceError):
@@ -119,7 +171,7 @@ class IdempotencyKeyReusedError(ServiceError):
 
 
 class MalformedBodyError(ServiceError):
-    """The request's body is not JSON.
+    """The request's body cannot be read: it is not JSON, for example.
 
     The chassis raises it before the handler runs.
     """
@@ -136,7 +188,7 @@ class RequestTimeoutError(ServiceError):
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The request's body is not declared as JSON.
+    """The request's body has a media type or an encoding that the route does not take.
 
     The chassis raises it before the handler runs.
     """
@@ -147,8 +199,8 @@ class FieldError:
     """One wrong value of a request.
 
     Attributes:
-        where: `pointer` for a value in the body, `parameter` for one in the path, the query or a header.
-        name: the JSON Pointer as a URI fragment (RFC 6901, section 6), or the name of the parameter.
+        where: `pointer` for a value in the body, `parameter` for one in the path or the query, `header` for a header.
+        name: the JSON Pointer as a URI fragment (RFC 6901, section 6), or the name of the parameter or the header.
         detail: the rule that the value breaks; never the value itself.
     """
 

@@ -10,9 +10,9 @@ from chassis.contract import Route
 from chassis.database import Database
 from chassis.http.admission import InFlightLimit
 from chassis.http.endpoint import endpoint
-from chassis.http.handler_resources import HandlerResources
 from chassis.http.request_body import RequestBodyReader
 from chassis.models import Body
+from chassis.resources.injection import Injector
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
 
@@ -123,7 +123,7 @@ def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: s
     with pytest.raises(TypeError, match=complaint):
         endpoint(
             Route("POST", path, handler),
-            HandlerResources({Database, Settings}),
+            Injector({Database, Settings}),
             Settings(database_url=SecretStr("postgresql://host/name")),
             RequestBodyReader(1, InFlightLimit(1)),
         )

@@ -6,16 +6,18 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, traceparent"
-_RESPONSE_HEADERS = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-ID"
+_RESPONSE_HEADERS = "Deprecation, ETag, Link, Location, Retry-After, Sunset, WWW-Authenticate, X-Request-ID"
 _PREFLIGHT_SECONDS = "600"
 
 
-def cors(origins: Collection[str]) -> Middleware:
+def cors(origins: Collection[str], headers: Collection[str] = ()) -> Middleware:
     """Make the middleware that tells browsers which origins may read responses; it never allows cookies.
 
     Args:
         origins: the allowed origins, such as `https://example.com`, or `*` for all.
+        headers: headers that handlers take, which pages may send.
     """
+    request_headers = ", ".join([_REQUEST_HEADERS, *sorted(headers)])
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -29,7 +31,7 @@ def cors(origins: Collection[str]) -> Middleware:
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _RESPONSE_HEADERS
             if methods:
                 response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = methods
-                response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = _REQUEST_HEADERS
+                response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = request_headers
                 response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
         return response
 

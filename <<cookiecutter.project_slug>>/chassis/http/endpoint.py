@@ -1,9 +1,10 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -11,25 +12,32 @@ from pydantic import ValidationError
 
 from chassis.caller import Caller
 from chassis.conditional import etag, if_match, is_known, is_refused
-from chassis.contract import PATH_PARAMETERS, Contract, Route, contract_of
+from chassis.contract import PATH_PARAMETERS, Contract, ResponseHead, Route, contract_of
 from chassis.database import Database
 from chassis.errors import (
+    DependencyUnavailableError,
     FieldError,
     InvalidRequestError,
     MalformedBodyError,
     PreconditionFailedError,
     UnsupportedMediaTypeError,
 )
-from chassis.resources.injection import Injector
+from chassis.http.deprecation import deprecated
+from chassis.http.header_fields import replace
 from chassis.http.idempotency import idempotency_key, once
-from chassis.http.request_body import RequestBodyReader
+from chassis.http.request_body import Request, RequestBodyReader
+from chassis.resources.injection import Injector
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # its imports are large, and only needed if tokens are required
     from chassis.http.authentication import Authentication
 
 _ANONYMOUS = Caller()
+_WITHOUT_BODY = {204, 205, 304}
 _MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
+
+_Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.Response]
+_ReadBody: TypeAlias = Callable[[web.Request], Awaitable[bytes]]
 
 
 def endpoint(
@@ -53,36 +61,77 @@ def endpoint(
     """
     contract = contract_of(route)
     if unknown := {name: hint for name, hint in contract.resources.items() if hint not in resources.types}:
-        raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}")
-    provided = resources.values
+        there_is = ", ".join(sorted(each.__name__ for each in resources.types))
+        raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}; there is: {there_is}")
+    # All that depends on the route alone is decided here, once.
+    verify = authentication.caller if authentication and not route.public else None
+    read_body, respond = _body_of(contract, body_reader), _responder(route, contract)
+    needed, provided = tuple(contract.resources.items()), resources.values
+    made = list[tuple[str, Callable[[web.Request], Any]]]()
+    if contract.request:
+        made.append((contract.request, _itself))
+    if contract.if_match:
+        made.append((contract.if_match, partial(if_match, required=settings.require_if_match)))
+    head_parameter, caller_parameter, parameter = contract.head, contract.caller, contract.idempotent
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
     async def handle(request: web.Request) -> web.Response:
-        caller = _ANONYMOUS
-        if authentication:
-            caller = await authentication.caller(request, route.scopes)
-        body = await _json_content(request, body_reader) if contract.body else b""
+        caller = await verify(request, route.scopes) if verify else _ANONYMOUS
+        body = await read_body(request) if read_body else b""
         values = _validated(request, contract, body)
-        for name, hint in contract.resources.items():
-            values[name] = provided[hint]
-        if contract.caller:
-            values[contract.caller] = caller
-        if contract.if_match:
-            values[contract.if_match] = if_match(request, required=settings.require_if_match)
-        parameter = contract.idempotent
+        try:
+            for name, hint in needed:
+                values[name] = provided[hint]
+        except KeyError as error:  # a resource that is not open
+            raise DependencyUnavailableError from error
+        if caller_parameter:
+            values[caller_parameter] = caller
+        for name, make in made:
+            values[name] = make(request)
+        head = None
+        if head_parameter:
+            head = values[head_parameter] = ResponseHead()
         key = idempotency_key(request, caller) if parameter else None
         if not parameter or not key:
-            return _answer(request, route, contract, await route.handler(**values))
+            return respond(request, await route.handler(**values), head)
 
         async def carry_out(database: Database) -> web.Response:
-            return _answer(request, route, contract, await route.handler(**values | {parameter: database}))
+            return respond(request, await route.handler(**values | {parameter: database}), head)
 
         # The client's JSON, normalized. Not the validated model: its defaults may change with the next release.
-        said = json.dumps(json.loads(body), sort_keys=True) if contract.body else ""
+        said = json.dumps(json.loads(body), sort_keys=True) if contract.body else body.decode("latin-1")
         content = f"{request.query_string}\n{said}"
         return await once(values[parameter], key, content, keep, carry_out)
 
-    return handle
+    return deprecated(route, handle) if route.deprecated else handle
+
+
+def _itself(request: web.Request) -> web.Request:
+    return request
+
+
+def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | None:
+    """Return the function that checks the body's media type and reads it; None if the handler takes no body."""
+    if not contract.consumes:
+        return None
+    whole = frozenset(media_type for media_type in contract.consumes if not media_type.endswith("*"))
+    beginnings = tuple(
+        media_type.removesuffix("*").removeprefix("*/") for media_type in contract.consumes if media_type not in whole
+    )
+    wanted = f"Send the body as {' or '.join(contract.consumes)}, and say so in Content-Type."
+    if whole == {"application/json"} and not beginnings:
+        wanted = "Send the body as JSON, with Content-Type: application/json."
+    given = bool(contract.body or contract.raw_body)
+
+    async def read(request: web.Request) -> bytes:
+        media_type = request.content_type
+        if media_type not in whole and not media_type.startswith(beginnings):
+            raise UnsupportedMediaTypeError(wanted)
+        if not given:  # the handler reads it from aiohttp's request
+            return b""
+        return await (request.read() if isinstance(request, Request) else body_reader.read(request))
+
+    return read
 
 
 def _validated(request: web.Request, contract: Contract, content: bytes) -> dict[str, Any]:
@@ -105,6 +154,19 @@ def _validated(request: web.Request, contract: Contract, content: bytes) -> dict
         field_errors += [FieldError("parameter", name, "Should be given once") for name in twice]
     elif request.query_string:
         field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
+    for name, header in contract.headers.items():
+        given: Sequence[Any] = request.headers.getall(header.name, ())
+        if not given and not header.required:
+            values[name] = header.default
+        elif broken := _header_rule(given):
+            field_errors.append(FieldError("header", header.name, broken))
+        else:
+            try:
+                values[name] = header.adapter.validator.validate_strings(given[0])
+            except ValidationError as error:
+                field_errors += _field_errors(error, "header", header.name)
+    if contract.raw_body:
+        values[contract.raw_body] = content
     if contract.body:
         name, body = contract.body
         try:
@@ -116,10 +178,17 @@ def _validated(request: web.Request, contract: Contract, content: bytes) -> dict
     return values
 
 
-async def _json_content(request: web.Request, body_reader: RequestBodyReader) -> bytes:
-    if request.content_type != "application/json":
-        raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
-    return await body_reader.read(request)
+def _header_rule(given: Sequence[str]) -> str:
+    """Return the rule that a header breaks, whatever its type is; empty if there is none."""
+    if not given:
+        return "Is required"
+    if len(given) > 1:
+        return "Should be given once"
+    try:
+        given[0].encode()
+    except UnicodeEncodeError:  # aiohttp decodes with surrogateescape
+        return "Should be text in UTF-8"
+    return ""
 
 
 def _field_errors(error: ValidationError, where: str, name: str = "") -> list[FieldError]:
@@ -140,25 +209,59 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     return "#" + "".join(f"/{step}" for step in steps)
 
 
-def _answer(request: web.Request, route: Route, contract: Contract, result: Any) -> web.Response:
+def _responder(route: Route, contract: Contract) -> _Respond:
+    """Return the function that makes the response of a handler's result."""
+    to_body = _serializer(contract)
+    media_type = contract.produces
+    if contract.as_it_is is str and media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    versioned, location, paged = contract.versioned, route.location, contract.paged
+    success = route.status if contract.result else 204
+
+    def respond(request: web.Request, result: Any, head: ResponseHead | None) -> web.Response:
+        status = success
+        if head:
+            status = head.status or success
+        headers = {hdrs.CONTENT_TYPE: media_type}
+        if versioned:
+            tag = headers[hdrs.ETAG] = etag(result, contract.schema_digest)
+            if request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and status < 300:  # RFC 9110, section 13.2.1
+                if is_refused(request, tag):
+                    raise PreconditionFailedError
+                if is_known(request, tag):
+                    return _with(head, web.Response(status=304, headers={hdrs.ETAG: tag}))
+        if to_body is None or status in _WITHOUT_BODY:
+            return _with(head, web.Response(status=status))
+        response = web.Response(status=status, body=to_body(result), headers=headers)
+        if location:
+            response.headers["Location"] = PATH_PARAMETERS.sub(
+                lambda name: quote(str(getattr(result, name[1])), safe=""), location
+            )
+        if paged and result.next_cursor:
+            response.headers["Link"] = (
+                f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'
+            )
+        return _with(head, response) if head else response
+
+    return respond
+
+
+def _serializer(contract: Contract) -> Callable[[Any], bytes] | None:
     if contract.result is None:
-        return web.Response(status=204)
-    headers = {hdrs.CONTENT_TYPE: "application/json"}
-    if contract.versioned:
-        tag = headers[hdrs.ETAG] = etag(result, contract.schema_digest)
-        if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
-            if is_refused(request, tag):
-                raise PreconditionFailedError
-            if is_known(request, tag):
-                return web.Response(status=304, headers={hdrs.ETAG: tag})
-    body = contract.result.serializer.to_json(result)
-    response = web.Response(status=route.status, body=body, headers=headers)
-    if route.location:
-        response.headers["Location"] = PATH_PARAMETERS.sub(
-            lambda name: quote(str(getattr(result, name[1])), safe=""), route.location
-        )
-    if contract.paged and result.next_cursor:
-        response.headers["Link"] = (
-            f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'
-        )
+        return None
+    return _as_it_is if contract.as_it_is else contract.result.serializer.to_json
+
+
+def _as_it_is(result: bytes | str) -> bytes:
+    return result.encode() if isinstance(result, str) else result
+
+
+def _with(head: ResponseHead | None, response: web.Response) -> web.Response:
+    """Add what the handler has set.
+
+    Raises:
+        ValueError: a header cannot be sent.
+    """
+    if head:
+        replace(response.headers, [*head.headers.items(), *((hdrs.SET_COOKIE, cookie) for cookie in head.cookies)])
     return response

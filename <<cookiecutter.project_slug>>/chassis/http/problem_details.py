@@ -3,21 +3,27 @@
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from inspect import getdoc
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
 import structlog
-from aiohttp import ClientError, http_exceptions, web
-from aiohttp.typedefs import Handler
+from aiohttp import ClientError, hdrs, http_exceptions, web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 from pydantic_core import to_json
 from structlog.contextvars import bind_contextvars
 
 from chassis import errors
+from chassis.contract import Route
 from chassis.http.client import reason_of
+from chassis.http.deprecation import headers_of_every_answer
+from chassis.http.header_fields import checked, replace
 from chassis.telemetry.request_id import REQUEST_ID
 
 log = structlog.get_logger()
@@ -32,7 +38,7 @@ _overload_logged_at = -math.inf
 class ProblemType:
     """A problem type: its HTTP status, and its name, the last part of the URI."""
 
-    status: HTTPStatus
+    status: int
     name: str
 
     @cached_property
@@ -45,7 +51,7 @@ class ProblemType:
         return self.name.replace("-", " ").capitalize()
 
 
-# The first class in an exception's MRO that is listed here decides.
+# The first class in an exception's MRO that is listed here, or in `Service.errors`, decides.
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     errors.MalformedBodyError: ProblemType(HTTPStatus.BAD_REQUEST, "malformed-body"),
     web.HTTPBadRequest: ProblemType(HTTPStatus.BAD_REQUEST, "bad-request"),
@@ -104,48 +110,206 @@ _CONSTRAINTS: dict[type[Exception], str] = {
 }
 
 
-def problem_type_of(error: type[Exception]) -> ProblemType:
-    """Return the problem type of an exception's class."""
-    if error is asyncpg.DataError:  # raised by asyncpg itself for a value that the column's type cannot hold
-        return PROBLEM_TYPES[errors.InvalidRequestError]
-    return next(PROBLEM_TYPES[ancestor] for ancestor in error.__mro__ if ancestor in PROBLEM_TYPES)
+# Names for the statuses of aiohttp's exceptions. The others are named by the status' phrase, which differs between
+# versions of Python for some of these.
+_NAMES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body-too-large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "uri-too-long",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "range-not-satisfiable",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "unprocessable-content",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "head-too-large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal-error",
+}
+# aiohttp raises these by itself, and their texts may quote the request.
+_OF_AIOHTTP = (web.HTTPMethodNotAllowed, web.HTTPRequestEntityTooLarge, web.HTTPExpectationFailed)
+_NOT_COPIED = {"content-length", "content-type", "transfer-encoding"}
+_INTERNAL_ERROR = "internal-error"
 
 
-def problem_response(error: Exception, request_id: str) -> web.Response:
-    """Make the response for an exception. It has no details of an unforeseen exception."""
-    kind = problem_type_of(type(error))
-    problem: dict[str, Any] = {
-        "type": kind.type,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": str(error) if isinstance(error, errors.ServiceError) else DETAILS[kind.name],
-        "request_id": request_id,
-    }
-    field_errors: Sequence[errors.FieldError] = ()
-    if isinstance(error, errors.InvalidRequestError):
-        field_errors = error.field_errors
-    elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
-        field_errors = [_broken_constraint(error)]
-    if field_errors:
-        problem["errors"] = [
-            {field_error.where: field_error.name, "detail": field_error.detail} for field_error in field_errors
-        ]
-    response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        response.headers["Allow"] = error.headers["Allow"]
+class ProblemTypes:
+    """The problem types of a service: the chassis' own, and those of the errors of its domain.
+
+    Args:
+        mapping: the errors of the domain: `Service.errors`.
+
+    Raises:
+        ValueError: two of the errors give one type different statuses.
+    """
+
+    def __init__(self, mapping: Mapping[type[Exception], errors.Problem] = MappingProxyType({})) -> None:
+        self._mapping = mapping
+        self._types = {error: ProblemType(problem.status, problem.type) for error, problem in mapping.items()}
+        statuses = {kind.name: kind.status for kind in self._types.values()}
+        for error, kind in self._types.items():
+            if statuses[kind.name] != kind.status:
+                raise ValueError(
+                    f"errors: {error.__name__} has the type {kind.name!r} and the status {kind.status}, and another "
+                    f"error has that type with {statuses[kind.name]}: one type has one status"
+                )
+
+    def __iter__(self) -> Iterator[ProblemType]:
+        """Yield each problem type once, the chassis' own first."""
+        yield from dict.fromkeys([*PROBLEM_TYPES.values(), *self._types.values()])
+
+    def of(self, error: type[Exception]) -> ProblemType:
+        """Return the problem type of an exception's class."""
+        for ancestor in error.__mro__:
+            if ancestor in self._types:
+                return self._types[ancestor]
+            if error is asyncpg.DataError:  # raised by asyncpg itself for a value that the column's type cannot hold
+                return PROBLEM_TYPES[errors.InvalidRequestError]
+            if ancestor in PROBLEM_TYPES:
+                return PROBLEM_TYPES[ancestor]
+            if ancestor is web.HTTPException:
+                return _type_of_status(getattr(error, "status_code", 500))
+        return PROBLEM_TYPES[Exception]
+
+    def of_route(self, error: type[Exception]) -> ProblemType:
+        """Return the problem type of an exception that a handler raises.
+
+        Only aiohttp's router and parser raise an `HTTPNotFound` for a missing route and an `HTTPBadRequest` for bytes
+        that are not HTTP. A handler that raises them means something else.
+        """
+        if issubclass(error, web.HTTPException) and not any(each in self._types for each in error.__mro__):
+            return _type_of_status(error.status_code)
+        return self.of(error)
+
+    def meanings(self) -> dict[str, str]:
+        """Return what each problem type means, by its name, for the OpenAPI document."""
+        own = {kind.name: self._meaning(error, kind) for error, kind in reversed(self._types.items())}
+        return own | {kind.name: _meaning(error, kind) for error, kind in reversed(PROBLEM_TYPES.items())}
+
+    def _meaning(self, error: type[Exception], kind: ProblemType) -> str:
+        return self._mapping[error].detail or (error.__doc__ or "").strip().partition("\n")[0] or f"{kind.title}."
+
+    def unmapped(self, route: Route) -> list[type[Exception]]:
+        """Return the errors that a route declares and that are a 500, because nothing maps them."""
+        return [error for error in route.raises if self.of_route(error).name == _INTERNAL_ERROR]
+
+    def response(self, error: Exception, request_id: str, kind: ProblemType | None = None) -> web.Response:
+        """Make the response for an exception. It has no details of an unforeseen exception.
+
+        Args:
+            error: the exception.
+            request_id: of the request.
+            kind: the problem type, if a handler has raised the exception.
+
+        Raises:
+            ValueError: a header of the error's own cannot be sent.
+        """
+        by_handler = kind is not None
+        kind = kind or self.of(type(error))
+        mapped = self._mapped(type(error))
+        problem: dict[str, Any] = {
+            "type": kind.type,
+            "title": kind.title,
+            "status": int(kind.status),
+            "detail": _detail(error, kind, mapped, by_handler=by_handler),
+            "request_id": request_id,
+        }
+        field_errors: Sequence[errors.FieldError] = ()
+        if isinstance(error, errors.InvalidRequestError):
+            field_errors = error.field_errors
+        elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            field_errors = [_broken_constraint(error)]
+        if field_errors:
+            problem["errors"] = [
+                {field_error.where: field_error.name, "detail": field_error.detail} for field_error in field_errors
+            ]
+        response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
+        _add_headers(response, error)
+        if mapped and mapped.headers:
+            replace(response.headers, mapped.headers(error).items())
+        return response
+
+    def _mapped(self, error: type[Exception]) -> errors.Problem | None:
+        """Return what the service maps an exception to, unless a nearer ancestor is the chassis' own."""
+        for ancestor in error.__mro__:
+            if ancestor in self._mapping:
+                return self._mapping[ancestor]
+            if ancestor in PROBLEM_TYPES:
+                return None
+        return None
+
+
+def _type_of_status(status: int) -> ProblemType:
+    """Return the problem type of an aiohttp exception: `gone` for 410."""
+    if not 400 <= status <= 599:
+        return PROBLEM_TYPES[Exception]
+    try:
+        known = HTTPStatus(status)
+    except ValueError:
+        return ProblemType(status, f"status-{status}")
+    name = _NAMES.get(known) or re.sub(r"[^a-z0-9]+", "-", known.phrase.lower()).strip("-")
+    return ProblemType(known, name)
+
+
+def _meaning(error: type[Exception], kind: ProblemType) -> str:
+    if issubclass(error, errors.ServiceError):
+        return (getdoc(error) or "").partition("\n")[0]
+    return DETAILS.get(kind.name) or f"{kind.title}."
+
+
+def _detail(error: Exception, kind: ProblemType, mapped: errors.Problem | None, *, by_handler: bool) -> str:
+    if isinstance(error, errors.ServiceError) and str(error):
+        return str(error)
+    if mapped:
+        return mapped.detail or f"{kind.title}."
+    if by_handler and isinstance(error, web.HTTPException) and not isinstance(error, _OF_AIOHTTP):
+        return _text_of(error) or f"{kind.title}."
+    return DETAILS.get(kind.name) or f"{kind.title}."
+
+
+def _text_of(error: web.HTTPException) -> str:
+    """Return the text that the code that raised the exception has for the client; empty if it has none."""
+    text = (error.text or "") if isinstance(error.body, bytes) and error.content_type == "text/plain" else ""
+    return "" if text == f"{error.status}: {error.reason}" else text
+
+
+def _add_headers(response: web.Response, error: Exception) -> None:
+    """Add the headers that HTTP asks for with an error, and those that an aiohttp exception has."""
+    headers = response.headers
+    if isinstance(error, web.HTTPException):
+        own = checked(error.headers.items())
+        headers.extend((name, value) for name, value in own if name.lower() not in _NOT_COPIED)
+        response.cookies.update(error.cookies)
     if isinstance(error, errors.UnauthorizedError):  # RFC 6750, section 3
         reason = f' error="invalid_token", error_description="{error.reason}"' if error.reason else ""
-        response.headers["WWW-Authenticate"] = f"Bearer{reason}"
+        headers[hdrs.WWW_AUTHENTICATE] = f"Bearer{reason}"
     if isinstance(error, errors.ForbiddenError):
         scope = " ".join(error.scopes)
-        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
-    if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        headers[hdrs.WWW_AUTHENTICATE] = f'Bearer error="insufficient_scope", scope="{scope}"'
+    if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault(hdrs.RETRY_AFTER, str(_RETRY_AFTER_SECONDS))
     if isinstance(error, errors.OverloadedError):
         # The client's next request then waits in the kernel's accept queue, at no cost to this process. See
         # docs/decisions/0009 of the template.
         response.force_close()
-    return response
+
+
+_BUILT_IN = ProblemTypes()
+
+
+def problem_type_of(error: type[Exception]) -> ProblemType:
+    """Return the chassis' problem type of an exception's class."""
+    return _BUILT_IN.of(error)
+
+
+def problem_response(error: Exception, request_id: str) -> web.Response:
+    """Make the response for an exception that reaches no handler. It has no details of an unforeseen exception."""
+    return _BUILT_IN.response(error, request_id)
+
+
+def log_unmapped_errors(routes: Iterable[Route], types: ProblemTypes) -> None:
+    """Warn of errors that routes declare in `raises`, and that would be a 500."""
+    for route in routes:
+        for error in types.unmapped(route):
+            log.warning(
+                "error_not_mapped",
+                route=f"{route.method} {route.path}",
+                error=f"{error.__module__}.{error.__qualname__}",
+                reason="it is answered with 500: map it in Service.errors, or raise another one",
+            )
 
 
 def _broken_constraint(error: asyncpg.IntegrityConstraintViolationError) -> errors.FieldError:
@@ -166,19 +330,53 @@ def _should_log_overload() -> bool:
     return True
 
 
-@web.middleware
-async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Convert exceptions of handlers into problem responses."""
-    try:
-        return await handler(request)
-    except Exception as error:
-        kind = problem_type_of(type(error))
-        bind_contextvars(problem=kind.name)  # for the request log
-        if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            if not isinstance(error, errors.OverloadedError) or _should_log_overload():
-                log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
-        elif kind.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.exception("unforeseen_error")
-        elif isinstance(error, errors.UnauthorizedError) and error.reason:
-            log.info("token_refused", reason=error.reason)  # reveals a wrong OIDC_AUDIENCE, for example
-        return problem_response(error, request[REQUEST_ID])
+def problems_of(types: ProblemTypes) -> Middleware:
+    """Make the middleware that converts exceptions of handlers into problem responses.
+
+    Args:
+        types: the problem types of the service.
+    """
+
+    @web.middleware
+    async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Convert exceptions of handlers into problem responses."""
+        try:
+            return await handler(request)
+        except Exception as error:
+            try:
+                response = _passed(error) or _problem(error, request, types)
+            except Exception:  # a header of the error's own that cannot be sent, or the function that makes it
+                response = _problem(RuntimeError(), request, types)
+        response.headers.update(headers_of_every_answer(request.match_info.handler))
+        return response
+
+    return problem_details
+
+
+problem_details = problems_of(_BUILT_IN)
+"""The middleware for a service without errors of its own."""
+
+
+def _passed(error: Exception) -> web.Response | None:
+    """Return the response that a redirect of aiohttp is, or another of its exceptions that is no error."""
+    if not isinstance(error, web.HTTPException) or not 200 <= error.status < 400:
+        return None
+    # A copy: returning the exception is deprecated, and raising it leaves the request log without a status.
+    headers = CIMultiDict(checked(error.headers.items()))
+    response = web.Response(status=error.status, reason=error.reason, headers=headers, body=error.body)
+    response.cookies.update(error.cookies)
+    return response
+
+
+def _problem(error: Exception, request: web.Request, types: ProblemTypes) -> web.Response:
+    by_router = error is request.match_info.http_exception
+    kind = types.of(type(error)) if by_router else types.of_route(type(error))
+    bind_contextvars(problem=kind.name)  # for the request log
+    if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.exception("unforeseen_error")
+    elif kind.status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        if not isinstance(error, errors.OverloadedError) or _should_log_overload():
+            log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
+    elif isinstance(error, errors.UnauthorizedError) and error.reason:
+        log.info("token_refused", reason=error.reason)  # reveals a wrong OIDC_AUDIENCE, for example
+    return types.response(error, request[REQUEST_ID], None if by_router else kind)

@@ -3,11 +3,16 @@
 aiohttp would decompress every body, also of requests that no handler reads, and without a limit.
 """
 
+import asyncio
+import json
 import zlib
+from collections.abc import Callable
+from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import MultipartReader, StreamReader, hdrs, web
+from multidict import MultiDictProxy
 
-from chassis.errors import MalformedBodyError, OverloadedError, UnsupportedMediaTypeError
+from chassis.errors import MalformedBodyError, OverloadedError, ServiceError, UnsupportedMediaTypeError
 from chassis.http.admission import InFlightLimit
 
 # Large bodies share a limited amount of memory while they arrive. Small bodies do not count, so that slow large ones
@@ -71,6 +76,88 @@ class RequestBodyReader:
         finally:
             self._free_bytes += reserved
         return bytes(body)
+
+
+class UnreadableBodyError(MalformedBodyError, ValueError):
+    """The body is not what its Content-Type says. Also a ValueError, as aiohttp's own methods raise it."""
+
+    def __init__(self) -> None:
+        super().__init__("The body is not what its Content-Type says.")
+
+
+class Request(web.Request):
+    """aiohttp's request, whose body has the service's limits and is decompressed.
+
+    `read()`, `text()`, `json()` and `post()` raise the errors of `RequestBodyReader.read`, and an `UnreadableBodyError`
+    for a body that cannot be decoded. `content` and `multipart()` are the stream of bytes as they are sent.
+
+    Attributes:
+        body_reader: reads the body; `request_class` sets it.
+        received: the body, once it is read.
+    """
+
+    ATTRS = web.Request.ATTRS | {"received", "_form"}  # aiohttp's debug mode warns of others
+
+    body_reader: RequestBodyReader
+    received: bytes | None = None
+    _form: StreamReader | None = None
+
+    async def read(self) -> bytes:
+        """Return the body, decompressed."""
+        if self.received is None:
+            self.received = await self.body_reader.read(self)
+        return self.received
+
+    async def text(self) -> str:
+        """Return the body as text, in the charset of its Content-Type, or in UTF-8."""
+        body = await self.read()
+        try:
+            return body.decode(self.charset or "utf-8")
+        except (UnicodeDecodeError, LookupError) as error:
+            raise UnreadableBodyError from error
+
+    async def json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
+        """Return the values of the body's JSON."""
+        text = await self.text()
+        try:
+            return loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UnreadableBodyError from error
+
+    async def multipart(self) -> MultipartReader:
+        """Return the parts of the stream of bytes, as they arrive."""
+        if self._form is not None:
+            return MultipartReader(self.headers, self._form)
+        return await super().multipart()
+
+    async def post(self) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
+        """Return the fields of a form."""
+        if self.content_type == "multipart/form-data":
+            body = await self.read()
+            self._form = StreamReader(self.protocol, limit=len(body) + 1, loop=asyncio.get_running_loop())
+            self._form.feed_data(body)
+            self._form.feed_eof()
+        try:
+            return await super().post()
+        except (OSError, ServiceError, web.HTTPException):
+            raise
+        except Exception as error:  # a malformed form, for which aiohttp raises many kinds; the form is in memory
+            raise UnreadableBodyError from error
+        finally:
+            self._form = None
+
+
+def request_class(reader: RequestBodyReader) -> type[Request]:
+    """Return the class of an application's requests.
+
+    Args:
+        reader: reads their bodies.
+    """
+
+    class WithReader(Request):
+        body_reader = reader
+
+    return WithReader
 
 
 def _identity(body: bytes, _: int) -> bytes:

@@ -24,8 +24,8 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
+from chassis.http.aiohttp_internals import RequestFactory
 from chassis.http.problem_details import problem_response
-from chassis.server.aiohttp_internals import RequestFactory
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
@@ -233,12 +233,14 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         if self._rest_is_lost:
             resp.force_close()
-        if self._upgraded or not is_plain(resp, request):
-            return await super().finish_response(request, resp, start_time)
         try:
+            if self._upgraded or not is_plain(resp, request):
+                return await super().finish_response(request, resp, start_time)
             await write_plain(resp, request)
         except ConnectionError:
             return resp, True
+        except ValueError as error:  # a header with a line break: nothing of the response is sent
+            return await super().finish_response(request, self.handle_error(request, 500, error), start_time)
         return resp, False
 
     def handle_error(

@@ -9,7 +9,7 @@ from typing import TypeGuard, cast
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
 
-from chassis.server.aiohttp_internals import has_cookies, has_prepare_signal, mark_as_sent, serialize_head
+from chassis.http.aiohttp_internals import has_cookies, has_prepare_signal, mark_as_sent, serialize_head
 
 _WITHOUT_BODY = {204, 304}
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from aiohttp import hdrs, web
 
-from chassis.server.aiohttp_internals import AppRunner, Handler, RequestFactory, Server
+from chassis.http.aiohttp_internals import AppRunner, Handler, RequestFactory, Server
 from chassis.server.connection import SERVER, ClientTimeouts, Connection, checked, without_middlewares
 from chassis.telemetry.health import Health, State
 from chassis.telemetry.request_id import request_id_of

@@ -31,6 +31,9 @@ OPEN_CONNECTIONS = Gauge(
     "Clients' connections to both ports, idle ones included.",
     multiprocess_mode="livesum",
 )
+DEPRECATED_REQUESTS = Counter(
+    "http_server_deprecated_requests", "Requests of deprecated routes, by method and route.", ["method", "route"]
+)
 READY = Gauge("service_ready", "Processes that are started and not draining.", multiprocess_mode="livesum")
 CONNECTIONS = Gauge(
     "db_client_connection_count", "Connections of the pool, by state.", ["state"], multiprocess_mode="livesum"
