@@ -37,7 +37,7 @@ def idempotency_key(request: web.Request, caller: Caller) -> bytes | None:
         return None
     if len(keys) > 1 or not re.fullmatch(KEY, keys[0]):
         rule = "Should be given once, as 1 to 255 visible ASCII characters; a UUID is a good one"
-        raise InvalidRequestError([FieldError("header", HEADER, rule)])
+        raise InvalidRequestError([FieldError("parameter", HEADER, rule)])
     return _digest(request.path, caller.subject, keys[0].strip('"'))
 
 

@@ -40,7 +40,7 @@ class ProblemError(BaseModel):
     """A wrong value of the request."""
 
     pointer: str = Field(default="", description="Where in the body (JSON Pointer).")
-    parameter: str = Field(default="", description="Which parameter of the path or the query.")
+    parameter: str = Field(default="", description="Which parameter of the path or the query, or Idempotency-Key.")
     header: str = Field(default="", description="Which header.")
     detail: str = Field(description="The value's rule.")
 

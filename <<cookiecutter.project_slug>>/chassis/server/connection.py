@@ -9,6 +9,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
 - `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
 - `_close`: the connection is used after a request that cannot be read.
+- `_post`, `_finish` of the request: the temporary files of a form stay open.
 
 tests/chassis/test_connection.py of the template fails for each of them.
 """
@@ -237,6 +238,8 @@ class Connection(RequestHandler):
             if self._upgraded or not is_plain(resp, request):
                 return await super().finish_response(request, resp, start_time)
             await write_plain(resp, request)
+            if request._post is not None:
+                request._finish()
         except ConnectionError:
             return resp, True
         except ValueError as error:  # a header with a line break: nothing of the response is sent
