@@ -54,6 +54,11 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             "Set `OIDC_ISSUER`, or make sure that only trusted clients reach the API.",
             {"reason": "the same in words"},
         ),
+        "error_not_mapped": _Meaning(
+            "A route declares an error in `raises` that has no status, so the response is a 500. Logged at each start.",
+            "Map the error in `Service.errors`, or raise another one.",
+            {"route": "method and path of the route", "error": "class of the error", "reason": "the same in words"},
+        ),
         "deprecated_imports": _Meaning(
             "The code of the service imports modules of the chassis by their former names. Logged once at the start.",
             "Change the imports before the release that `reason` names.",

@@ -14,6 +14,8 @@ _MEANINGS = {
     "http_server_active_requests": "Requests of the API that are in progress, those that wait for a place included. "
     "Compare with `MAX_IN_FLIGHT`.",
     "http_server_open_connections": "Client connections to both ports, idle ones included.",
+    "http_server_deprecated_requests_total": "Requests of routes that are deprecated: `Route(…, deprecated=…)`. A route "
+    "without calls has the value 0. Remove the route when its count no longer grows.",
     "service_ready": "Processes that are ready: started, and not draining. 0 means that `/readyz` fails.",
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",

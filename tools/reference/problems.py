@@ -14,7 +14,8 @@ from tools.reference.source import assignments, module
 # Name: when it occurs, and what the client should do.
 _TYPES = {
     "malformed-body": (
-        "The body is not JSON in UTF-8, ends early, or is not compressed as its headers say.",
+        "The body is not what its `Content-Type` says, such as JSON in UTF-8, ends early, or is not compressed as its "
+        "headers say.",
         "Correct the body.",
     ),
     "bad-request": ("The request is not valid HTTP/1.1.", "Correct the request. The connection is closed."),
@@ -50,8 +51,9 @@ _TYPES = {
     ),
     "body-too-large": ("The body is larger than `MAX_BODY_BYTES`.", "Send a smaller body."),
     "unsupported-media-type": (
-        "`Content-Type` is not `application/json`, or `Content-Encoding` is neither gzip nor deflate.",
-        "Send JSON, uncompressed or with one of these encodings.",
+        "`Content-Type` is none that the route takes (`application/json`, unless its `consumes` says otherwise), or "
+        "`Content-Encoding` is neither gzip nor deflate.",
+        "Send what `/docs` lists for the route, uncompressed or with one of these encodings.",
     ),
     "expectation-failed": ("`Expect` is not `100-continue`.", "Leave the header out."),
     "invalid-request": (
@@ -111,12 +113,14 @@ _MEMBERS = {
 }
 _ENTRIES = {
     "pointer": "The place of the value in the body: a JSON Pointer as a URI fragment (RFC 6901).",
-    "parameter": "The name of a parameter of the path or the query, or of a header; in the place of `pointer`.",
+    "parameter": "The name of a parameter of the path or the query, or `Idempotency-Key`; in the place of `pointer`.",
+    "header": "The name of a header that the route takes; in the place of `pointer`.",
     "detail": "The rule that the value breaks. Never the value itself.",
 }
 _HEADERS = [
     ("401, 403", "`WWW-Authenticate`", "What is wrong with the token, or which scopes it lacks (RFC 6750)."),
     ("405", "`Allow`", "The methods that the path supports."),
+    ("all of a deprecated route", "`Deprecation`, `Sunset`", "Since when, and until when it can be relied on."),
     ("503", "`Retry-After`", "Seconds after which the client should repeat the request."),
     ("all", "`X-Request-ID`", "The id of the request."),
 ]
@@ -129,14 +133,25 @@ raise InvalidRequestError([FieldError("pointer", "#/due", "Should be later than 
 ```
 
 A subclass has the problem type of its base class. List what a handler raises in its route, `Route(…, raises=(…))`, so
-that the OpenAPI document has it. The chassis raises some of these classes itself; their descriptions say so."""
+that the OpenAPI document has it. The chassis raises some of these classes itself; their descriptions say so.
+
+`Service.errors` gives an error of your own a status and a problem type: see
+[how to return an error](../how-to/return-an-error.md)."""
 _OTHERS = "A handler need not catch these exceptions. `detail` is a fixed text that reveals nothing internal:"
 _REST = """\
 Every other exception is a 500, `internal-error`. These are among them:
 
 - `ServiceError`, `UnavailableError` and `MigrationError` themselves. Raise a subclass that the table above lists.
-- aiohttp's exceptions that no table lists, such as `web.HTTPForbidden` and `web.HTTPFound`. Raise a class of
-  `chassis.errors`."""
+- an error of your own that `Service.errors` does not map. If a route declares it, the start logs
+  [`error_not_mapped`](log-events.md#error_not_mapped).
+
+## Other exceptions of aiohttp
+
+An exception of aiohttp with a status of 400 or more is a problem with that status. Its type is named by the status: `gone` for
+`web.HTTPGone`. Its own headers and cookies stay, and its `text`, if it has one, is the `detail`. `web.HTTPNotFound` and
+`web.HTTPBadRequest` are in the table as aiohttp itself raises them; a handler's are `not-found` and `bad-request`.
+
+Redirects, such as `web.HTTPSeeOther`, and exceptions of success are sent as they are."""
 
 
 @dataclass
