@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import ClientSession, web
@@ -21,7 +21,6 @@ from chassis.http.client import client_session
 from chassis.http.cors import cors
 from chassis.http.docs_page import docs_routes
 from chassis.http.endpoint import endpoint
-from chassis.resources.injection import Injector
 from chassis.http.idempotency import delete_expired
 from chassis.http.openapi import check_names, openapi_document
 from chassis.http.problem_details import problem_details
@@ -30,6 +29,9 @@ from chassis.migrations.revisions import HISTORIES, SchemaState, read_revisions,
 from chassis.postgres.pool import Pool
 from chassis.postgres.pool_metrics import measure_pool
 from chassis.project import project
+from chassis.resources.injection import Injector
+from chassis.resources.opening import Resources, types_of
+from chassis.service import Opened, Service, key_of
 from chassis.settings import Settings
 from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.health import Health, create_internal_api
@@ -54,28 +56,31 @@ class Application:
         internal: the application of the internal port: health checks and metrics.
         health: the readiness of this process.
         settings: the service's settings.
+        injector: what the service's functions are given.
     """
 
     api: web.Application
     internal: web.Application
     health: Health
     settings: Settings
+    injector: Injector
 
 
-def create_application(routes: Sequence[Route], settings: Settings) -> Application:
+def create_application(service: Service | Sequence[Route], settings: Settings) -> Application:
     """Make a service's two aiohttp applications.
 
     Args:
-        routes: the operations of the API.
+        service: what the service is made of; or, as up to release 0.2, its routes.
         settings: the service's settings.
 
-    Returns:
-        The applications, which `chassis.server` serves.
-
     Raises:
-        TypeError: a handler's signature is not a complete contract; the message names the handler and the parameter.
+        TypeError: a handler's signature is not a complete contract, or a function asks for what there is not; the
+            message names the function and the parameter.
         ValueError: the migrations do not form one line, or two handlers have the same name.
     """
+    if not isinstance(service, Service):
+        service = Service(settings=type(settings), routes=service)
+    routes = service.routes
     check_names(routes)
     for history in HISTORIES:
         read_revisions(history.versions)
@@ -83,7 +88,8 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
     in_flight = InFlightLimit(settings.max_in_flight)
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
-    resources = Injector({Database, Settings, type(settings), ClientSession})
+    injector = injector_of(service, settings)
+    resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
@@ -91,13 +97,17 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             *([cors(settings.cors_origins)] if settings.cors_origins else []),
             problem_details,
             admission(in_flight, settings.request_timeout_seconds),
+            *service.middlewares,
         ],
+        client_max_size=settings.max_body_bytes,
     )
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, resources, settings, body_reader, authentication), {})
+        web.RouteDef(route.method, route.path, endpoint(route, injector, settings, body_reader, authentication), {})
         for route in routes
     )
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=bool(authentication))))
+    for kind in injector.types:
+        api[key_of(kind)] = Opened(kind, injector.values)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
         log_moved_imports()
@@ -106,8 +116,8 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             client_session(settings.client_timeout_seconds, [tracing.of_calls] if tracing else []) as client,
             database,
         ):
-            resources.provide({Database: database, Settings: settings, type(settings): settings, ClientSession: client})
-            work = [_start(database, health, settings), measure_pool(database), measure_event_loop_lag()]
+            injector.values |= {Database: database, ClientSession: client}
+            work = [_start(database, health, settings, resources), measure_pool(database), measure_event_loop_lag()]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))
             else:
@@ -116,10 +126,30 @@ def create_application(routes: Sequence[Route], settings: Settings) -> Applicati
             yield
             for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks)
+            await resources.close()
 
     api.cleanup_ctx.append(run)
+    _configure(service, api, settings)
     BUILD_INFO.labels(project().name, project().version).set(1)
-    return Application(api, create_internal_api(health), health, settings)
+    return Application(api, create_internal_api(health), health, settings, injector)
+
+
+def injector_of(service: Service, settings: Settings) -> Injector:
+    """Return what gives a service's functions their parameters; database, client and resources have no value yet."""
+    known: dict[type, Any] = {kind: settings for kind in type(settings).__mro__ if issubclass(kind, Settings)}
+    given = {Database, ClientSession, *known}
+    injector = Injector({*given, *types_of(service.resources, given)})
+    injector.values |= known
+    return injector
+
+
+def _configure(service: Service, api: web.Application, settings: Settings) -> None:
+    if service.configure is None:
+        return
+    known = Injector({web.Application, *(kind for kind in type(settings).__mro__ if issubclass(kind, Settings))})
+    known.values |= dict.fromkeys(known.types, settings) | {web.Application: api}
+    service.configure(**known.arguments(known.parameters(service.configure)))
 
 
 def _authentication(settings: Settings, in_flight: InFlightLimit) -> "Authentication | None":
@@ -138,14 +168,20 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings.traces_exporter)
 
 
-async def _start(database: Pool, health: Health, settings: Settings) -> None:
-    """Become ready, and from then on delete expired idempotency keys."""
-    await _become_ready(database, health)
-    await delete_expired(database, timedelta(seconds=settings.idempotency_keep_seconds))
+async def _start(database: Pool, health: Health, settings: Settings, resources: Resources) -> None:
+    """Become ready, and from then on watch the resources, and delete expired idempotency keys."""
+    schema = await _until_schema_fits(database)
+    await resources.open_until_it_works()
+    health.started()
+    log.info("ready", database=database.address, schema=schema)
+    keep = timedelta(seconds=settings.idempotency_keep_seconds)
+    async with asyncio.TaskGroup() as work:
+        work.create_task(resources.watch())
+        work.create_task(delete_expired(database, keep))
 
 
-async def _become_ready(database: Pool, health: Health) -> None:
-    """Wait until the database answers and its schema is not behind, then accept requests."""
+async def _until_schema_fits(database: Pool) -> str:
+    """Wait until the database answers and its schema is not behind, and return the schema's state."""
     pause, logged = 0.05, ""
     while True:
         try:
@@ -161,5 +197,4 @@ async def _become_ready(database: Pool, health: Health) -> None:
         await asyncio.sleep(pause)
         pause = min(2 * pause, _MAX_RETRY_SECONDS)
     database.mark_schema_current()
-    health.started()
-    log.info("ready", database=database.address, schema=state.value)
+    return state.value

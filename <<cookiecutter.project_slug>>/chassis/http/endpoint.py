@@ -20,9 +20,9 @@ from chassis.errors import (
     PreconditionFailedError,
     UnsupportedMediaTypeError,
 )
-from chassis.resources.injection import Injector
 from chassis.http.idempotency import idempotency_key, once
 from chassis.http.request_body import RequestBodyReader
+from chassis.resources.injection import Injector
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # its imports are large, and only needed if tokens are required
