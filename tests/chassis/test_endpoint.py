@@ -4,13 +4,13 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from chassis.http.handler_resources import HandlerResources
 from pydantic import SecretStr
 
 from chassis.contract import Route
 from chassis.database import Database
 from chassis.http.admission import InFlightLimit
 from chassis.http.endpoint import endpoint
-from chassis.http.handler_resources import HandlerResources
 from chassis.http.request_body import RequestBodyReader
 from chassis.models import Body
 from chassis.settings import Settings
