@@ -130,7 +130,10 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             await resources.close()
 
     api.cleanup_ctx.append(run)
+    documented = set(api.router.resources())
     _configure(service, api, settings)
+    if authentication and (others := set(api.router.resources()) - documented):
+        log.warning("routes_without_token", routes=sorted(each.canonical for each in others))
     BUILD_INFO.labels(project().name, project().version).set(1)
     return Application(api, create_internal_api(health), health, settings, injector)
 

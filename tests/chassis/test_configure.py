@@ -15,7 +15,7 @@ from chassis.errors import NotFoundError
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.telemetry.metrics import registry
-from chassis.testing import clients_of
+from chassis.testing import Issuer, clients_of
 
 TENANT = web.RequestKey("tenant", str)
 
@@ -146,3 +146,13 @@ async def test_what_configure_adds_obeys_the_limit_of_requests_in_flight(setting
         assert (refused.status, (await refused.json())["type"]) == (503, "urn:problem-type:overloaded")
         go_on.set()
         assert (await first).status == 200
+
+
+async def test_what_asks_for_no_token_is_told_at_the_start(settings: Settings, issuer: Issuer) -> None:
+    with capture_logs() as logs:
+        async with clients_of(SERVICE, settings) as make:
+            client = await make(**issuer.settings)
+            assert (await client.get("/hello")).status == 401
+            assert (await client.get("/inner/plain")).status == 200
+    [line] = [line for line in logs if line["event"] == "routes_without_token"]
+    assert line["routes"] == ["/files", "/forbidden", "/inner", "/moved"]
