@@ -37,6 +37,7 @@ def main() -> None:
     development = lock_both(ROOT, ROOT)
     lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # its pins conflict with other locks
     lock(ROOT, ROOT / "requirements-oldest.txt", "--group", "oldest", *_UPGRADE)
+    lock(ROOT, ROOT / "requirements-ecosystem.txt", "--group", "ecosystem", *_UPGRADE)
     lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)

@@ -4,11 +4,10 @@ A request passes, in this order: request log → problem details → admission �
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +16,6 @@ from aiohttp import ClientSession, web
 from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route, contract_of
 from chassis.database import Database
-from chassis.errors import Problem
 from chassis.http.admission import InFlightLimit, admission
 from chassis.http.aiohttp_internals import make_requests
 from chassis.http.client import client_session
@@ -33,6 +31,8 @@ from chassis.postgres.pool import Pool
 from chassis.postgres.pool_metrics import measure_pool
 from chassis.project import project
 from chassis.resources.injection import Injector
+from chassis.resources.opening import Resources, types_of
+from chassis.service import Opened, Service, key_of
 from chassis.settings import Settings
 from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.health import Health, create_internal_api
@@ -57,42 +57,43 @@ class Application:
         internal: the application of the internal port: health checks and metrics.
         health: the readiness of this process.
         settings: the service's settings.
+        injector: what the service's functions are given.
     """
 
     api: web.Application
     internal: web.Application
     health: Health
     settings: Settings
+    injector: Injector
 
 
-def create_application(
-    routes: Sequence[Route], settings: Settings, *, errors: Mapping[type[Exception], Problem] = MappingProxyType({})
-) -> Application:
+def create_application(service: Service | Sequence[Route], settings: Settings) -> Application:
     """Make a service's two aiohttp applications.
 
     Args:
-        routes: the operations of the API.
+        service: what the service is made of; or, as up to release 0.2, its routes.
         settings: the service's settings.
-        errors: how errors of the domain are answered: `Service.errors`.
-
-    Returns:
-        The applications, which `chassis.server` serves.
 
     Raises:
-        TypeError: a handler's signature is not a complete contract; the message names the handler and the parameter.
+        TypeError: a handler's signature is not a complete contract, or a function asks for what there is not; the
+            message names the function and the parameter.
         ValueError: the migrations do not form one line, or two handlers have the same name, or two errors give one
             problem type different statuses.
     """
+    if not isinstance(service, Service):
+        service = Service(settings=type(settings), routes=service)
+    routes = service.routes
     check_names(routes)
     for history in HISTORIES:
         read_revisions(history.versions)
     database, health = Pool(settings), Health()
     in_flight = InFlightLimit(settings.max_in_flight)
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
-    problem_types = ProblemTypes(errors)
+    problem_types = ProblemTypes(service.errors)
     headers = {header.name for route in routes for header in contract_of(route).headers.values()}
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
-    resources = Injector({Database, Settings, type(settings), ClientSession})
+    injector = injector_of(service, settings)
+    resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
@@ -100,17 +101,20 @@ def create_application(
             *([cors(settings.cors_origins, headers)] if settings.cors_origins else []),
             problems_of(problem_types),
             admission(in_flight, settings.request_timeout_seconds),
+            *service.middlewares,
         ],
-        client_max_size=settings.max_body_bytes,  # of the parts of a form, whose whole body_reader reads
-        handler_args={"auto_decompress": False},  # as body_reader does, also on the server of a test
+        client_max_size=settings.max_body_bytes,  # of the parts of a form; body_reader reads the whole
+        handler_args={"auto_decompress": False},  # as the service's own server, for one of aiohttp in a test
     )
     make_requests(api, request_class(body_reader))
     api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, resources, settings, body_reader, authentication), {})
+        web.RouteDef(route.method, route.path, endpoint(route, injector, settings, body_reader, authentication), {})
         for route in routes
     )
-    secured = bool(authentication)
+    secured, errors = bool(authentication), service.errors
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=secured, errors=errors)))
+    for kind in injector.types:
+        api[key_of(kind)] = Opened(kind, injector.values)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
         log_moved_imports()
@@ -120,14 +124,8 @@ def create_application(
             client_session(settings.client_timeout_seconds, [tracing.of_calls] if tracing else []) as client,
             database,
         ):
-            given: dict[type, Any] = {
-                Database: database,
-                Settings: settings,
-                type(settings): settings,
-                ClientSession: client,
-            }
-            resources.values.update(given)
-            work = [_start(database, health, settings), measure_pool(database), measure_event_loop_lag()]
+            injector.values |= {Database: database, ClientSession: client}
+            work = [_start(database, health, settings, resources), measure_pool(database), measure_event_loop_lag()]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))
             else:
@@ -136,10 +134,33 @@ def create_application(
             yield
             for task in tasks:
                 task.cancel()
+            await asyncio.wait(tasks)
+            await resources.close()
 
     api.cleanup_ctx.append(run)
+    documented = set(api.router.resources())
+    _configure(service, api, settings)
+    if authentication and (others := set(api.router.resources()) - documented):
+        log.warning("routes_without_token", routes=sorted(each.canonical for each in others))
     BUILD_INFO.labels(project().name, project().version).set(1)
-    return Application(api, create_internal_api(health), health, settings)
+    return Application(api, create_internal_api(health), health, settings, injector)
+
+
+def injector_of(service: Service, settings: Settings) -> Injector:
+    """Return what gives a service's functions their parameters; database, client and resources have no value yet."""
+    known: dict[type, Any] = {kind: settings for kind in type(settings).__mro__ if issubclass(kind, Settings)}
+    given = {Database, ClientSession, *known}
+    injector = Injector({*given, *types_of(service.resources, given)})
+    injector.values |= known
+    return injector
+
+
+def _configure(service: Service, api: web.Application, settings: Settings) -> None:
+    if service.configure is None:
+        return
+    known = Injector({web.Application, *(kind for kind in type(settings).__mro__ if issubclass(kind, Settings))})
+    known.values |= dict.fromkeys(known.types, settings) | {web.Application: api}
+    service.configure(**known.arguments(known.parameters(service.configure)))
 
 
 def _authentication(settings: Settings, in_flight: InFlightLimit) -> "Authentication | None":
@@ -158,14 +179,20 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings.traces_exporter)
 
 
-async def _start(database: Pool, health: Health, settings: Settings) -> None:
-    """Become ready, and from then on delete expired idempotency keys."""
-    await _become_ready(database, health)
-    await delete_expired(database, timedelta(seconds=settings.idempotency_keep_seconds))
+async def _start(database: Pool, health: Health, settings: Settings, resources: Resources) -> None:
+    """Become ready, and from then on watch the resources, and delete expired idempotency keys."""
+    schema = await _until_schema_fits(database)
+    await resources.open_until_it_works()
+    health.started()
+    log.info("ready", database=database.address, schema=schema)
+    keep = timedelta(seconds=settings.idempotency_keep_seconds)
+    async with asyncio.TaskGroup() as work:
+        work.create_task(resources.watch())
+        work.create_task(delete_expired(database, keep))
 
 
-async def _become_ready(database: Pool, health: Health) -> None:
-    """Wait until the database answers and its schema is not behind, then accept requests."""
+async def _until_schema_fits(database: Pool) -> str:
+    """Wait until the database answers and its schema is not behind, and return the schema's state."""
     pause, logged = 0.05, ""
     while True:
         try:
@@ -181,5 +208,4 @@ async def _become_ready(database: Pool, health: Health) -> None:
         await asyncio.sleep(pause)
         pause = min(2 * pause, _MAX_RETRY_SECONDS)
     database.mark_schema_current()
-    health.started()
-    log.info("ready", database=database.address, schema=state.value)
+    return state.value

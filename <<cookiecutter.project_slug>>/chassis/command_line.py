@@ -17,19 +17,22 @@ from chassis.project import project
 from chassis.server.serve import serve
 from chassis.server.signals import shutdown_on_signals
 from chassis.server.sockets import listen, raise_file_limit
+from chassis.service import Service
 from chassis.settings import Settings, SettingsError, load_settings
 from chassis.telemetry.logs import configure_logs
 
 
-def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
+def main(service: Service | type[Settings], routes: Sequence[Route] = ()) -> None:
     """Run the command in `sys.argv`.
 
     On failure, print one message to stderr and exit with a status other than 0.
 
     Args:
-        settings_class: the service's settings.
-        routes: the operations of the API.
+        service: what the service is made of; or, as up to release 0.2, its settings.
+        routes: the operations of the API, beside the settings.
     """
+    if not isinstance(service, Service):
+        service = Service(settings=service, routes=routes)
     parser = argparse.ArgumentParser(prog="python -m app", description=project().description)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the API (the default)")
@@ -38,25 +41,26 @@ def main(settings_class: type[Settings], routes: Sequence[Route]) -> None:
     commands.add_parser("openapi", help="print the OpenAPI document")
     arguments = parser.parse_args()
     if arguments.command == "openapi":
-        sys.stdout.write(json.dumps(openapi_document(routes, project()), indent=2, ensure_ascii=False) + "\n")
+        document = openapi_document(service.routes, project(), errors=service.errors)
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         return
     try:
-        settings = load_settings(settings_class)
+        settings = load_settings(service.settings)
         configure_logs(settings.log_level, settings.log_format)
         if arguments.command == "migrate":
             uvloop.run(migrate(settings, arguments.down_to))
         else:
-            _serve(settings, routes)
+            _serve(settings, service)
     except (SettingsError, ServiceError, OSError, asyncpg.PostgresError) as error:
         sys.exit(str(error))
 
 
-def _serve(settings: Settings, routes: Sequence[Route]) -> None:
+def _serve(settings: Settings, service: Service) -> None:
     with listen(settings.host, settings.port) as api, listen(settings.host, settings.internal_port) as internal:
 
         async def run() -> None:
             raise_file_limit()
             shutdown = shutdown_on_signals()
-            await serve(create_application(routes, settings), [api], [internal], shutdown)
+            await serve(create_application(service, settings), [api], [internal], shutdown)
 
         uvloop.run(run())

@@ -2,13 +2,13 @@
 
     SERVICE = Service(settings=Settings, routes=ROUTES, resources=[redis], background=[cancel_stale])
 
-`python -m app`, the process manager, the tests' client and the OpenAPI document read it. The functions in it take what they
-need by the types of their parameters: `Settings`, `Database`, `ClientSession`, and the type of each resource.
+`python -m app`, the process manager, the tests' client and the OpenAPI document read it. The functions in it take what
+they need by the types of their parameters: `Settings`, `Database`, `ClientSession`, and the type of each resource.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, update_wrapper
+from functools import update_wrapper
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
@@ -33,13 +33,13 @@ class Resource:
 
     Attributes:
         open: the asynchronous generator function.
-        healthy: a coroutine function that returns whether the resource works, or raises an error; called every 5 seconds
-            for the metric `service_resource_healthy`.
+        healthy: a coroutine function that returns whether the resource works, or raises an error. It is called every
+            5 seconds, for the metric `service_resource_healthy`.
         needed: True if the service is not ready while the resource is not healthy.
     """
 
     open: OpenResource
-    healthy: Callable[..., Awaitable[bool]]
+    healthy: Callable[..., Awaitable[bool]] | None = None
     needed: bool = False
 
 
@@ -89,7 +89,7 @@ class Service:
     Attributes:
         settings: the class of the service's settings.
         routes: the operations of the API.
-        errors: how errors of the domain are answered, by their class: `{OutOfStockError: Problem(409, "out-of-stock")}`.
+        errors: how errors of the domain are answered, by class: `{OutOfStockError: Problem(409, "out-of-stock")}`.
         resources: opened in this order before the service is ready, and closed in reverse after the drain.
         background: coroutine functions that run beside requests, while the service is ready.
         commands: coroutine functions; `import_prices` is `python -m app import-prices`.
@@ -142,9 +142,7 @@ class Opened(Generic[Value]):
         return value
 
 
-@cache
-def _key(kind: type[Any]) -> web.AppKey[Any]:
-    return web.AppKey(kind.__qualname__, Opened)
+_KEYS: dict[type, web.AppKey[Any]] = {}
 
 
 def key_of(kind: type[Value]) -> "web.AppKey[Opened[Value]]":
@@ -153,4 +151,6 @@ def key_of(kind: type[Value]) -> "web.AppKey[Opened[Value]]":
     Args:
         kind: the resource's type.
     """
-    return _key(kind)
+    if kind not in _KEYS:
+        _KEYS[kind] = web.AppKey(kind.__qualname__, Opened)
+    return _KEYS[kind]

@@ -164,6 +164,11 @@ class Settings(BaseModel):
         description="Maximum number of requests in progress per process. Further requests wait up to 0.5 s. Then the "
         "response is a 503, `overloaded`.",
     )
+    resource_timeout_seconds: Seconds = Field(
+        default=2,
+        description="Maximum time to open a resource of the service, and to close it. At a shutdown, resources are "
+        "closed one after the other.",
+    )
     require_if_match: bool = Field(
         default=False,
         description="Whether handlers that take an `IfMatch` require the header `If-Match`. Without the header, the "

@@ -1,31 +1,30 @@
 """The fixtures that belong to this service. `chassis.testing` describes the others."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from pydantic import SecretStr
-from pytest_aiohttp import AiohttpClient
 
-from app.routes import ROUTES
-from app.settings import Settings
-from chassis.application import create_application
-from chassis.testing import Client, MakeClient, changed_settings
+from chassis.service import find_service
+from chassis.settings import Settings
+from chassis.testing import Client, MakeClient, clients_of
 
 pytest_plugins = ["chassis.testing.plugin"]
+
+SERVICE = find_service("app")
 
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """The service's settings in a test."""
-    return Settings(database_url=SecretStr(database_url))
+    return SERVICE.settings(database_url=SecretStr(database_url))
 
 
 @pytest.fixture
-def make_client(aiohttp_client: AiohttpClient, settings: Settings, sessions_left_alone: None) -> MakeClient:
+async def make_client(settings: Settings, sessions_left_alone: None) -> AsyncIterator[MakeClient]:
     """A function that starts this service with changed settings, and returns a client of it."""
-
-    async def make(**changes: object) -> Client:
-        return await aiohttp_client(create_application(ROUTES, changed_settings(settings, **changes)).api)
-
-    return make
+    async with clients_of(SERVICE, settings) as make:
+        yield make
 
 
 @pytest.fixture

@@ -14,14 +14,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from app.routes import ROUTES
-from app.settings import Settings
 from chassis.http.openapi import openapi_document
 from chassis.migrations.revisions import SERVICE, current_revision, read_revisions
 from chassis.migrations.run import migrate
 from chassis.project import ROOT, project
 from chassis.testing import service_process
 from chassis.testing.databases import drop_database, make_database
+from tests.conftest import SERVICE as MADE_OF
 
 # The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
@@ -60,12 +59,13 @@ async def test_a_wrong_setting_stops_the_start_and_is_named() -> None:
 
 def test_the_openapi_document_is_current() -> None:
     kept = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
-    assert kept == openapi_document(ROUTES, project()), "run `make openapi` and commit openapi.json"
+    made = openapi_document(MADE_OF.routes, project(), errors=MADE_OF.errors)
+    assert kept == made, "run `make openapi` and commit openapi.json"
 
 
 async def test_the_migrations_go_up_down_and_up(server_url: str) -> None:
     url = await make_database(server_url)
-    settings = Settings(database_url=SecretStr(url))
+    settings = MADE_OF.settings(database_url=SecretStr(url))
     try:
         await migrate(settings)
         first = await describe(url)

@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from chassis.http.handler_resources import HandlerResources
 from pydantic import SecretStr
 
 from chassis.contract import Route

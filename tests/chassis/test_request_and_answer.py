@@ -33,6 +33,7 @@ from chassis.project import project
 from chassis.server.serve import serve
 from chassis.server.signals import Shutdown
 from chassis.server.sockets import listen
+from chassis.service import Service
 from chassis.settings import Settings
 from tests.chassis.issuer import issuer
 
@@ -271,8 +272,10 @@ ROUTES = [
     Route("DELETE", "/old", old_for_long, deprecated="2027-06-30"),
 ]
 
+SERVICE = Service(settings=Settings, routes=ROUTES, errors=ERRORS)
 
-class Service:
+
+class Running:
     """A running service."""
 
     def __init__(self, api: aiohttp.ClientSession, internal: aiohttp.ClientSession, port: int) -> None:
@@ -295,14 +298,14 @@ class Service:
         return await self.send(start + headers + length + body)
 
 
-Start = Callable[..., Awaitable[Service]]
+Start = Callable[..., Awaitable[Running]]
 
 
 @asynccontextmanager
-async def running(settings: Settings, configure: Callable[[web.Application], object]) -> AsyncIterator[Service]:
+async def running(settings: Settings, configure: Callable[[web.Application], object]) -> AsyncIterator[Running]:
     with listen("127.0.0.1", 0) as api, listen("127.0.0.1", 0) as internal:
         ports = api.getsockname()[1], internal.getsockname()[1]
-        application, shutdown = create_application(ROUTES, settings, errors=ERRORS), Shutdown()
+        application, shutdown = create_application(SERVICE, settings), Shutdown()
         configure(application.api)
         served = asyncio.create_task(serve(application, [api], [internal], shutdown))
         async with (
@@ -311,7 +314,7 @@ async def running(settings: Settings, configure: Callable[[web.Application], obj
         ):
             while (await internal_client.get("/readyz")).status != 200:
                 await asyncio.sleep(0.01)
-            yield Service(api_client, internal_client, ports[0])
+            yield Running(api_client, internal_client, ports[0])
             shutdown.request(immediate=True)
             await served
 
@@ -320,14 +323,14 @@ async def running(settings: Settings, configure: Callable[[web.Application], obj
 async def start(settings: Settings) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
-        async def begin(configure: Callable[[web.Application], object] = lambda _: None, **changes: object) -> Service:
+        async def begin(configure: Callable[[web.Application], object] = lambda _: None, **changes: object) -> Running:
             return await stack.enter_async_context(running(settings.model_copy(update=changes), configure))
 
         yield begin
 
 
 @pytest.fixture
-async def service(start: Start) -> Service:
+async def service(start: Start) -> Running:
     return await start()
 
 
@@ -346,7 +349,7 @@ def sign(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("body", [b'{"id": 1}', b"", b"no JSON \xff", b" {}\n"])
-async def test_a_webhook_s_signature_is_that_of_its_bytes(service: Service, body: bytes) -> None:
+async def test_a_webhook_s_signature_is_that_of_its_bytes(service: Running, body: bytes) -> None:
     head, _ = await service.send_webhook(sign(body), body)
     assert head.startswith(b"HTTP/1.1 204 ")
     compressed = gzip.compress(body)
@@ -368,7 +371,7 @@ async def test_a_webhook_s_signature_is_that_of_its_bytes(service: Service, body
     ],
 )
 async def test_a_webhook_that_is_not_signed_is_refused(
-    service: Service, headers: bytes, status: int, problem: str, rule: str | None
+    service: Running, headers: bytes, status: int, problem: str, rule: str | None
 ) -> None:
     with capture_logs(processors=[merge_contextvars]) as logs:
         head, body = await service.send_webhook(headers, b"{}")
@@ -380,7 +383,7 @@ async def test_a_webhook_that_is_not_signed_is_refused(
     assert [line["status"] for line in logs if line["event"] == "request"] == [status]
 
 
-async def test_all_wrong_values_are_named_together(service: Service) -> None:
+async def test_all_wrong_values_are_named_together(service: Running) -> None:
     response = await service.api.get("/headers?colour=red", headers={"X-Level": "9", "X-Mode": "slow"})
     assert await problem_of(response) == (422, "invalid-request")
     places = [
@@ -389,7 +392,7 @@ async def test_all_wrong_values_are_named_together(service: Service) -> None:
     assert places == [{"parameter": "colour"}, {"header": "X-Level"}, {"header": "X-Mode"}]
 
 
-async def test_headers_have_types_and_default_values(service: Service) -> None:
+async def test_headers_have_types_and_default_values(service: Running) -> None:
     response = await service.api.get("/headers", headers={"X-Level": "3"})
     assert await response.json() == {"level": 3, "mode": "safe", "trace": None, "if_none": ""}
     given = {"x-level": "3", "X-Mode": "fast", "X-Trace-Name": "ä", "If-None": "x"}
@@ -414,7 +417,7 @@ async def test_headers_have_types_and_default_values(service: Service) -> None:
     ],
 )
 async def test_a_body_has_a_media_type_that_the_route_takes(
-    service: Service, method: str, path: str, media_type: str | None, status: int
+    service: Running, method: str, path: str, media_type: str | None, status: int
 ) -> None:
     type_ = f"Content-Type: {media_type}\r\n" if media_type else ""
     head, body = await service.send(
@@ -423,7 +426,7 @@ async def test_a_body_has_a_media_type_that_the_route_takes(
     assert (int(head.split()[1]), json.loads(body).get("bytes")) == (status, 2 if status == 200 else None)
 
 
-async def test_a_model_may_have_another_json_media_type(service: Service) -> None:
+async def test_a_model_may_have_another_json_media_type(service: Running) -> None:
     headers = {"Content-Type": "application/merge-patch+json"}
     assert await (await service.api.patch("/merge", data=b'{"text":"a"}', headers=headers)).json() == {"text": "a"}
 
@@ -465,7 +468,7 @@ async def test_aiohttp_s_request_reads_a_body_of_every_encoding(
         response = await (await start()).api.post("/raw", data=sent, headers=headers, compress=None)
         assert (response.status, await response.json()) == (200, expected)
         return
-    async with TestClient(TestServer(create_application(ROUTES, settings, errors=ERRORS).api)) as client:
+    async with TestClient(TestServer(create_application(SERVICE, settings).api)) as client:
         answer = await client.post("/raw", data=sent, headers=headers, compress=None)
         assert (answer.status, await answer.json()) == (200, expected)
 
@@ -514,12 +517,12 @@ async def test_a_slow_raw_body_is_a_408_and_takes_no_place_in_flight(start: Star
     assert json.loads(body)["type"] == "urn:problem-type:request-timeout"
 
 
-async def test_the_raw_request_and_a_model_of_its_body_go_together(service: Service) -> None:
+async def test_the_raw_request_and_a_model_of_its_body_go_together(service: Running) -> None:
     response = await service.api.post("/raw-and-typed", json={"text": "a"})
     assert await response.json() == {"text": "a", "typed": "a"}
 
 
-async def test_the_stream_stays_raw_and_an_error_may_be_caught(service: Service) -> None:
+async def test_the_stream_stays_raw_and_an_error_may_be_caught(service: Running) -> None:
     sent = gzip.compress(b"x" * 1000)
     response = await service.api.post("/streamed", data=sent, headers={"Content-Encoding": "gzip"}, compress=None)
     assert await response.json() == {"bytes": len(sent)}
@@ -581,7 +584,7 @@ async def test_limits_and_decompression_hold_for_aiohttp_s_own_handlers(start: S
 
 
 @pytest.mark.parametrize("value", ["plain", "", 'a b; c="d", e\\f', "é", "%0d%0a", "'<>'", "\\073", "x" * 1000])
-async def test_a_cookie_with_odd_characters_comes_back_as_it_was(service: Service, value: str) -> None:
+async def test_a_cookie_with_odd_characters_comes_back_as_it_was(service: Running, value: str) -> None:
     response = await service.api.get("/cookies/session", headers={"X-Value": value})
     assert (response.status, response.headers["Cache-Control"]) == (202, "no-store")
     assert response.headers.getall("Link") == ["</a>; rel=a", "</b>; rel=b"]
@@ -597,12 +600,12 @@ async def test_a_cookie_with_odd_characters_comes_back_as_it_was(service: Servic
 @pytest.mark.parametrize(
     "cookie", [b"a=\xff", b"=;;==", b'a="', b"session=\x01", b"a=1; a=2", b"\xc3\xa4=1", b"a" * 4000]
 )
-async def test_odd_cookies_of_a_request_are_no_error_of_the_service(service: Service, cookie: bytes) -> None:
+async def test_odd_cookies_of_a_request_are_no_error_of_the_service(service: Running, cookie: bytes) -> None:
     head, _ = await service.send(b"GET /cookies/a HTTP/1.1\r\nHost: a\r\nCookie: " + cookie + b"\r\n\r\n")
     assert int(head.split()[1]) < 500
 
 
-async def test_a_cookie_s_name_that_is_none_is_a_500(service: Service) -> None:
+async def test_a_cookie_s_name_that_is_none_is_a_500(service: Running) -> None:
     assert await problem_of(await service.api.get("/cookies/a%3Bb")) == (500, "internal-error")
 
 
@@ -624,7 +627,7 @@ def test_a_cookie_s_path_has_no_semicolon() -> None:
     ],
 )
 async def test_a_header_that_cannot_be_sent_is_a_500(
-    service: Service, name: bytes, value: bytes, status: int, keep_alive: bytes
+    service: Running, name: bytes, value: bytes, status: int, keep_alive: bytes
 ) -> None:
     text = b"DELETE /set-header HTTP/1.1\r\nHost: a\r\nX-Name: " + name + b"\r\nX-Value: " + value + b"\r\n"
     with capture_logs(processors=[merge_contextvars]) as logs:
@@ -636,18 +639,18 @@ async def test_a_header_that_cannot_be_sent_is_a_500(
 
 
 @pytest.mark.parametrize(("status", "answer"), [(203, 203), (204, 204), (404, 404), (99, 500), (600, 500), (-1, 500)])
-async def test_a_status_out_of_range_is_a_500(service: Service, status: int, answer: int) -> None:
+async def test_a_status_out_of_range_is_a_500(service: Running, status: int, answer: int) -> None:
     response = await service.api.get(f"/set-status/{status}")
     assert (response.status, len(await response.read()) > 0) == (answer, answer != 204)
 
 
-async def test_a_304_has_the_handler_s_headers_too(service: Service) -> None:
+async def test_a_304_has_the_handler_s_headers_too(service: Running) -> None:
     response = await service.api.get("/version")
     again = await service.api.get("/version", headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status, again.headers["Cache-Control"]) == (304, "max-age=1")
 
 
-async def test_a_repeated_request_gets_the_head_of_the_first(service: Service) -> None:
+async def test_a_repeated_request_gets_the_head_of_the_first(service: Running) -> None:
     headers = {"Idempotency-Key": "one"}
     first = await service.api.post("/create", json={"text": "a"}, headers=headers)
     again = await service.api.post("/create", json={"text": "a"}, headers=headers)
@@ -658,7 +661,7 @@ async def test_a_repeated_request_gets_the_head_of_the_first(service: Service) -
     assert other.headers["X-Run"] != first.headers["X-Run"]
 
 
-async def test_a_raw_body_is_repeated_by_its_bytes(service: Service) -> None:
+async def test_a_raw_body_is_repeated_by_its_bytes(service: Running) -> None:
     headers = {"Idempotency-Key": "two", "Content-Type": "application/x-own"}
     first = await service.api.post("/table", data=b"\xff\xfe", headers=headers)
     again = await service.api.post("/table", data=b"\xff\xfe", headers=headers)
@@ -675,7 +678,7 @@ async def test_a_raw_body_is_repeated_by_its_bytes(service: Service) -> None:
         ("/geo", "application/geo+json", b'{"type":"Point"}'),
     ],
 )
-async def test_an_answer_may_have_another_media_type(service: Service, path: str, media_type: str, body: bytes) -> None:
+async def test_an_answer_may_have_another_media_type(service: Running, path: str, media_type: str, body: bytes) -> None:
     response = await service.api.get(path)
     assert (response.headers["Content-Type"], await response.read()) == (media_type, body)
     head = await service.api.head(path)
@@ -696,7 +699,7 @@ async def test_an_answer_may_have_another_media_type(service: Service, path: str
     ],
 )
 async def test_an_error_of_the_domain_has_its_problem(
-    service: Service, name: str, status: int, problem: str, detail: str
+    service: Running, name: str, status: int, problem: str, detail: str
 ) -> None:
     with capture_logs(processors=[merge_contextvars]) as logs:
         response = await service.api.delete(f"/fail/{name}")
@@ -707,7 +710,7 @@ async def test_an_error_of_the_domain_has_its_problem(
     assert ("error" in [line["log_level"] for line in logs]) == (status == 500)
 
 
-async def test_an_error_s_header_with_a_line_break_is_a_500(service: Service) -> None:
+async def test_an_error_s_header_with_a_line_break_is_a_500(service: Running) -> None:
     head, body = await service.send(b"DELETE /fail/headers HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (head.split()[1], json.loads(body)["type"]) == (b"500", "urn:problem-type:internal-error")
     assert b"hunter2" not in head + body
@@ -775,7 +778,7 @@ def test_the_nearest_class_decides() -> None:
         (507, "insufficient-storage"),
     ],
 )
-async def test_aiohttp_s_exceptions_are_problems(service: Service, status: int, problem: str) -> None:
+async def test_aiohttp_s_exceptions_are_problems(service: Running, status: int, problem: str) -> None:
     with capture_logs(processors=[merge_contextvars]) as logs:
         response = await service.api.delete(f"/fail-in-aiohttp/{status}")
     assert await problem_of(response) == (status, problem)
@@ -832,14 +835,14 @@ async def test_a_public_route_asks_for_no_token(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("a", 200), ("missing", 409), ("broken", 500), ("a?b=1", 422)])
-async def test_every_answer_of_a_deprecated_route_says_so(service: Service, name: str, status: int) -> None:
+async def test_every_answer_of_a_deprecated_route_says_so(service: Running, name: str, status: int) -> None:
     response = await service.api.get(f"/old/{name}")
     assert response.status == status
     assert response.headers["Deprecation"] == "@1796083200"  # 2026-12-01T00:00:00Z
     assert response.headers["Sunset"] == "Wed, 30 Jun 2027 23:59:59 GMT"
 
 
-async def test_calls_of_deprecated_routes_are_counted(service: Service) -> None:
+async def test_calls_of_deprecated_routes_are_counted(service: Running) -> None:
     async def count() -> float:
         text = await (await service.internal.get("/metrics")).text()
         found = re.search(r'http_server_deprecated_requests_total\{method="DELETE",route="/old"\} (\S+)', text)

@@ -4,6 +4,7 @@ Liveness succeeds while the event loop runs: a database outage must not restart 
 start and until the drain: during a later outage, the pod stays ready and requests fail fast with 503.
 """
 
+import asyncio
 from enum import StrEnum
 
 from aiohttp import web
@@ -27,13 +28,36 @@ class Health:
     def __init__(self) -> None:
         self.state = State.STARTING
         self.processes = 1
+        self._missing = set[str]()
+        self._started = asyncio.Event()
         READY.set(0)
+
+    @property
+    def waiting_for(self) -> str:
+        """What a started process that is not ready waits for."""
+        return ", ".join(sorted(self._missing)) or "other processes"
 
     def started(self) -> None:
         """Report readiness: the database works and its schema is not behind the code."""
         if self.state is State.STARTING:
             self.state = State.READY
-            READY.set(1)
+            self._started.set()
+            READY.set(not self._missing)
+
+    async def until_started(self) -> None:
+        """Wait until `started` was called."""
+        await self._started.wait()
+
+    def need(self, name: str, *, healthy: bool) -> None:
+        """Fail readiness while something that the service needs is not healthy.
+
+        Args:
+            name: of what is needed.
+            healthy: whether it works now.
+        """
+        (self._missing.discard if healthy else self._missing.add)(name)
+        if self.state is State.READY:
+            READY.set(not self._missing)
 
     def drain(self) -> None:
         """Fail readiness, so that load balancers stop sending new connections."""
@@ -51,7 +75,7 @@ def create_internal_api(health: Health) -> web.Application:
         # Any process may answer the probe, so each reports whether all of them are ready.
         pod_ready = (registry().get_sample_value("service_ready") or 0) >= health.processes
         waiting = health.state is State.READY and not pod_ready
-        status = "waiting for other processes" if waiting else health.state.value
+        status = f"waiting for {health.waiting_for}" if waiting else health.state.value
         return web.json_response({"status": status}, status=200 if pod_ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:

@@ -45,6 +45,9 @@ CONNECTION_REQUESTS = Gauge(
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
 )
+RESOURCE_HEALTHY = Gauge(
+    "service_resource_healthy", "1 if the resource works, by its name.", ["resource"], multiprocess_mode="livemin"
+)
 LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log that nobody read in time.")
 BUILD_INFO = Gauge(
     "service_build_info", "Always 1; the labels tell what runs.", ["name", "version"], multiprocess_mode="max"

@@ -1,27 +1,69 @@
-"""Clients of the service under test."""
+"""Clients of the service under test, which runs in the test's process and answers on a real socket."""
 
-from typing import Protocol, TypeAlias, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import BaseTestServer, TestClient
 
+from chassis.application import Application, create_application
+from chassis.resources.lifetime import type_of
+from chassis.server.connection import ClientTimeouts
+from chassis.server.runner import Runner
+from chassis.service import OpenResource, Resource, Service
 from chassis.settings import Settings
 
-Client: TypeAlias = TestClient[web.Request, web.Application]
-"""A client of a service that runs in the test's process."""
+_READY_SECONDS = 10
+
+
+class _Server(BaseTestServer):
+    """Serves an application as `python -m app` does, with the same limits on connections."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__()
+        self.application = application
+
+    async def _make_runner(self, **_: Any) -> web.BaseRunner:
+        settings = self.application.settings
+        seconds = settings.request_timeout_seconds
+        timeouts = ClientTimeouts(settings.header_timeout_seconds, settings.body_timeout_seconds, seconds)
+        return Runner(self.application.api, self.application.health, timeouts, seconds)
+
+
+class Client(TestClient[web.Request, web.Application]):
+    """A client of the service: `await client.get("/v1/items")`. It sends requests to a real socket.
+
+    Attributes:
+        application: the service.
+    """
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(_Server(application))  # type: ignore[arg-type]  # its second type is of servers with an app
+        self.application = application
 
 
 class MakeClient(Protocol):
     """The fixture `make_client`: starts the service with changed settings, and returns a client of it."""
 
-    async def __call__(self, **changes: object) -> Client:
-        """Start the service: `client = await make_client(max_in_flight=1)`.
+    async def __call__(
+        self, resources: Mapping[type, Any] | None = None, /, *, ready: bool = True, **changes: object
+    ) -> Client:
+        """Start the service: `client = await make_client({Redis: FakeRedis()}, max_in_flight=1)`.
+
+        Its background work does not run by itself.
 
         Args:
+            resources: values in the place of the service's own resources, by their types.
+            ready: whether to wait until the service is ready.
             changes: values of settings by the names of their fields.
 
         Raises:
             pydantic.ValidationError: there is no such setting, or its value breaks its rule.
+            LookupError: the service has no resource of such a type.
+            TimeoutError: the service does not become ready in time.
         """
 
 
@@ -39,3 +81,47 @@ def changed_settings(settings: AnySettings, **changes: object) -> AnySettings:
         pydantic.ValidationError: there is no such setting, or its value breaks its rule.
     """
     return type(settings).model_validate(settings.model_dump() | changes)
+
+
+@asynccontextmanager
+async def clients_of(service: Service, settings: Settings) -> AsyncIterator[MakeClient]:
+    """Yield the function of the fixture `make_client`; the services that it has started end with the block.
+
+    Args:
+        service: what the service is made of.
+        settings: its settings, if a test changes none.
+    """
+    async with AsyncExitStack() as started:
+
+        async def make(
+            resources: Mapping[type, Any] | None = None, /, *, ready: bool = True, **changes: object
+        ) -> Client:
+            under_test = replace(_with_resources(service, resources or {}), background=())
+            client = Client(create_application(under_test, changed_settings(settings, **changes)))
+            await started.enter_async_context(client)
+            if ready:
+                async with asyncio.timeout(_READY_SECONDS):
+                    await client.application.health.until_started()
+            return client
+
+        yield make
+
+
+def _with_resources(service: Service, values: Mapping[type, Any]) -> Service:
+    """Return the service with other values in the place of its resources."""
+    functions = {type_of(each.open if isinstance(each, Resource) else each): each for each in service.resources}
+    if unknown := values.keys() - functions.keys():
+        there = ", ".join(kind.__qualname__ for kind in functions) or "none"
+        raise LookupError(f"There is no resource of {unknown} in the service to replace; there is: {there}.")
+    return replace(
+        service,
+        resources=[_giving(kind, values[kind]) if kind in values else each for kind, each in functions.items()],
+    )
+
+
+def _giving(kind: type, value: Any) -> OpenResource:
+    async def give() -> AsyncIterator[Any]:
+        yield value
+
+    give.__annotations__["return"] = AsyncIterator[kind]  # type: ignore[valid-type]
+    return give

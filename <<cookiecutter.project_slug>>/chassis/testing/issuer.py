@@ -29,7 +29,11 @@ class Issuer:
     audience = "service-under-test"
 
     def __init__(self, jwks_url: str) -> None:
-        self.settings = {"oidc_issuer": self.name, "oidc_audience": self.audience, "oidc_jwks_url": jwks_url}
+        self.settings: dict[str, Any] = {
+            "oidc_issuer": self.name,
+            "oidc_audience": self.audience,
+            "oidc_jwks_url": jwks_url,
+        }
 
     def authorization(self, *scopes: str, **claims: Any) -> dict[str, str]:
         """Return the request headers of a caller with these scopes.
