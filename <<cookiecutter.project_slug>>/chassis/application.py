@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import ClientSession, web
 
+from chassis.background.supervisor import Supervisor
 from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route
 from chassis.database import Database
@@ -76,7 +77,8 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     Raises:
         TypeError: a handler's signature is not a complete contract, or a function asks for what there is not; the
             message names the function and the parameter.
-        ValueError: the migrations do not form one line, or two handlers have the same name.
+        ValueError: the migrations do not form one line, or two handlers, or two background functions, have the
+            same name.
     """
     if not isinstance(service, Service):
         service = Service(settings=type(settings), routes=service)
@@ -90,6 +92,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
     injector = injector_of(service, settings)
     resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
+    supervisor = Supervisor(service.background, injector, database, health.draining)
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
@@ -117,7 +120,11 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             database,
         ):
             injector.values |= {Database: database, ClientSession: client}
-            work = [_start(database, health, settings, resources), measure_pool(database), measure_event_loop_lag()]
+            work = [
+                _start(database, health, settings, resources, supervisor),
+                measure_pool(database),
+                measure_event_loop_lag(),
+            ]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))
             else:
@@ -127,6 +134,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await supervisor.stop()
             await resources.close()
 
     api.cleanup_ctx.append(run)
@@ -171,12 +179,15 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings.traces_exporter)
 
 
-async def _start(database: Pool, health: Health, settings: Settings, resources: Resources) -> None:
-    """Become ready, and from then on watch the resources, and delete expired idempotency keys."""
+async def _start(
+    database: Pool, health: Health, settings: Settings, resources: Resources, supervisor: Supervisor
+) -> None:
+    """Become ready, and from then on run background work, watch the resources, and delete expired idempotency keys."""
     schema = await _until_schema_fits(database)
     await resources.open_until_it_works()
     health.started()
     log.info("ready", database=database.address, schema=schema)
+    supervisor.start()
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
     async with asyncio.TaskGroup() as work:
         work.create_task(resources.watch())

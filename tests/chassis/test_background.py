@@ -19,6 +19,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars, merge_conte
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from chassis.application import create_application
 from chassis.background.run import run_once
 from chassis.background.supervisor import Supervisor
 from chassis.background.timing import Timing
@@ -28,8 +29,12 @@ from chassis.errors import DatabaseUnavailableError
 from chassis.http.client import client_session
 from chassis.postgres.pool import Pool
 from chassis.resources.injection import Injector
-from chassis.service import Background, every
+from chassis.server.serve import serve
+from chassis.server.signals import Shutdown
+from chassis.server.sockets import listen
+from chassis.service import Background, Service, every
 from chassis.settings import Settings
+from chassis.telemetry.health import State
 from chassis.testing import OtherService
 from chassis.testing.processes import PATIENCE_SECONDS, ServiceProcess, service_process
 from harness.toxic_proxy import toxic_proxy
@@ -526,6 +531,52 @@ async def test_a_run_that_swallows_its_cancellation_does_not_begin_another_round
         await database.fetch("UPDATE background_leases SET holder = 'another', expires_at = now() + interval '5 s'")
         await asyncio.sleep(2 * TIMING.renew)
         assert len(begun) == 1
+
+
+# In a service
+
+
+class Thing:
+    """A resource."""
+
+
+async def test_a_service_runs_it_from_its_readiness_until_after_its_drain(settings: Settings) -> None:
+    happened, rounds = list[str](), Calls()
+    rounds.let.set()
+
+    async def thing() -> AsyncIterator[Thing]:
+        happened.append("resource opened")
+        yield Thing()
+        happened.append("resource closed")
+
+    async def work(thing: Thing, database: Database) -> None:
+        happened.append("work began")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await database.fetch("SELECT 1")
+            happened.append("work ended")
+
+    background: list[Function] = [work, every(0.01)(rounds.named("rounds_of_a_service"))]
+    service = Service(settings=Settings, routes=[], resources=[thing], background=background)
+    application = create_application(service, settings.model_copy(update={"drain_seconds": 0.3}))
+    shutdown = Shutdown()
+    with listen("127.0.0.1", 0) as api, listen("127.0.0.1", 0) as internal:
+        served = asyncio.create_task(serve(application, [api], [internal], shutdown))
+        await until(lambda: "work began" in happened and len(rounds.times) > 2)
+        assert application.health.state is State.READY
+        shutdown.request()
+        await application.health.draining.wait()
+        number, until_now = len(rounds.times), list(happened)
+        await asyncio.sleep(0.2)  # in the drain
+        assert (len(rounds.times), happened) == (number, until_now)
+        await served
+    assert happened == ["resource opened", "work began", "work ended", "resource closed"]
+
+
+async def test_a_service_does_not_start_with_a_function_that_it_cannot_run(settings: Settings) -> None:
+    with pytest.raises(TypeError, match="wants_too_much: nothing gives the parameter 'somebody'"):
+        create_application(Service(settings=Settings, routes=[], background=[wants_too_much]), settings)
 
 
 # Real processes
