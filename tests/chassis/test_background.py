@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from chassis.application import create_application
+from chassis.background.lease_row import LeaseRow
 from chassis.background.run import run_once
 from chassis.background.supervisor import Supervisor
 from chassis.background.timing import Timing
@@ -243,20 +244,27 @@ def test_pauses_double_up_to_their_bound() -> None:
     assert backoff.pause() <= 1
 
 
-async def test_a_run_that_has_lasted_resets_the_pauses(injector: Injector) -> None:
-    times: list[tuple[float, float]] = []
+async def test_pauses_grow_unless_a_run_has_lasted(injector: Injector) -> None:
     loop = asyncio.get_running_loop()
+    ended: dict[float, list[float]] = {0: [], 0.3: []}
+    pauses: dict[float, list[float]] = {0: [], 0.3: []}
 
-    async def fails_late() -> None:
-        started = loop.time()
-        await asyncio.sleep(0.12)
-        times.append((started, loop.time()))
+    async def fails_after(seconds: float) -> None:
+        pauses[seconds] += [loop.time() - each for each in ended[seconds][-1:]]
+        await asyncio.sleep(seconds)
+        ended[seconds].append(loop.time())
         raise RuntimeError
 
-    async with supervised(injector, fails_late, timing=Timing(first_retry=0.1, longest_retry=0.11)):
-        await until(lambda: len(times) == 4)
-    pauses = [after[0] - before[1] for before, after in pairwise(times)]
-    assert min(pauses) >= 0.05
+    async def fails_at_once() -> None:
+        await fails_after(0)
+
+    async def fails_late() -> None:
+        await fails_after(0.3)
+
+    async with supervised(injector, fails_at_once, fails_late, timing=Timing(first_retry=0.02, longest_retry=0.28)):
+        await until(lambda: min(map(len, pauses.values())) > 5)
+    assert max(pauses[0]) >= 0.14
+    assert min(pauses[0.3][-2:]) < 0.14
 
 
 async def test_no_secret_of_a_call_is_logged(injector: Injector, logged: list[EventDict]) -> None:
@@ -531,6 +539,42 @@ async def test_a_run_that_swallows_its_cancellation_does_not_begin_another_round
         await database.fetch("UPDATE background_leases SET holder = 'another', expires_at = now() + interval '5 s'")
         await asyncio.sleep(2 * TIMING.renew)
         assert len(begun) == 1
+
+
+async def test_after_a_lost_lease_no_round_begins_before_the_next_lease(
+    database_url: str, injector: Injector, logged: list[EventDict]
+) -> None:
+    """The run swallows its cancellation, the database answers again at that moment, and nobody else has taken it."""
+    seen: list[list[str]] = []
+    timeouts = {"database_lock_timeout_seconds": 0.2, "database_statement_timeout_seconds": 0.3}
+    async with toxic_proxy(database_url) as proxy:
+        settings = Settings(database_url=SecretStr(proxy.url)).model_copy(
+            update=timeouts | {"database_command_timeout_seconds": 0.5}
+        )
+
+        async def swallows() -> None:
+            seen.append(events(logged))
+            proxy.blackhole()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            proxy.heal()
+
+        async with Pool(settings) as pool, supervised(injector, every(0.01, alone=True)(swallows), database=pool):
+            await until(lambda: len(seen) == 2)
+            proxy.heal()
+    assert [each for each in seen[1] if each in {"lease_lost", "lease_taken"}] == [
+        "lease_taken",
+        "lease_lost",
+        "lease_taken",
+    ]
+
+
+async def test_of_many_that_take_a_lease_at_once_one_gets_it(database: Database) -> None:
+    rows = [LeaseRow(database, "wanted", str(number), 60) for number in range(20)]
+    for _ in range(20):
+        taken = await asyncio.gather(*(row.take() for row in rows))
+        assert taken.count(True) == 1
+        assert await asyncio.gather(*(row.release(run_ended=True) for row in rows)) == taken
 
 
 # In a service
