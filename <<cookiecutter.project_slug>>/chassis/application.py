@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import ClientSession, web
 
+from chassis.background.supervisor import Supervisor
 from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route, contract_of
 from chassis.database import Database
@@ -77,8 +78,8 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     Raises:
         TypeError: a handler's signature is not a complete contract, or a function asks for what there is not; the
             message names the function and the parameter.
-        ValueError: the migrations do not form one line, or two handlers have the same name, or two errors give one
-            problem type different statuses.
+        ValueError: the migrations do not form one line; two handlers or two background functions have the same name; or
+            two errors give one problem type different statuses.
     """
     if not isinstance(service, Service):
         service = Service(settings=type(settings), routes=service)
@@ -94,6 +95,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
     injector = injector_of(service, settings)
     resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
+    supervisor = Supervisor(service.background, injector, database, health.draining)
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
@@ -125,7 +127,11 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             database,
         ):
             injector.values |= {Database: database, ClientSession: client}
-            work = [_start(database, health, settings, resources), measure_pool(database), measure_event_loop_lag()]
+            work = [
+                _start(database, health, settings, resources, supervisor),
+                measure_pool(database),
+                measure_event_loop_lag(),
+            ]
             if authentication:
                 work.append(authentication.keys.keep_fresh(client))
             else:
@@ -135,6 +141,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await supervisor.stop()
             await resources.close()
 
     api.cleanup_ctx.append(run)
@@ -179,12 +186,15 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings.traces_exporter)
 
 
-async def _start(database: Pool, health: Health, settings: Settings, resources: Resources) -> None:
-    """Become ready, and from then on watch the resources, and delete expired idempotency keys."""
+async def _start(
+    database: Pool, health: Health, settings: Settings, resources: Resources, supervisor: Supervisor
+) -> None:
+    """Become ready, and from then on run background work, watch the resources, and delete expired idempotency keys."""
     schema = await _until_schema_fits(database)
     await resources.open_until_it_works()
     health.started()
     log.info("ready", database=database.address, schema=schema)
+    supervisor.start()
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
     async with asyncio.TaskGroup() as work:
         work.create_task(resources.watch())

@@ -6,9 +6,10 @@
 they need by the types of their parameters: `Settings`, `Database`, `ClientSession`, and the type of each resource.
 """
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import update_wrapper
+from functools import WRAPPER_ASSIGNMENTS
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
@@ -58,7 +59,12 @@ class Background(Generic[Parameters]):
     alone: bool = False
 
     def __post_init__(self) -> None:
-        update_wrapper(self, self.function)
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"every({self.seconds}): give the seconds between two runs, more than 0: every(60)")
+        # As `functools.update_wrapper` does, which cannot set the attributes of a frozen class.
+        for name in WRAPPER_ASSIGNMENTS:
+            object.__setattr__(self, name, getattr(self.function, name, None))
+        object.__setattr__(self, "__wrapped__", self.function)
 
     def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Awaitable[None]:
         """Run the function once."""
@@ -73,7 +79,10 @@ def every(
     Args:
         seconds: from the start of a run to the start of the next one, give or take a tenth, so that not all processes
             run at the same moment. A run that takes longer delays the next one.
-        alone: True if one process of all pods runs it. Another one takes over within 15 seconds if that process dies.
+        alone: True if one process of all pods runs it. Another one takes over within 16 seconds if that process dies.
+
+    Raises:
+        ValueError: `seconds` is not more than 0.
     """
 
     def decorate(function: Callable[Parameters, Awaitable[None]]) -> Background[Parameters]:

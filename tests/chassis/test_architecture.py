@@ -16,8 +16,8 @@ SERVING = [file for file in CHASSIS if not NOT_IN_THE_IMAGE & set(file.parts)]
 FRONT = {file.stem for file in (ROOT / "chassis").glob("*.py")}
 KIT = "testing"  # a package whose `__init__` belongs to the front; tests import it
 # Groups of modules, called rooms. A room may import itself and those before it, except that http imports no migrations.
-ORDER = ["types", "telemetry", "postgres", "migrations", "http", "application", "server", "command_line"]
-ORDER += ["development", KIT]
+ORDER = ["types", "telemetry", "resources", "postgres", "migrations", "http", "background", "application", "server"]
+ORDER += ["command_line", "development", KIT]
 ROOMS = {
     **dict.fromkeys(["chassis", "compatibility", "concurrency"], "types"),
     **dict.fromkeys(FRONT - {"application", "command_line"}, "types"),

@@ -23,11 +23,13 @@ class Health:
 
     Attributes:
         processes: the number of processes that share the pod's ports.
+        draining: set when the drain begins.
     """
 
     def __init__(self) -> None:
         self.state = State.STARTING
         self.processes = 1
+        self.draining = asyncio.Event()
         self._missing = set[str]()
         self._started = asyncio.Event()
         READY.set(0)
@@ -62,6 +64,7 @@ class Health:
     def drain(self) -> None:
         """Fail readiness, so that load balancers stop sending new connections."""
         self.state = State.DRAINING
+        self.draining.set()
         READY.set(0)
 
 

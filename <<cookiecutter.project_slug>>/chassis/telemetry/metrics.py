@@ -18,6 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 # Alerts need their thresholds (100, 150 and 200 ms) as exact bounds.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10)
+# Background work takes longer than requests, up to hours.
+_RUN_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 
 REQUEST_DURATION = Histogram(
     "http_server_request_duration_seconds",
@@ -47,6 +49,29 @@ EVENT_LOOP_LAG = Gauge(
 )
 RESOURCE_HEALTHY = Gauge(
     "service_resource_healthy", "1 if the resource works, by its name.", ["resource"], multiprocess_mode="livemin"
+)
+BACKGROUND_RUNS = Counter(
+    "background_runs",
+    "Runs of background functions, by outcome: success, failure, or cancelled by the stop or a lost lease.",
+    ["function", "outcome"],
+)
+BACKGROUND_RUN_DURATION = Histogram(
+    "background_run_duration_seconds",
+    "Time from the start of a background run to its end.",
+    ["function"],
+    buckets=_RUN_BUCKETS,
+)
+BACKGROUND_LAST_SUCCESS = Gauge(
+    "background_last_success_timestamp_seconds",
+    "Unix time at which a run of the background function last succeeded.",
+    ["function"],
+    multiprocess_mode="max",
+)
+BACKGROUND_LEASE_HELD = Gauge(
+    "background_lease_held",
+    "Processes that hold the lease of the background function, which one process of all pods runs.",
+    ["function"],
+    multiprocess_mode="livesum",
 )
 LOG_LINES_DROPPED = Counter("log_lines_dropped", "Lines of the log that nobody read in time.")
 BUILD_INFO = Gauge(

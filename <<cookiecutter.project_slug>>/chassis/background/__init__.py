@@ -1,0 +1,1 @@
+"""Background work: a supervisor runs the coroutine functions of `Service.background` beside requests."""
