@@ -60,9 +60,7 @@ def endpoint(
         TypeError: the handler has a parameter that is neither in the request nor a resource.
     """
     contract = contract_of(route)
-    if unknown := {name: hint for name, hint in contract.resources.items() if hint not in resources.types}:
-        there_is = ", ".join(sorted(each.__name__ for each in resources.types))
-        raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}; there is: {there_is}")
+    resources.check(route.handler, contract.resources)
     # All that depends on the route alone is decided here, once.
     verify = authentication.caller if authentication and not route.public else None
     read_body, respond = _body_of(contract, body_reader), _responder(route, contract)
