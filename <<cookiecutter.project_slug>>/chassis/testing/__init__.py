@@ -17,6 +17,7 @@ The fixture `time_machine`, from the library of that name, sets the time. Timeou
 """
 
 from chassis.testing.client import Client, MakeClient, changed_settings
+from chassis.testing.commands import run_command
 from chassis.testing.issuer import Issuer
 from chassis.testing.other_service import Call, OtherService
 from chassis.testing.processes import ServiceProcess, free_port, service_process
@@ -30,5 +31,6 @@ __all__ = [
     "ServiceProcess",
     "changed_settings",
     "free_port",
+    "run_command",
     "service_process",
 ]
