@@ -22,8 +22,7 @@ from typing import Any, Literal, TypeVar, cast
 from prometheus_client import Counter, Gauge, Histogram
 
 import chassis.telemetry.metrics  # noqa: F401  (first, so that the names of the chassis' metrics are taken)
-from chassis.telemetry import spans
-from chassis.telemetry.spans import Span
+from chassis.telemetry.spans import Span, start_span
 
 __all__ = ["Span", "counter", "gauge", "histogram", "span"]
 
@@ -31,10 +30,9 @@ Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NAME_RULE = "lower-case letters, digits and underscores, beginning with a letter"
-_SUFFIXES = ("_total", "_count", "_sum", "_bucket", "_created", "_info")  # Prometheus adds them itself
+_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
 _TAKEN_LABELS = {"le", "quantile"}
 _MODES = {"sum": "livesum", "max": "livemax", "min": "livemin", "latest": "livemostrecent"}
-_NO_SPAN = spans.NoSpan()
 
 _defined: dict[str, tuple[tuple[object, ...], Any]] = {}
 
@@ -129,7 +127,7 @@ def span(name: str, **attributes: object) -> AbstractContextManager[Span]:
     Returns:
         A context manager for `with`; `as reserving` names the span, and `reserving.set(parcels=2)` adds attributes.
     """
-    return spans.start_span(name, attributes) if spans.start_span else _NO_SPAN
+    return start_span(name, attributes)
 
 
 def _define(
@@ -143,8 +141,9 @@ def _define(
     what = f"The {kind.__name__.lower()} {name!r}"
     if not _NAME.fullmatch(name):
         raise ValueError(f"{what}: its name should be {_NAME_RULE}")
-    if name.endswith(_SUFFIXES):
-        raise ValueError(f"{what}: its name should not end with {', '.join(_SUFFIXES)}, which Prometheus adds itself")
+    if kind is not Counter and name.endswith(_SUFFIXES):
+        suffixes = ", ".join(_SUFFIXES)
+        raise ValueError(f"{what}: its name should not end with {suffixes}, as counters and parts of histograms do")
     if not help.strip():
         raise ValueError(f"{what}: say in `help` what it is, as a sentence")
     for label in labels:

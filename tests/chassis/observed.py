@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from enum import Enum
 
 from chassis.application import Application, create_application
@@ -29,7 +30,9 @@ async def place(seconds: int, database: Database) -> None:
     QUEUED.set(2)
     KNOWN.set(7)
     PICKING.observe(seconds)
-    with span("reserve stock", channel=Channel.WEB, lines=3, parts=["a", 1], nothing=None) as reserving:
+    with span(
+        "reserve stock", channel=Channel.WEB, lines=3, parts=["a", 1], price=Decimal("1.5"), nothing=None
+    ) as reserving:
         await database.fetch("SELECT 1")
         reserving.set(reserved=True)
 

@@ -89,7 +89,7 @@ async def test_metrics_add_up_over_processes(tmp_path: Path) -> None:
         (lambda: counter("1st", "Orders."), "beginning with a letter"),
         (lambda: counter("orders-placed", "Orders."), "beginning with a letter"),
         (lambda: counter("orders\n", "Orders."), "beginning with a letter"),
-        (lambda: counter("orders_count", "Orders."), "should not end with _total, _count,"),
+        (lambda: gauge("orders_count", "Orders."), "should not end with _total, _count,"),
         (lambda: gauge("orders_total", "Orders."), "should not end with _total, _count,"),
         (lambda: histogram("order_sum", "Orders."), "should not end with _total, _count,"),
         (lambda: counter("orders", " "), "say in `help` what it is"),
@@ -108,6 +108,17 @@ def test_a_wrong_definition_says_the_rule(define: Callable[[], Any], rule: str) 
     with pytest.raises(ValueError, match=r"^The (counter|gauge|histogram) '") as raised:
         define()
     assert rule in str(raised.value)
+
+
+async def test_the_names_of_the_chassis_are_taken_whatever_is_imported_first() -> None:
+    code = (
+        "from chassis.observability import gauge\n"
+        "try:\n"
+        "    gauge('service_ready', 'Ready.')\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    assert "its name is taken" in await ended(code)
 
 
 def test_a_metric_that_is_defined_twice_is_one_or_an_error() -> None:
@@ -149,6 +160,7 @@ async def test_a_span_is_part_of_the_request_s_trace(database_url: str, collecto
         assert (await client.post(f"{service.api}/failures")).status == 500
         service.process.terminate()
         assert await service.until_ended() == 0
+    assert not [line for line in service.lines if "Invalid type" in line["event"]]  # OpenTelemetry's warning
     servers = {each.span_id: each for each in collector.spans if each.kind == Span.SPAN_KIND_SERVER}
     own = {servers[each.parent_span_id].name: each for each in collector.spans if each.name == "reserve stock"}
     assert own.keys() == {"POST /orders/{seconds}", "POST /failures"}
@@ -157,6 +169,7 @@ async def test_a_span_is_part_of_the_request_s_trace(database_url: str, collecto
     assert [attributes_of(each)["db.query.text"] for each in statements] == ["SELECT 1"]
     values = {each.key: each.value for each in made.attributes}
     assert (values["channel"].string_value, values["lines"].int_value) == ("web", 3)
+    assert values["price"].string_value == "1.5"
     assert values["reserved"].bool_value
     assert [each.string_value for each in values["parts"].array_value.values] == ["a", "1"]
     assert "nothing" not in values

@@ -16,7 +16,7 @@ class Span:
         """Set further attributes, by name; those that are None are left out."""
 
 
-class NoSpan(Span):
+class _NoSpan(Span):
     """The span of a process without tracing: a context manager that does nothing and can be used again."""
 
     def __enter__(self) -> Span:
@@ -28,8 +28,23 @@ class NoSpan(Span):
 
 StartSpan: TypeAlias = Callable[[str, Mapping[str, object]], AbstractContextManager[Span]]
 
-start_span: StartSpan | None = None
-"""Starts a span with its name and attributes; None while tracing is off."""
+_NO_SPAN = _NoSpan()
+_start: StartSpan | None = None
+
+
+def started_by(start: StartSpan | None) -> None:
+    """Have spans started by this function from now on; by none, if it is None.
+
+    Args:
+        start: starts a span with a name and attributes.
+    """
+    global _start
+    _start = start
+
+
+def start_span(name: str, attributes: Mapping[str, object]) -> AbstractContextManager[Span]:
+    """Start a span, or nothing while tracing is off."""
+    return _start(name, attributes) if _start else _NO_SPAN
 
 
 def attribute_of(value: object) -> Any:

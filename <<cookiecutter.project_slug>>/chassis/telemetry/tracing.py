@@ -26,8 +26,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from structlog.contextvars import bind_contextvars
 
 from chassis.project import project
-from chassis.telemetry import spans
 from chassis.telemetry.request_log import method_of, route_of
+from chassis.telemetry.spans import Span, attribute_of, started_by
 
 log = structlog.get_logger()
 
@@ -57,12 +57,12 @@ class Tracing:
 
     async def __aenter__(self) -> Self:
         self._sql_instrumentor.instrument(tracer_provider=self._provider)
-        spans.start_span = self._start_span
+        started_by(self._start_span)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._sql_instrumentor.uninstrument()
-        spans.start_span = None
+        started_by(None)
         # In a daemon thread, because the library's own timeouts do not work if the collector hangs.
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
@@ -71,7 +71,7 @@ class Tracing:
             log.warning("spans_lost", reason=f"the collector did not take the last ones within {_FLUSH_SECONDS} s")
 
     @contextmanager
-    def _start_span(self, name: str, attributes: Mapping[str, object]) -> Iterator[spans.Span]:
+    def _start_span(self, name: str, attributes: Mapping[str, object]) -> Iterator[Span]:
         with self._tracer.start_as_current_span(name) as started:
             span = _Span(started)
             span.set(**attributes)
@@ -103,14 +103,14 @@ class Tracing:
         return middleware
 
 
-class _Span(spans.Span):
+class _Span(Span):
     def __init__(self, span: SdkSpan) -> None:
         self._span = span
 
     def set(self, **attributes: object) -> None:
         for name, value in attributes.items():
             if value is not None:
-                self._span.set_attribute(name, spans.attribute_of(value))
+                self._span.set_attribute(name, attribute_of(value))
 
 
 def _exporter(name: str) -> SpanExporter:
