@@ -64,6 +64,14 @@ def test_the_place_in_the_service_s_own_code_is_named(new_loop: Callable[[], asy
 
 
 @LOOPS
+def test_a_background_coroutine_that_never_yields_is_named(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    block = own_code("async def block():\n    end = time.monotonic() + 3\n    while time.monotonic() < end: pass\n")
+    background = set[asyncio.Task[None]]()
+    [line] = lines_while(new_loop, lambda: background.add(asyncio.ensure_future(block())))
+    assert line["where"] == "app/stock.py:3 in block"
+
+
+@LOOPS
 def test_a_block_in_a_library_is_named_by_its_innermost_place(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:

@@ -8,7 +8,7 @@ from tools.reference.completeness import GenerationError
 from tools.reference.source import SERVICE
 
 # Public by their names only: the logger of a module, and type variables.
-_NOT_PUBLIC = ("structlog.get_logger", "TypeVar")
+_NOT_PUBLIC = ("structlog.get_logger", "TypeVar", "ParamSpec")
 
 DESCRIBED_ELSEWHERE = {"chassis.settings.Settings": "The fields are on the page [Settings](../settings.md)."}
 """Classes whose fields another page lists, and the sentence that says so."""

@@ -150,7 +150,7 @@ class Command:
             try:
                 self._arguments.append(Argument(parameter, hints[name], arguments.get(name, "")))
             except (PydanticSchemaGenerationError, TypeError):
-                given = ", ".join(sorted(map(_words, injector.types)))
+                given = ", ".join(sorted({*map(_words, injector.types)}))
                 raise TypeError(
                     f"{where} is neither an argument of the command line nor given, as there is no "
                     f"{_words(hints[name])}. There is: {given}."
