@@ -23,7 +23,7 @@ from chassis.server.command_arguments import CommandFunction
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.testing import ServiceProcess, run_command
-from chassis.testing.processes import PATIENCE_SECONDS, service_process
+from chassis.testing.processes import PATIENCE_SECONDS, ended_with_the_tests, service_process
 from tests.chassis import commands
 
 COMMANDS = (sys.executable, "-m", "tests.chassis.commands")
@@ -286,9 +286,12 @@ async def test_a_signal_while_the_resources_open_ends_the_command() -> None:
         "        print('closed')\n"
         "raise SystemExit(uvloop.run(commands.run_command(Command(end, Injector(())), {'status': 0}, opened, 3600)))\n"
     )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        output, _ = await process.communicate()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    with ended_with_the_tests(process):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            output, _ = await process.communicate()
     assert process.returncode == 143
     assert b"closed" in output
 

@@ -59,8 +59,8 @@ _STATUSES = [
     (
         "130, 143",
         (
-            "For `serve`: a second Ctrl-C or SIGTERM ended it at once, without a complete shutdown. For a command of the "
-            "service: Ctrl-C or SIGTERM has cancelled it."
+            "For `serve`: a second Ctrl-C or SIGTERM ended it at once, without a complete shutdown. For a command of "
+            "the service: Ctrl-C or SIGTERM has cancelled it."
         ),
     ),
     ("other", "A command of the service returned this status."),
