@@ -117,6 +117,26 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             {"reason": "the cause", "known_keys": "number of keys that are known"},
         ),
     },
+    "Resources and routes of the service": {
+        "resource_not_healthy": _Meaning(
+            "The check of a resource failed. The service answers what does not need it.",
+            "Check the resource's server and the network policy.",
+            {"resource": "name of its function", "reason": "the cause"},
+        ),
+        "resource_healthy": _Meaning(
+            "The check of a resource succeeds again.", "Nothing.", {"resource": "name of its function"}
+        ),
+        "resource_not_closed": _Meaning(
+            "At the shutdown, a resource failed to close, or did not close within `RESOURCE_TIMEOUT_SECONDS`.",
+            "Look at the code after `yield` in its function.",
+            {"resource": "name of its function", "reason": "the cause"},
+        ),
+        "routes_without_token": _Meaning(
+            "The API requires tokens, and these paths, which `configure` has added, ask for none.",
+            "Check the token in a middleware, or make them a `Route`, if not everybody may use them.",
+            {"routes": "the paths"},
+        ),
+    },
     "Database and idempotency": {
         "database_pool_terminated": _Meaning(
             "At the shutdown, connections to the database did not close in time and were cut.",

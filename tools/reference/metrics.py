@@ -17,6 +17,8 @@ _MEANINGS = {
     "http_server_deprecated_requests_total": "Requests of routes that are deprecated: `Route(…, deprecated=…)`. A route "
     "without calls has the value 0. Remove the route when its count no longer grows.",
     "service_ready": "Processes that are ready: started, and not draining. 0 means that `/readyz` fails.",
+    "service_resource_healthy": "1 if the resource worked at its last check, else 0. Only of resources that have a check: "
+    "`Resource(open=…, healthy=…)`. Updated every 5 seconds.",
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
