@@ -145,6 +145,12 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             "A background function without a schedule has returned. It does not start again in this process.",
             "Nothing, unless the function should run until the service ends.",
         ),
+        "event_loop_blocked": _Meaning(
+            "Code has blocked the event loop for 2 to 3 seconds: a background function, a handler, or a library. "
+            "Nothing else runs meanwhile, so requests wait and `/livez` does not answer. Logged once each time.",
+            "Move what `stack` shows to a thread (`asyncio.to_thread`) or to a process.",
+            {"stack": "files, lines and functions, the innermost last"},
+        ),
         "background_abandoned": _Meaning(
             "At the shutdown, background functions did not end within 2 seconds of their cancellation.",
             "Find what the functions wait for in an `except` or `finally` block.",
@@ -225,8 +231,7 @@ _COMMON = [
     ("timestamp", "time in UTC (RFC 3339)"),
     (
         "request_id",
-        "in the lines of a request: its id, as in the header `X-Request-ID` of the response; in those of a "
-        "background run: its id",
+        "in the lines of a request or of a background run: its id, which a response has in the header `X-Request-ID`",
     ),
     ("background", "in the lines of background work: the name of the function"),
     ("trace_id", "in the lines of a request: the id of its trace, if the caller sent one or tracing is on"),
