@@ -4,7 +4,6 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from chassis.http.handler_resources import HandlerResources
 from pydantic import SecretStr
 
 from chassis.contract import Route
@@ -117,7 +116,7 @@ async def _unknown(thing: object) -> None: ...
         (_no_annotation, "/", "annotate the parameter 'thing'"),
         (_no_result, "/", "annotate what it returns"),
         (_no_number, "/{number}", r"values it does not take: \['number'\]"),
-        (_unknown, "/", "nothing gives it"),
+        (_unknown, "/", "nothing gives the parameter 'thing', as there is no object"),
     ],
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:

@@ -1,5 +1,6 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -57,12 +58,12 @@ def endpoint(
         authentication: verifies tokens; None if the API requires none.
 
     Raises:
-        TypeError: the handler has a parameter that is neither in the request nor a resource.
+        TypeError: the handler has a parameter that is neither in the request nor a resource; the message names both
+            and says what there is.
     """
     contract = contract_of(route)
-    if unknown := {name: hint for name, hint in contract.resources.items() if hint not in resources.types}:
-        there_is = ", ".join(sorted(each.__name__ for each in resources.types))
-        raise TypeError(f"{route.handler.__qualname__}: nothing gives it {unknown}; there is: {there_is}")
+    parameters = inspect.signature(route.handler).parameters
+    resources.parameters(route.handler, skip=parameters.keys() - contract.resources.keys())
     # All that depends on the route alone is decided here, once.
     verify = authentication.caller if authentication and not route.public else None
     read_body, respond = _body_of(contract, body_reader), _responder(route, contract)
