@@ -744,6 +744,8 @@ def test_a_problem_that_cannot_be_is_refused(status: int, type_: str, message: s
 def test_one_type_has_one_status() -> None:
     with pytest.raises(ValueError, match="one type has one status"):
         ProblemTypes({OutOfStockError: Problem(409, "late"), LateError: Problem(410, "late")})
+    with pytest.raises(TypeError, match="is no class of exceptions"):
+        ProblemTypes({str: Problem(409, "late")})
     assert {kind.name: kind.status for kind in PROBLEM_TYPES.values()} == _BUILT_IN
 
 

@@ -68,7 +68,7 @@ def openapi_document(
     project: Project,
     *,
     authentication: bool = True,
-    errors: Mapping[type[Exception], errors.Problem] = MappingProxyType({}),
+    errors: Mapping[type[Any], errors.Problem] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Make the OpenAPI document as dictionaries and lists.
 
