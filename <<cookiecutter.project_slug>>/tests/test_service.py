@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.http.openapi import openapi_document
-from chassis.migrations.revisions import SERVICE, current_revision, read_revisions
+from chassis.migrations.revisions import CHASSIS, HISTORIES, SERVICE, current_revision, read_revisions
 from chassis.migrations.run import migrate
 from chassis.project import ROOT, project
 from chassis.testing import service_process
@@ -86,13 +87,16 @@ async def describe(url: str) -> tuple[str | None, list[tuple[str, ...]]]:
             "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns "
             "WHERE table_schema = current_schema() ORDER BY table_name, column_name"
         )
-        own = [tuple(map(str, row)) for row in columns if row["table_name"] not in CHASSIS_TABLES]
+        own = [tuple(map(str, row)) for row in columns if row["table_name"] not in tables_of_the_chassis()]
         return await current_revision(connection, SERVICE), own
     finally:
         await connection.close()
 
 
-CHASSIS_TABLES = {"alembic_version", "chassis_version", "idempotency_keys"}
+def tables_of_the_chassis() -> set[str]:
+    """Return the tables that are not the service's own."""
+    created = [re.findall(r"CREATE TABLE (\w+)", file.read_text("utf-8")) for file in CHASSIS.versions.glob("*.py")]
+    return {history.table for history in HISTORIES}.union(*created)
 
 
 @pytest.mark.development

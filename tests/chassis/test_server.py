@@ -174,7 +174,8 @@ async def test_the_event_loop_is_uvloop_and_the_parser_the_compiled_one(database
         "command_line.serve = lambda *_: probe();\n"
         "async def probe():\n"
         "    print(type(asyncio.get_running_loop()).__module__, http_parser.HttpRequestParser.__module__)\n"
-        "from app.__main__ import Settings, ROUTES; sys.argv = ['app']; command_line.main(Settings, ROUTES)"
+        "from app.settings import Settings; from app.routes import ROUTES; sys.argv = ['app'];"
+        "command_line.main(Settings, ROUTES)"
     )
     async with service_process(database_url, [sys.executable, "-c", code], ready=False) as service:
         output, _ = await service.process.communicate()

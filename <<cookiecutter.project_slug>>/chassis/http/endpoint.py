@@ -1,6 +1,5 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -62,8 +61,7 @@ def endpoint(
             and says what there is.
     """
     contract = contract_of(route)
-    parameters = inspect.signature(route.handler).parameters
-    resources.parameters(route.handler, skip=parameters.keys() - contract.resources.keys())
+    resources.check(route.handler, contract.resources)
     # All that depends on the route alone is decided here, once.
     verify = authentication.caller if authentication and not route.public else None
     read_body, respond = _body_of(contract, body_reader), _responder(route, contract)

@@ -34,19 +34,24 @@ class Injector:
                 parameter and the types that there are.
         """
         name, hints = name_of(function), get_type_hints(function)
-        found: dict[str, type] = {}
+        found: dict[str, Any] = {}
         for parameter in inspect.signature(function).parameters:
             if parameter in skip:
                 continue
             if parameter not in hints:
                 raise TypeError(f"{name}: annotate the parameter {parameter!r}, it is given by its type")
-            if hints[parameter] not in self.types:
+            found[parameter] = hints[parameter]
+        self.check(function, found)
+        return found
+
+    def check(self, function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+        """Raise a TypeError, as `parameters` does, unless there is something for each of a function's parameters."""
+        for parameter, kind in parameters.items():
+            if kind not in self.types:
                 raise TypeError(
-                    f"{name}: nothing gives the parameter {parameter!r}, as there is no {_words(hints[parameter])}. "
+                    f"{name_of(function)}: nothing gives the parameter {parameter!r}, as there is no {_words(kind)}. "
                     f"There is: {', '.join(sorted(map(_words, self.types)))}."
                 )
-            found[parameter] = hints[parameter]
-        return found
 
     def arguments(self, parameters: Mapping[str, type]) -> dict[str, Any]:
         """Return the values for parameters, by name.
