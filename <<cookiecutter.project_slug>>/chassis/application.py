@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import ClientSession, web
@@ -32,17 +32,17 @@ from chassis.postgres.pool import Pool
 from chassis.postgres.pool_metrics import measure_pool
 from chassis.project import project
 from chassis.resources.injection import Injector
-from chassis.resources.opening import Resources, types_of
+from chassis.resources.opening import Resources, injector_of
 from chassis.service import Opened, Service, key_of
 from chassis.settings import Settings
 from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.health import Health, create_internal_api
 from chassis.telemetry.metrics import BUILD_INFO
 from chassis.telemetry.request_log import RequestLog, request_log
+from chassis.telemetry.tracing_option import tracing_of
 
 if TYPE_CHECKING:
     from chassis.http.authentication import Authentication
-    from chassis.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
     problem_types = ProblemTypes(service.errors)
     headers = {header.name for route in routes for header in contract_of(route).headers.values()}
-    tracing, authentication = _tracing(settings), _authentication(settings, in_flight)
+    tracing, authentication = tracing_of(settings), _authentication(settings, in_flight)
     injector = injector_of(service, settings)
     resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
     supervisor = Supervisor(service.background, injector, database, health.draining)
@@ -153,15 +153,6 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     return Application(api, create_internal_api(health), health, settings, injector)
 
 
-def injector_of(service: Service, settings: Settings) -> Injector:
-    """Return what gives a service's functions their parameters; database, client and resources have no value yet."""
-    known: dict[type, Any] = {kind: settings for kind in type(settings).__mro__ if issubclass(kind, Settings)}
-    given = {Database, ClientSession, *known}
-    injector = Injector({*given, *types_of(service.resources, given)})
-    injector.values |= known
-    return injector
-
-
 def _configure(service: Service, api: web.Application, settings: Settings) -> None:
     if service.configure is None:
         return
@@ -176,14 +167,6 @@ def _authentication(settings: Settings, in_flight: InFlightLimit) -> "Authentica
     from chassis.http.authentication import Authentication  # imported here because it is large
 
     return Authentication(settings, in_flight)
-
-
-def _tracing(settings: Settings) -> "Tracing | None":
-    if settings.traces_exporter == "none":
-        return None
-    from chassis.telemetry.tracing import Tracing  # imported here because it is large
-
-    return Tracing(settings.traces_exporter)
 
 
 async def _start(

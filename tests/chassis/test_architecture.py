@@ -19,8 +19,9 @@ KIT = "testing"  # a package whose `__init__` belongs to the front; tests import
 ORDER = ["types", "telemetry", "resources", "postgres", "migrations", "http", "background", "application", "server"]
 ORDER += ["command_line", "development", KIT]
 ROOMS = {
-    **dict.fromkeys(["chassis", "compatibility", "concurrency"], "types"),
+    **dict.fromkeys(["chassis", "compatibility", "concurrency", "resources"], "types"),
     **dict.fromkeys(FRONT - {"application", "command_line"}, "types"),
+    "observability": "telemetry",
     **{room: room for room in ORDER[1:]},
 }
 

@@ -15,6 +15,7 @@ from tests.chassis.processes import until_in_flight
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "--config=guniconfig.py"]
 EXAMPLE = [*GUNICORN, "tests.chassis.example:app"]
+OBSERVED = [*GUNICORN, "tests.chassis.observed:app"]
 WORKERS = "3"
 
 
@@ -61,6 +62,29 @@ async def test_metrics_add_up_over_the_workers(database_url: str) -> None:
         for _ in range(5):
             assert await metric(service, client, count) == 30
         assert await metric(service, client, "service_ready") == int(WORKERS)
+
+
+async def test_a_service_s_own_metrics_add_up_over_the_workers(database_url: str) -> None:
+    async with (
+        service_process(database_url, OBSERVED, environment={"WEB_CONCURRENCY": WORKERS}) as service,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client,
+    ):
+        for _ in range(30):
+            assert (await client.post(f"{service.api}/orders/1")).status == 204
+        for _ in range(5):
+            assert await metric(service, client, "orders_total") == 30
+            assert await metric(service, client, "order_picking_seconds_sum") == 30
+            assert await metric(service, client, "orders_known") == 7
+        assert await metric(service, client, "orders_queued") in {2, 4, 6}  # of the workers that had requests
+
+
+async def test_a_worker_that_is_blocked_names_the_place(database_url: str) -> None:
+    async with (
+        service_process(database_url, OBSERVED, environment={"WEB_CONCURRENCY": "2"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        assert (await client.post(f"{service.api}/block/3000")).status == 204
+        assert (await service.until_logged("event_loop_blocked"))["where"].endswith(" in block")
 
 
 async def test_sigterm_drains_as_it_does_without_gunicorn(database_url: str, tmp_path: Path) -> None:

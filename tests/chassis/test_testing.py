@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from app.settings import Settings
 from chassis.project import ROOT
-from chassis.testing import Issuer, OtherService, changed_settings
+from chassis.service import Service, every
+from chassis.testing import Issuer, OtherService, changed_settings, clients_of
 from chassis.testing.processes import PATIENCE_SECONDS
 
 HANGS = """
@@ -106,3 +107,26 @@ def test_claims_of_a_token_can_be_changed_and_left_out(issuer: Issuer) -> None:
 def test_no_test_runs_without_a_time_limit(request: pytest.FixtureRequest) -> None:
     assert float(request.config.getini("timeout")) > 0
     assert "PYTEST_TIMEOUT" not in os.environ
+
+
+async def test_a_client_runs_background_work_and_commands(settings: Settings) -> None:
+    done: list[str] = []
+
+    @every(3600)
+    async def note_hour(given: Settings) -> None:
+        done.append(f"hour of {given.max_in_flight}")
+
+    async def import_prices(file: str, given: Settings, *, dry_run: bool = False) -> int:
+        """Import prices."""
+        done.append(f"{file} {dry_run} {given.max_in_flight}")
+        return 3
+
+    service = Service(settings=Settings, routes=[], background=[note_hour], commands=[import_prices])
+    async with clients_of(service, settings) as make:
+        client = await make(max_in_flight=7)
+        assert done == [], "it does not run by itself"
+        await client.run_background(note_hour)
+        assert await client.run_command(import_prices, "prices.csv", "--dry-run") == 3
+        with pytest.raises(ValueError, match="file"):
+            await client.run_command(import_prices)
+    assert done == ["hour of 7", "prices.csv True 7"]

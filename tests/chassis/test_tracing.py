@@ -58,7 +58,8 @@ async def collector() -> AsyncIterator[Collector]:
         yield made
 
 
-def _attributes(span: Span) -> dict[str, str | int]:
+def attributes_of(span: Span) -> dict[str, str | int]:
+    """Return a span's attributes that are text or whole numbers."""
     return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
 
 
@@ -80,7 +81,7 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
     servers = {span.name: span for span in spans if span.kind == Span.SPAN_KIND_SERVER}
     assert servers.keys() == {"GET /transaction", "GET /call", "GET /broken"}
     assert {span.parent_span_id.hex() for span in servers.values()} == {PARENT_ID}
-    assert _attributes(servers["GET /call"]) == {
+    assert attributes_of(servers["GET /call"]) == {
         "http.request.method": "GET",
         "http.route": "/call",
         "url.path": "/call",
@@ -91,7 +92,7 @@ async def test_a_request_is_a_span_of_its_caller_s_trace_with_all_that_it_did(
     [call] = [span for span in clients if span.parent_span_id == servers["GET /call"].span_id]
     assert collector.called_with == f"00-{TRACE_ID}-{call.span_id.hex()}-01"
     assert "hunter2" not in str(service.lines)
-    statements = [_attributes(span) for span in clients if span.parent_span_id == servers["GET /transaction"].span_id]
+    statements = [attributes_of(span) for span in clients if span.parent_span_id == servers["GET /transaction"].span_id]
     assert "INSERT INTO numbers VALUES (1), (2)" in [each["db.query.text"] for each in statements]
     assert (collector.resource["service.name"], collector.resource["service.version"]) == (
         project().name,

@@ -56,7 +56,14 @@ _STATUSES = [
     ("0", "The command succeeded. For `serve`: a signal ended it, and the shutdown was complete."),
     ("1", "The command failed. stderr has one message; see below. A traceback means an error in the code."),
     ("2", "The arguments are wrong. stderr has the usage."),
-    ("130, 143", "A second Ctrl-C or SIGTERM ended `serve` at once, without a complete shutdown."),
+    (
+        "130, 143",
+        (
+            "For `serve`: a second Ctrl-C or SIGTERM ended it at once, without a complete shutdown. For a command of "
+            "the service: Ctrl-C or SIGTERM has cancelled it."
+        ),
+    ),
+    ("other", "A command of the service returned this status."),
 ]
 # How a message begins (a part of the source): what it means.
 _MESSAGES = {
@@ -109,6 +116,7 @@ def commands_page() -> str:
             [[f"`python -m app{usage}`", _COMMANDS[name]] for name, usages in commands.items() for usage in usages],
         ),
         _options(),
+        "The functions in `Service.commands` are further commands: see [how to add one](../how-to/add-a-command.md).",
         "`python -m app --help` lists the commands, and `python -m app migrate --help` its options.",
         "### Exit status of python -m app",
         table(["status", "meaning"], _STATUSES),

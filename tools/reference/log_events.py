@@ -164,6 +164,54 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             {"reason": "the cause"},
         ),
     },
+    "Commands": {
+        "command_started": _Meaning("A command of the service begins.", fields={"name": "name of the command"}),
+        "command_failed": _Meaning(
+            "A command raised an error. An error that no code expects has its traceback. Also logged if closing what "
+            "the command used failed.",
+            "Read `reason`, or the traceback. If the database or another service is away, run the command again when "
+            "it is back.",
+            {
+                "name": "name of the command",
+                "reason": "the message, or the class of an error that no code expects",
+                _TRACEBACK: "the traceback of an error that no code expects",
+            },
+        ),
+        "command_interrupted": _Meaning(
+            "A signal asks a command to end.",
+            fields={
+                "name": "name of the command",
+                "seconds": "how long it may go on before it is cancelled; 0 after Ctrl-C",
+            },
+        ),
+        "command_abandoned": _Meaning(
+            "A command was cancelled and did not end. The process exits without it.",
+            "Let the command end when it is cancelled: `asyncio.CancelledError` goes on after the cleaning up.",
+            {"name": "name of the command", "reason": "the time limit"},
+        ),
+        "command_ended": _Meaning(
+            "A command has ended, and what it used is closed.",
+            "Alert on `outcome`, or on the exit status of the process.",
+            {
+                "name": "name of the command",
+                "seconds": "from its start to its end",
+                "outcome": "`succeeded`, `failed`, `cancelled` by a signal, or `abandoned`",
+                "status": "the exit status of the process",
+            },
+        ),
+    },
+    "Event loop": {
+        "event_loop_blocked": _Meaning(
+            "The event loop is more than a second late, because code does not yield. No request is answered "
+            "meanwhile. Logged once each time, while it lasts.",
+            "Move the work that `where` names to a thread with `asyncio.to_thread`, or split it. If `where` is a place "
+            "that only waits, the process lacks CPU.",
+            {
+                "seconds": "how late the event loop is at the time of the line",
+                "where": "file, line and function: the innermost place below `app/`, or else the innermost place",
+            },
+        ),
+    },
     "Shutdown": {
         "draining": _Meaning(
             "A shutdown was requested. `/readyz` fails; requests are still accepted.",
@@ -185,6 +233,7 @@ _COMMON = [
     ("timestamp", "time in UTC (RFC 3339)"),
     ("request_id", "in the lines of a request: its id, as in the header `X-Request-ID` of the response"),
     ("trace_id", "in the lines of a request: the id of its trace, if the caller sent one or tracing is on"),
+    ("run_id", "in the lines of a command: the id of its run"),
     ("problem", "in the line `request`: the name of the [problem type](errors.md#problem-types-and-statuses)"),
 ]
 _NEVER = """\

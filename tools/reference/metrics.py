@@ -100,6 +100,9 @@ def metrics_page() -> str:
         table(["label", "value"], [[f"`{name}`", meaning] for name, meaning in _LABELS.items()]),
         "## Metrics of the process and of Python",
         _LIBRARY,
+        "## Metrics of the service",
+        "A service adds metrics of its own: see [how](../how-to/count-something.md). They have the same endpoint and "
+        "scope.",
     )
 
 

@@ -49,5 +49,6 @@ def reason_of(error: BaseException) -> str:
 
 
 async def _add_request_id(_: ClientSession, __: SimpleNamespace, call: TraceRequestStartParams) -> None:
-    if request_id := get_contextvars().get("request_id"):
+    bound = get_contextvars()
+    if request_id := bound.get("request_id") or bound.get("run_id"):  # of a request, or of a command
         call.headers.setdefault(REQUEST_ID_HEADER, request_id)

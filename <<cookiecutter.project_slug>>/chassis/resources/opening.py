@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Never
 
 import structlog
+from aiohttp import ClientSession
 
+from chassis.database import Database
 from chassis.resources.injection import Injector, name_of
 from chassis.resources.lifetime import Lifetime, type_of
-from chassis.service import OpenResource, Resource
+from chassis.service import OpenResource, Resource, Service
+from chassis.settings import Settings
 from chassis.telemetry.health import Health
 from chassis.telemetry.metrics import RESOURCE_HEALTHY
 
@@ -110,6 +113,21 @@ class Resources:
         """Close all of them, the last one first."""
         for each in reversed(self._lifetimes):
             await each.close()
+
+
+def injector_of(service: Service, settings: Settings | None = None) -> Injector:
+    """Return what gives a service's functions their parameters; database, client and resources have no value yet.
+
+    Args:
+        service: what the service is made of.
+        settings: its settings, if they are known.
+    """
+    classes = {kind for kind in service.settings.__mro__ if issubclass(kind, Settings)}
+    given = {Database, ClientSession, *classes}
+    injector = Injector({*given, *types_of(service.resources, given)})
+    if settings:
+        injector.values |= dict.fromkeys(classes, settings)
+    return injector
 
 
 def types_of(resources: Iterable[OpenResource | Resource], given: Iterable[type]) -> list[type]:

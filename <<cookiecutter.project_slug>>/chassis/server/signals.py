@@ -3,7 +3,11 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+_SIGNALS_UNTIL_EXIT = 2
 
 
 class Shutdown:
@@ -38,6 +42,45 @@ def shutdown_on_signals() -> Shutdown:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, first, each)
     return shutdown
+
+
+class Interruption(Shutdown):
+    """A request to end a command.
+
+    Attributes:
+        signal: the last signal; 0 if there was none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signal = 0
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[Interruption]:
+    """Have a command end on SIGTERM within its drain, and at once on SIGINT or a second signal, until the block ends.
+
+    A third signal exits the process. These are handlers of Python, not of the event loop, so that a third signal works
+    while the command blocks the loop.
+    """
+    interruption, loop, received = Interruption(), asyncio.get_running_loop(), 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received += 1
+        if received > _SIGNALS_UNTIL_EXIT:
+            _exit_now(number, frame)
+        interruption.signal = number
+        loop.call_soon_threadsafe(
+            lambda immediate: interruption.request(immediate=immediate), number == signal.SIGINT or received > 1
+        )
+
+    before = {each: signal.signal(each, handle) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _exit_now(number: int, _: FrameType | None) -> None:

@@ -1,12 +1,14 @@
 """OpenTelemetry traces. This module is imported only if the OTEL_* variables enable tracing.
 
 Each request is a server span in the caller's trace (W3C Trace Context). SQL statements and calls to other services are
-child spans, and calls propagate the trace.
+child spans, and calls propagate the trace. So are the service's own spans: see `chassis.observability`.
 """
 
 import asyncio
 import os
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Self
 
 import structlog
@@ -18,12 +20,14 @@ from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import Span as SdkSpan
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bind_contextvars
 
 from chassis.project import project
 from chassis.telemetry.request_log import method_of, route_of
+from chassis.telemetry.spans import Span, attribute_of, started_by
 
 log = structlog.get_logger()
 
@@ -53,16 +57,25 @@ class Tracing:
 
     async def __aenter__(self) -> Self:
         self._sql_instrumentor.instrument(tracer_provider=self._provider)
+        started_by(self._start_span)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._sql_instrumentor.uninstrument()
+        started_by(None)
         # In a daemon thread, because the library's own timeouts do not work if the collector hangs.
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
         await asyncio.to_thread(last.join, _FLUSH_SECONDS)
         if last.is_alive():
             log.warning("spans_lost", reason=f"the collector did not take the last ones within {_FLUSH_SECONDS} s")
+
+    @contextmanager
+    def _start_span(self, name: str, attributes: Mapping[str, object]) -> Iterator[Span]:
+        with self._tracer.start_as_current_span(name) as started:
+            span = _Span(started)
+            span.set(**attributes)
+            yield span
 
     @property
     def middleware(self) -> Middleware:
@@ -88,6 +101,16 @@ class Tracing:
                 return response
 
         return middleware
+
+
+class _Span(Span):
+    def __init__(self, span: SdkSpan) -> None:
+        self._span = span
+
+    def set(self, **attributes: object) -> None:
+        for name, value in attributes.items():
+            if value is not None:
+                self._span.set_attribute(name, attribute_of(value))
 
 
 def _exporter(name: str) -> SpanExporter:

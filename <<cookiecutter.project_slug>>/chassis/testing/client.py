@@ -1,7 +1,7 @@
 """Clients of the service under test, which runs in the test's process and answers on a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -10,7 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestClient
 
 from chassis.application import Application, create_application
+from chassis.background.run import run_once
 from chassis.resources.lifetime import type_of
+from chassis.server.command_arguments import Command, CommandFunction
 from chassis.server.connection import ClientTimeouts
 from chassis.server.runner import Runner
 from chassis.service import OpenResource, Resource, Service
@@ -43,6 +45,35 @@ class Client(TestClient[web.Request, web.Application]):
     def __init__(self, application: Application) -> None:
         super().__init__(_Server(application))  # type: ignore[arg-type]  # its second type is of servers with an app
         self.application = application
+
+    async def run_background(self, function: Callable[..., Awaitable[None]]) -> None:
+        """Run one round of background work, without its schedule: `await client.run_background(cancel_stale)`.
+
+        Args:
+            function: as in `Service.background`.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        await run_once(function, self.application.injector)
+
+    async def run_command(self, function: CommandFunction, *argv: str) -> int:
+        """Run a command as `python -m app` does: `await client.run_command(import_prices, "prices.csv", "--dry-run")`.
+
+        Args:
+            function: as in `Service.commands`.
+            argv: the command's arguments.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            ValueError: the arguments are wrong; the message is that of the command line.
+            Exception: what the function raises.
+        """
+        injector = self.application.injector
+        command = Command(function, injector)
+        return await command.run(injector.arguments(command.given) | command.parsed(argv))
 
 
 class MakeClient(Protocol):
