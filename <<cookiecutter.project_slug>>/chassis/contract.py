@@ -319,7 +319,7 @@ class Contract:
                 self.resources[parameter] = hint
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
-        self.consumes = route.consumes or ((_JSON,) if self.body else ())
+        self.consumes = tuple(map(str.lower, route.consumes)) or ((_JSON,) if self.body else ())
         if self.body and self.raw_body:
             raise TypeError(f"{name}: there is one body, so take {self.body[0]!r} or {self.raw_body!r}")
         if self.raw_body and not self.consumes:

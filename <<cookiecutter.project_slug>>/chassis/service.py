@@ -108,7 +108,7 @@ class Service:
 
     settings: type[Settings]
     routes: Sequence[Route]
-    errors: Mapping[type[Exception], Problem] = field(default_factory=dict)
+    errors: Mapping[type[Any], Problem] = field(default_factory=dict)
     resources: Sequence[OpenResource | Resource] = ()
     background: Sequence[Callable[..., Awaitable[None]]] = ()
     commands: Sequence[Callable[..., Awaitable[int | None]]] = ()

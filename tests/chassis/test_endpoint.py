@@ -116,7 +116,7 @@ async def _unknown(thing: object) -> None: ...
         (_no_annotation, "/", "annotate the parameter 'thing'"),
         (_no_result, "/", "annotate what it returns"),
         (_no_number, "/{number}", r"values it does not take: \['number'\]"),
-        (_unknown, "/", "nothing gives the parameter"),
+        (_unknown, "/", "nothing gives the parameter 'thing', as there is no object"),
     ],
 )
 def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: str) -> None:

@@ -711,7 +711,9 @@ async def test_an_error_of_the_domain_has_its_problem(
 
 
 async def test_an_error_s_header_with_a_line_break_is_a_500(service: Running) -> None:
-    head, body = await service.send(b"DELETE /fail/headers HTTP/1.1\r\nHost: a\r\n\r\n")
+    with capture_logs() as logs:
+        head, body = await service.send(b"DELETE /fail/headers HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert [line["status"] for line in logs if line["event"] == "request"] == [500]
     assert (head.split()[1], json.loads(body)["type"]) == (b"500", "urn:problem-type:internal-error")
     assert b"hunter2" not in head + body
 
@@ -744,6 +746,8 @@ def test_a_problem_that_cannot_be_is_refused(status: int, type_: str, message: s
 def test_one_type_has_one_status() -> None:
     with pytest.raises(ValueError, match="one type has one status"):
         ProblemTypes({OutOfStockError: Problem(409, "late"), LateError: Problem(410, "late")})
+    with pytest.raises(TypeError, match="is no class of exceptions"):
+        ProblemTypes({str: Problem(409, "late")})
     assert {kind.name: kind.status for kind in PROBLEM_TYPES.values()} == _BUILT_IN
 
 
@@ -783,6 +787,7 @@ async def test_aiohttp_s_exceptions_are_problems(service: Running, status: int, 
         response = await service.api.delete(f"/fail-in-aiohttp/{status}")
     assert await problem_of(response) == (status, problem)
     assert [line["problem"] for line in logs if line["event"] == "request"] == [problem]
+    assert str(status) not in (await response.json())["detail"], "aiohttp's own text, such as 410: Gone"
     assert ("Retry-After" in response.headers) == (status == 503)
     assert response.headers.get("Allow") == ("PUT" if status == 405 else None)
     assert response.headers.get("X-Law") == ("1" if status == 451 else None)

@@ -37,6 +37,7 @@ _WITHOUT_BODY = {204, 205, 304}
 _MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
 
 _Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.Response]
+_Validate: TypeAlias = Callable[[web.Request, bytes], dict[str, Any]]
 _ReadBody: TypeAlias = Callable[[web.Request], Awaitable[bytes]]
 
 
@@ -57,13 +58,15 @@ def endpoint(
         authentication: verifies tokens; None if the API requires none.
 
     Raises:
-        TypeError: the handler has a parameter that is neither in the request nor a resource.
+        TypeError: the handler has a parameter that is neither in the request nor a resource; the message names both
+            and says what there is.
     """
     contract = contract_of(route)
     resources.check(route.handler, contract.resources)
     # All that depends on the route alone is decided here, once.
     verify = authentication.caller if authentication and not route.public else None
-    read_body, respond = _body_of(contract, body_reader), _responder(route, contract)
+    read_body, validate, respond = _body_of(contract, body_reader), _validator(contract), _responder(route, contract)
+    handler = route.handler
     needed, provided = tuple(contract.resources.items()), resources.values
     made = list[tuple[str, Callable[[web.Request], Any]]]()
     if contract.request:
@@ -76,7 +79,7 @@ def endpoint(
     async def handle(request: web.Request) -> web.Response:
         caller = await verify(request, route.scopes) if verify else _ANONYMOUS
         body = await read_body(request) if read_body else b""
-        values = _validated(request, contract, body)
+        values = validate(request, body)
         try:
             for name, hint in needed:
                 values[name] = provided[hint]
@@ -84,17 +87,18 @@ def endpoint(
             raise DependencyUnavailableError from error
         if caller_parameter:
             values[caller_parameter] = caller
-        for name, make in made:
-            values[name] = make(request)
+        if made:
+            for name, make in made:
+                values[name] = make(request)
         head = None
         if head_parameter:
             head = values[head_parameter] = ResponseHead()
         key = idempotency_key(request, caller) if parameter else None
         if not parameter or not key:
-            return respond(request, await route.handler(**values), head)
+            return respond(request, await handler(**values), head)
 
         async def carry_out(database: Database) -> web.Response:
-            return respond(request, await route.handler(**values | {parameter: database}), head)
+            return respond(request, await handler(**values | {parameter: database}), head)
 
         # The client's JSON, normalized. Not the validated model: its defaults may change with the next release.
         said = json.dumps(json.loads(body), sort_keys=True) if contract.body else body.decode("latin-1")
@@ -132,48 +136,56 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
     return read
 
 
-def _validated(request: web.Request, contract: Contract, content: bytes) -> dict[str, Any]:
-    """Return the handler's arguments from the request, or raise an InvalidRequestError that names every wrong value."""
-    values: dict[str, Any] = {}
-    field_errors: list[FieldError] = []
-    in_path: Mapping[str, Any] = request.match_info
-    for name, adapter in contract.path.items():
-        try:
-            values[name] = adapter.validator.validate_strings(in_path[name])
-        except ValidationError as error:
-            field_errors += _field_errors(error, "parameter", name)
-    if contract.query:
-        name, query = contract.query
-        try:
-            values[name] = query.model_validate(dict(request.query))
-        except ValidationError as error:
-            field_errors += _field_errors(error, "parameter")
-        twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
-        field_errors += [FieldError("parameter", name, "Should be given once") for name in twice]
-    elif request.query_string:
-        field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
-    for name, header in contract.headers.items():
-        given: Sequence[Any] = request.headers.getall(header.name, ())
-        if not given and not header.required:
-            values[name] = header.default
-        elif broken := _header_rule(given):
-            field_errors.append(FieldError("header", header.name, broken))
-        else:
+def _validator(contract: Contract) -> _Validate:
+    """Return the function that makes the handler's arguments, or raises an InvalidRequestError with all wrong values."""
+    path = tuple((name, adapter.validator.validate_strings) for name, adapter in contract.path.items())
+    query, headers, body, raw_body = contract.query, tuple(contract.headers.items()), contract.body, contract.raw_body
+
+    def validate(request: web.Request, content: bytes) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        field_errors: list[FieldError] = []
+        if path:
+            in_path: Mapping[str, Any] = request.match_info
+            for name, of_string in path:
+                try:
+                    values[name] = of_string(in_path[name])
+                except ValidationError as error:
+                    field_errors += _field_errors(error, "parameter", name)
+        if query:
+            name, query_model = query
             try:
-                values[name] = header.adapter.validator.validate_strings(given[0])
+                values[name] = query_model.model_validate(dict(request.query))
             except ValidationError as error:
-                field_errors += _field_errors(error, "header", header.name)
-    if contract.raw_body:
-        values[contract.raw_body] = content
-    if contract.body:
-        name, body = contract.body
-        try:
-            values[name] = body.model_validate_json(content)
-        except ValidationError as error:
-            field_errors += _field_errors(error, "pointer")
-    if field_errors:
-        raise InvalidRequestError(field_errors)
-    return values
+                field_errors += _field_errors(error, "parameter")
+            twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
+            field_errors += [FieldError("parameter", name, "Should be given once") for name in twice]
+        elif request.query_string:
+            field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
+        if headers:
+            for name, header in headers:
+                given: Sequence[Any] = request.headers.getall(header.name, ())
+                if not given and not header.required:
+                    values[name] = header.default
+                elif broken := _header_rule(given):
+                    field_errors.append(FieldError("header", header.name, broken))
+                else:
+                    try:
+                        values[name] = header.adapter.validator.validate_strings(given[0])
+                    except ValidationError as error:
+                        field_errors += _field_errors(error, "header", header.name)
+        if raw_body:
+            values[raw_body] = content
+        elif body:
+            name, body_model = body
+            try:
+                values[name] = body_model.model_validate_json(content)
+            except ValidationError as error:
+                field_errors += _field_errors(error, "pointer")
+        if field_errors:
+            raise InvalidRequestError(field_errors)
+        return values
+
+    return validate
 
 
 def _header_rule(given: Sequence[str]) -> str:

@@ -24,6 +24,9 @@ from chassis.settings import Settings
 _REFERENCES = "#/components/schemas/{model}"
 _ETAGS = {"type": "string", "description": "entity tags, or *"}  # no pattern, as a malformed tag is not an error
 _REQUEST_ID: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+_FORMS = {"multipart/form-data", "application/x-www-form-urlencoded"}
+# A form whose fields are unknown here. aiohttp does not read a part whose name has certain characters.
+_FORM = {"type": "object", "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"}}
 _NO_PARAMETERS = {"accept", "authorization", "content-type"}  # OpenAPI ignores them as parameters
 _DEPRECATION = {
     "Deprecation": "Since when the operation is deprecated (RFC 9745).",
@@ -68,7 +71,7 @@ def openapi_document(
     project: Project,
     *,
     authentication: bool = True,
-    errors: Mapping[type[Exception], errors.Problem] = MappingProxyType({}),
+    errors: Mapping[type[Any], errors.Problem] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Make the OpenAPI document as dictionaries and lists.
 
@@ -164,14 +167,19 @@ def _operation(
     ]:
         operation["parameters"] = parameters
     if contract.consumes:
-        media = {"schema": schemas[id(contract.body[1])]} if contract.body else {}
         operation["requestBody"] = {
             "required": "*/*" not in contract.consumes,
-            "content": dict.fromkeys(contract.consumes, media),
+            "content": {media_type: _media(media_type, contract, schemas) for media_type in contract.consumes},
         }
     if route.deprecated:
         operation["deprecated"] = True
     return operation
+
+
+def _media(media_type: str, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
+    if contract.body:
+        return {"schema": schemas[id(contract.body[1])]}
+    return {"schema": _FORM} if media_type in _FORMS else {}
 
 
 def _path_parameters(contract: Contract) -> list[dict[str, Any]]:

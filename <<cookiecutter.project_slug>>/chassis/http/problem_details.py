@@ -130,13 +130,17 @@ class ProblemTypes:
     """The problem types of a service: the chassis' own, and those of the errors of its domain.
 
     Args:
-        mapping: the errors of the domain: `Service.errors`.
+        mapping: the errors of the domain: `Service.errors`. The type of its keys is `type[Any]`, so that mypy takes a
+            dictionary of subclasses of one error.
 
     Raises:
+        TypeError: a key is no class of exceptions.
         ValueError: two of the errors give one type different statuses.
     """
 
-    def __init__(self, mapping: Mapping[type[Exception], errors.Problem] = MappingProxyType({})) -> None:
+    def __init__(self, mapping: Mapping[type[Any], errors.Problem] = MappingProxyType({})) -> None:
+        if wrong := [each for each in mapping if not (isinstance(each, type) and issubclass(each, Exception))]:
+            raise TypeError(f"errors: {wrong[0]!r} is no class of exceptions")
         self._mapping = mapping
         self._types = {error: ProblemType(problem.status, problem.type) for error, problem in mapping.items()}
         statuses = {kind.name: kind.status for kind in self._types.values()}
