@@ -52,7 +52,8 @@ async def redis_server(port):
 async def main(url):
     port = free_port()
     environment = {"REDIS_URL": f"redis://:a-secret@127.0.0.1:{port}", "RESOURCE_TIMEOUT_SECONDS": "2"}
-    async with service_process(url, ready=False, environment=environment) as service, aiohttp.ClientSession() as session:
+    starting = service_process(url, ready=False, environment=environment)
+    async with starting as service, aiohttp.ClientSession() as session:
         await service.until_logged("not_ready")
         await say(session, service, "away at the start")
         server = await redis_server(port)
@@ -87,9 +88,10 @@ def as_the_page_tells(service: Path) -> None:
     """Write the files of the page into a service."""
     blocks = re.findall(r"```python\n# (app/\w+\.py)[^\n]*\n(.*?)```", (service / PAGE).read_text("utf-8"), re.DOTALL)
     code = dict(blocks)
-    assert list(code) == ["app/settings.py", "app/cache.py", "app/service.py"]
-    settings = service / "app" / "settings.py"
-    settings.write_text(settings.read_text("utf-8") + "\n    " + code["app/settings.py"], "utf-8")
+    assert list(code) == ["app/cache.py", "app/service.py"]
+    [setting] = re.findall(r"`(redis_url: .*?)`", (service / PAGE).read_text("utf-8"))
+    with (service / "app" / "settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(f"\n    {setting}\n")
     (service / "app" / "cache.py").write_text(code["app/cache.py"], "utf-8")
     made = service / "app" / "service.py"
     text = re.sub(r"SERVICE = .*", "", made.read_text("utf-8"), flags=re.DOTALL)

@@ -14,10 +14,10 @@ _MEANINGS = {
     "http_server_active_requests": "Requests of the API that are in progress, those that wait for a place included. "
     "Compare with `MAX_IN_FLIGHT`.",
     "http_server_open_connections": "Client connections to both ports, idle ones included.",
-    "http_server_deprecated_requests_total": "Requests of routes that are deprecated: `Route(…, deprecated=…)`. A route "
-    "without calls has the value 0. Remove the route when its count no longer grows.",
+    "http_server_deprecated_requests_total": "Requests of deprecated routes: `Route(…, deprecated=…)`. A route without "
+    "calls has the value 0. Remove the route when its count no longer grows.",
     "service_ready": "Processes that are ready: started, and not draining. 0 means that `/readyz` fails.",
-    "service_resource_healthy": "1 if the resource worked at its last check, else 0. Only of resources that have a check: "
+    "service_resource_healthy": "1 if the resource worked at its last check, else 0. Only of resources with a check: "
     "`Resource(open=…, healthy=…)`. Updated every 5 seconds.",
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
@@ -40,12 +40,13 @@ _LABELS = {
     "status": "The class of the status: `2xx`, `3xx`, `4xx`, `5xx`. `4xx` includes requests whose client disconnected "
     "before the response (499 in the log).",
     "state": "`used` or `idle`.",
+    "resource": "The name of the function that opens the resource.",
     "function": "The name of the background function.",
     "outcome": "`success`, `failure`, or `cancelled`: by the shutdown, or because a lease was lost.",
     "name": "`project.name` of pyproject.toml.",
     "version": "`project.version` of pyproject.toml.",
 }
-_SEVERAL = {"livesum": "sum", "livemax": "maximum", "max": "maximum", "": "sum"}
+_SEVERAL = {"livesum": "sum", "livemax": "maximum", "livemin": "minimum", "max": "maximum", "": "sum"}
 
 _ENDPOINT = [
     (
