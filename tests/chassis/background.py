@@ -1,4 +1,4 @@
-"""A process with background work and nothing else: `python -m tests.chassis.background ADDRESS [stubborn]`.
+"""A process with background work and nothing else: `python -m tests.chassis.background ADDRESS [stubborn | blocks]`.
 
 It prints a line for each event. At SIGTERM it stops.
 """
@@ -6,6 +6,7 @@ It prints a line for each event. At SIGTERM it stops.
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ from chassis.postgres.pool import Pool
 from chassis.resources.injection import Injector
 from chassis.service import Background, every
 from chassis.settings import Settings
+from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.logs import configure_logs
 
 log = structlog.get_logger()
@@ -49,6 +51,11 @@ async def stubborn() -> None:
             await asyncio.sleep(60)
 
 
+async def blocks() -> None:
+    """Never give the event loop back."""
+    time.sleep(600)  # noqa: ASYNC251
+
+
 async def main(address: str, *also: str) -> None:
     """Run until SIGTERM."""
     configure_logs("INFO", "json")
@@ -56,13 +63,15 @@ async def main(address: str, *also: str) -> None:
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     injector = Injector({Database})
     background: list[Callable[..., Awaitable[None]]] = [Background(function=endless, alone=True), rounds]
-    background += [stubborn] if "stubborn" in also else []
+    background += [each for each in (stubborn, blocks) if each.__name__ in also]
+    lag = asyncio.create_task(measure_event_loop_lag())
     async with Pool(Settings(database_url=SecretStr(address))) as database:
         injector.values[Database] = database
         supervisor = Supervisor(background, injector, database, asyncio.Event(), TIMING)
         supervisor.start()
         await ended.wait()
         await supervisor.stop()
+    lag.cancel()
     log.info("stopped")
 
 

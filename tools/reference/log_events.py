@@ -117,6 +117,26 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             {"reason": "the cause", "known_keys": "number of keys that are known"},
         ),
     },
+    "Resources and routes of the service": {
+        "resource_not_healthy": _Meaning(
+            "The check of a resource failed. The service answers what does not need it.",
+            "Check the resource's server and the network policy.",
+            {"resource": "name of its function", "reason": "the cause"},
+        ),
+        "resource_healthy": _Meaning(
+            "The check of a resource succeeds again.", "Nothing.", {"resource": "name of its function"}
+        ),
+        "resource_not_closed": _Meaning(
+            "At the shutdown, a resource failed to close, or did not close within `RESOURCE_TIMEOUT_SECONDS`.",
+            "Look at the code after `yield` in its function.",
+            {"resource": "name of its function", "reason": "the cause"},
+        ),
+        "routes_without_token": _Meaning(
+            "The API requires tokens, and these paths, which `configure` has added, ask for none.",
+            "Check the token in a middleware, or make them a `Route`, if not everybody may use them.",
+            {"routes": "the paths"},
+        ),
+    },
     "Database and idempotency": {
         "database_pool_terminated": _Meaning(
             "At the shutdown, connections to the database did not close in time and were cut.",
@@ -126,6 +146,51 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
         "idempotency_keys_not_cleaned": _Meaning(
             "Expired responses of requests with an `Idempotency-Key` could not be deleted. The service tries again.",
             "Nothing for single ones. If it repeats, check the database; the table `idempotency_keys` grows.",
+            {"reason": "the cause"},
+        ),
+    },
+    "Background work": {
+        "background_started": _Meaning(
+            "The background functions run. Logged once, when the service is ready.",
+            fields={"functions": "their names"},
+        ),
+        "background_run": _Meaning(
+            "A run of a background function succeeded.", fields={"duration_ms": "time of the run, in milliseconds"}
+        ),
+        "background_failed": _Meaning(
+            "A run of a background function raised an exception. It starts again after a pause of 1 to 60 seconds.",
+            "With a traceback, fix the bug that it shows. With `reason`, check the database or the other service.",
+            {
+                **_TRACE,
+                "duration_ms": "time of the run, in milliseconds",
+                "reason": "the cause, if a dependency was not available; there is no traceback then",
+            },
+        ),
+        "background_ended": _Meaning(
+            "A background function without a schedule has returned. It does not start again in this process.",
+            "Nothing, unless the function should run until the service ends.",
+        ),
+        "background_abandoned": _Meaning(
+            "At the shutdown, background functions did not end within 2 seconds of their cancellation.",
+            "Find what the functions wait for in an `except` or `finally` block.",
+            {"functions": "their names"},
+        ),
+        "lease_taken": _Meaning("This process runs a function with `alone=True` from now on."),
+        "lease_released": _Meaning("This process has released a lease at its end. Another process takes it."),
+        "lease_lost": _Meaning(
+            "The lease of a function was lost, and its run is cancelled. The process tries to take the lease again.",
+            "If the lease was not renewed in time, check the database and the event loop lag. If another process has "
+            "taken it, look for a process that was suspended.",
+            {"reason": "the cause"},
+        ),
+        "lease_waiting": _Meaning(
+            "The database does not answer, so the process cannot take the lease. Logged once for each outage.",
+            "Check the database.",
+            {"reason": "the cause"},
+        ),
+        "lease_not_released": _Meaning(
+            "The lease could not be released at the end of the process. Another process takes it when it expires.",
+            "Nothing, unless it is frequent: then check the database.",
             {"reason": "the cause"},
         ),
     },
@@ -231,7 +296,11 @@ _COMMON = [
     ("event", "name of the event"),
     ("level", "`debug`, `info`, `warning` or `error`"),
     ("timestamp", "time in UTC (RFC 3339)"),
-    ("request_id", "in the lines of a request: its id, as in the header `X-Request-ID` of the response"),
+    (
+        "request_id",
+        "in the lines of a request or of a background run: its id, which a response has in the header `X-Request-ID`",
+    ),
+    ("background", "in the lines of background work: the name of the function"),
     ("trace_id", "in the lines of a request: the id of its trace, if the caller sent one or tracing is on"),
     ("run_id", "in the lines of a command: the id of its run"),
     ("problem", "in the line `request`: the name of the [problem type](errors.md#problem-types-and-statuses)"),

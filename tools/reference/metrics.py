@@ -17,11 +17,19 @@ _MEANINGS = {
     "http_server_deprecated_requests_total": "Requests of routes that are deprecated: `Route(…, deprecated=…)`. A route "
     "without calls has the value 0. Remove the route when its count no longer grows.",
     "service_ready": "Processes that are ready: started, and not draining. 0 means that `/readyz` fails.",
+    "service_resource_healthy": "1 if the resource worked at its last check, else 0. Only of resources that have a check: "
+    "`Resource(open=…, healthy=…)`. Updated every 5 seconds.",
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
     "event_loop_lag_seconds": "How late the event loop runs a timer, in seconds. The lag delays every request: code "
     "that blocks, or a lack of CPU. Updated once a second.",
+    "background_runs_total": "Runs of background functions that have ended.",
+    "background_run_duration_seconds": "Time from the start of a background run to its end, in seconds.",
+    "background_last_success_timestamp_seconds": "Unix time at which a run last succeeded. There is no series before "
+    "the first success.",
+    "background_lease_held": "Processes that hold the lease of a function with `alone=True`: 1 over all pods, 0 while "
+    "nobody holds it.",
     "log_lines_dropped_total": "Log lines that were dropped, because the reader of stdout was too slow or gone.",
     "service_build_info": "Always 1. The labels say which release runs.",
 }
@@ -32,6 +40,8 @@ _LABELS = {
     "status": "The class of the status: `2xx`, `3xx`, `4xx`, `5xx`. `4xx` includes requests whose client disconnected "
     "before the response (499 in the log).",
     "state": "`used` or `idle`.",
+    "function": "The name of the background function.",
+    "outcome": "`success`, `failure`, or `cancelled`: by the shutdown, or because a lease was lost.",
     "name": "`project.name` of pyproject.toml.",
     "version": "`project.version` of pyproject.toml.",
 }
