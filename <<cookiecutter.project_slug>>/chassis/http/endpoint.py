@@ -137,7 +137,7 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
 
 
 def _validator(contract: Contract) -> _Validate:
-    """Return the function that makes the handler's arguments, or raises an InvalidRequestError with all mistakes."""
+    """Return the function that makes the handler's arguments, or raises an InvalidRequestError for all wrong values."""
     path = tuple((name, adapter.validator.validate_strings) for name, adapter in contract.path.items())
     query, headers, body, raw_body = contract.query, tuple(contract.headers.items()), contract.body, contract.raw_body
 
