@@ -153,8 +153,8 @@ Every other exception is a 500, `internal-error`. These are among them:
 
 An exception of aiohttp with a status of 400 or more is a problem with that status. Its type is named by the status:
 `gone` for `web.HTTPGone`. Its own headers and cookies stay, and its `text`, if it has one, is the `detail`.
-`web.HTTPNotFound` and `web.HTTPBadRequest` are in the table as aiohttp itself raises them; a handler's are `not-found` and
-`bad-request`.
+`web.HTTPNotFound` and `web.HTTPBadRequest` are in the table as aiohttp itself raises them; a handler's are
+`not-found` and `bad-request`.
 
 Redirects, such as `web.HTTPSeeOther`, and exceptions of success are sent as they are."""
 
