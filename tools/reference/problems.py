@@ -15,8 +15,8 @@ from tools.reference.source import assignments, module
 _TYPES = {
     "malformed-body": (
         (
-            "The body is not what its `Content-Type` says, such as JSON in UTF-8, ends early, or is not compressed as its "
-            "headers say."
+            "The body is not what its `Content-Type` says, such as JSON in UTF-8, ends early, or is not compressed as "
+            "its headers say."
         ),
         "Correct the body.",
     ),
@@ -54,8 +54,8 @@ _TYPES = {
     "body-too-large": ("The body is larger than `MAX_BODY_BYTES`.", "Send a smaller body."),
     "unsupported-media-type": (
         (
-            "`Content-Type` is none that the route takes (`application/json`, unless its `consumes` says otherwise), or "
-            "`Content-Encoding` is neither gzip nor deflate."
+            "`Content-Type` is none that the route takes (`application/json`, unless its `consumes` says otherwise), "
+            "or `Content-Encoding` is neither gzip nor deflate."
         ),
         "Send what `/docs` lists for the route, uncompressed or with one of these encodings.",
     ),
@@ -152,8 +152,9 @@ Every other exception is a 500, `internal-error`. These are among them:
 ## Other exceptions of aiohttp
 
 An exception of aiohttp with a status of 400 or more is a problem with that status. Its type is named by the status:
-`gone` for `web.HTTPGone`. Its own headers and cookies stay, and its `text`, if it has one, is the `detail`. `web.HTTPNotFound` and
-`web.HTTPBadRequest` are in the table as aiohttp itself raises them; a handler's are `not-found` and `bad-request`.
+`gone` for `web.HTTPGone`. Its own headers and cookies stay, and its `text`, if it has one, is the `detail`.
+`web.HTTPNotFound` and `web.HTTPBadRequest` are in the table as aiohttp itself raises them; a handler's are
+`not-found` and `bad-request`.
 
 Redirects, such as `web.HTTPSeeOther`, and exceptions of success are sent as they are."""
 
