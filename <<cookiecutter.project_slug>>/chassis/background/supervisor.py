@@ -45,6 +45,7 @@ class Supervisor:
         self._entries = entries_of(background, injector)
         self._database, self._draining, self._timing = database, draining, timing or Timing()
         self._tasks: list[asyncio.Task[None]] = []
+        self._releasing = set[str]()  # entries that release their lease, which a cancellation must not interrupt
 
     def start(self) -> None:
         """Start all functions; the service is ready."""
@@ -59,7 +60,8 @@ class Supervisor:
         """Cancel all functions and wait for their end, for a bounded time."""
         self._draining.set()
         for task in self._tasks:
-            task.cancel()
+            if task.get_name() not in self._releasing:
+                task.cancel()
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=self._timing.stop)
             if left:
@@ -80,6 +82,7 @@ class Supervisor:
                 if await lease.hold(lambda: self._repeat(entry, lease)):
                     break
         finally:
+            self._releasing.add(entry.name)
             await lease.release()
 
     async def _repeat(self, entry: Entry, lease: Lease | None) -> None:
