@@ -65,6 +65,14 @@ def make_requests(application: web.Application, request_class: type[web.Request]
     object.__setattr__(application, "_make_request", partial(application._make_request, _cls=request_class))
 
 
+def is_missing(response: web.FileResponse) -> bool:
+    """True if the file of a response does not exist. aiohttp would send an empty 404.
+
+    `_path` is the file. Without it a missing static file is no problem response: tests/chassis/test_configure.py fails.
+    """
+    return not response._path.is_file()
+
+
 def serialize_head(status_line: str, headers: CIMultiDict[str]) -> bytes:
     """Serialize a response's head. Raises ValueError if a header has a line break.
 

@@ -21,6 +21,7 @@ from structlog.contextvars import bind_contextvars
 
 from chassis import errors
 from chassis.contract import Route
+from chassis.http.aiohttp_internals import is_missing
 from chassis.http.client import reason_of
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.http.header_fields import checked, replace
@@ -345,7 +346,10 @@ def problems_of(types: ProblemTypes) -> Middleware:
     async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Convert exceptions of handlers into problem responses."""
         try:
-            return await handler(request)
+            response = await handler(request)
+            if type(response) is web.FileResponse and is_missing(response):
+                raise web.HTTPNotFound
+            return response
         except Exception as error:
             try:
                 response = _passed(error) or _problem(error, request, types)

@@ -30,7 +30,7 @@ from chassis.http.problem_details import problem_response
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
-from chassis.telemetry.request_log import count_unreadable
+from chassis.telemetry.request_log import ON_SENT, count_unreadable
 
 log = structlog.get_logger()
 
@@ -236,7 +236,7 @@ class Connection(RequestHandler):
             resp.force_close()
         try:
             if self._upgraded or not is_plain(resp, request):
-                return await super().finish_response(request, resp, start_time)
+                return await self._finish_other(request, resp, start_time)
             await write_plain(resp, request)
             if request._post is not None:
                 request._finish()
@@ -245,6 +245,15 @@ class Connection(RequestHandler):
         except ValueError as error:  # a header with a line break: nothing of the response is sent
             return await super().finish_response(request, self.handle_error(request, 500, error), start_time)
         return resp, False
+
+    async def _finish_other(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            if on_sent := request.get(ON_SENT):
+                on_sent()
 
     def handle_error(
         self,

@@ -7,6 +7,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import lru_cache
 
@@ -27,6 +28,8 @@ _OTHER_METHOD = "_OTHER"
 _NO_ROUTE = "unmatched"
 _TRACEPARENT_HEADER = istr("traceparent")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+ON_SENT: web.RequestKey[Callable[[], None]] = web.RequestKey("on_sent")
+"""Called by the connection when the response is sent, or cannot be."""
 _CHASSIS_FIELDS = {"request_id", "trace_id", "problem"}  # handlers may bind more
 
 
@@ -64,17 +67,29 @@ class RequestLog:
         """Count a request that has arrived."""
         ACTIVE_REQUESTS.inc()
 
-    def end(self, request: web.Request, response: web.StreamResponse | None, seconds: float) -> None:
-        """Log a request that has ended, with the fields that are bound to the context now.
+    def end(
+        self,
+        request: web.Request,
+        response: web.StreamResponse | None,
+        seconds: float,
+        context: Context | None = None,
+    ) -> None:
+        """Log a request that has ended.
 
         Args:
             request: the request.
             response: its response; None if its handler was cancelled.
             seconds: from the request's head to its response.
+            context: has the fields of the line; the present context if None.
         """
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._write)
-        self._ended.append((copy_context(), request, response, seconds))
+        self._ended.append((context or copy_context(), request, response, seconds))
+
+    def end_when_sent(self, request: web.Request, response: web.StreamResponse, started: float) -> None:
+        """Have a request logged when its response is sent, since a file's status is not known before."""
+        context = copy_context()
+        request[ON_SENT] = lambda: self.end(request, response, time.perf_counter() - started, context)
 
     def _write(self) -> None:
         ended, self._ended = self._ended, []
@@ -104,7 +119,10 @@ def request_log(requests: RequestLog) -> Middleware:
             response.headers[REQUEST_ID_HEADER] = request_id
             return response
         finally:
-            requests.end(request, response, time.perf_counter() - started)
+            if response is None or isinstance(response, web.Response):
+                requests.end(request, response, time.perf_counter() - started)
+            else:
+                requests.end_when_sent(request, response, started)
 
     return middleware
 
