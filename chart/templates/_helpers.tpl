@@ -112,6 +112,7 @@ tolerations:
 {{/* The service's settings, and the chart's values that they are set from; an empty value is not set. */}}
 {{- define "service.settings" -}}
 CLIENT_TIMEOUT_SECONDS: config.clientTimeoutSeconds
+RESOURCE_TIMEOUT_SECONDS: config.resourceTimeoutSeconds
 CORS_ORIGINS: config.corsOrigins
 DATABASE_ACQUIRE_TIMEOUT_SECONDS: config.databaseAcquireTimeoutSeconds
 DATABASE_COALESCE_READS: config.databaseCoalesceReads
