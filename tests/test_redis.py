@@ -90,8 +90,9 @@ def as_the_page_tells(service: Path) -> None:
     code = dict(blocks)
     assert list(code) == ["app/cache.py", "app/service.py"]
     [setting] = re.findall(r"`(redis_url: .*?)`", (service / PAGE).read_text("utf-8"))
-    with (service / "app" / "settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(f"\n    {setting}\n")
+    settings = service / "app" / "settings.py"
+    text = settings.read_text("utf-8").replace("\nfrom chassis", "\nfrom pydantic import SecretStr\n\nfrom chassis", 1)
+    settings.write_text(f"{text}\n    {setting}\n", "utf-8")
     (service / "app" / "cache.py").write_text(code["app/cache.py"], "utf-8")
     made = service / "app" / "service.py"
     text = re.sub(r"SERVICE = .*", "", made.read_text("utf-8"), flags=re.DOTALL)

@@ -145,6 +145,8 @@ class ResponseHead:
         for part in (path, domain):
             if not re.fullmatch(r"[ -:<-~]*", part):
                 raise ValueError(f"The cookie {name} cannot have a path or a domain with a semicolon or a line break")
+        if samesite not in {"Strict", "Lax", "None"} or not isinstance(max_age, int | None):
+            raise ValueError(f"The cookie {name}: samesite should be Strict, Lax or None, and max_age whole seconds")
         cookie = SimpleCookie()
         cookie[name] = value
         attributes: dict[str, str | bool] = {
@@ -216,6 +218,8 @@ class Route:
             raise ValueError(f'{name}: consumes should be media types, such as consumes=("application/json",)')
         if self.produces is not None and (not _MEDIA_TYPE.fullmatch(self.produces) or "*" in self.produces):
             raise ValueError(f'{name}: produces should be one media type without parameters, such as "text/csv"')
+        if isinstance(self.scopes, str) or isinstance(self.raises, type):
+            raise ValueError(f'{name}: scopes and raises should be tuples, such as scopes=("orders:read",)')
         if self.public and self.scopes:
             raise ValueError(f"{name}: a public route asks for no token, so it has no scopes; remove one of the two")
         if not all(200 <= status <= 599 for status in self.statuses):

@@ -85,6 +85,9 @@ def every(
         ValueError: `seconds` is not more than 0.
     """
 
+    if not isinstance(seconds, int | float):
+        raise TypeError("Say how often, in seconds: @every(60)")
+
     def decorate(function: Callable[Parameters, Awaitable[None]]) -> Background[Parameters]:
         return Background(function=function, seconds=seconds, alone=alone)
 

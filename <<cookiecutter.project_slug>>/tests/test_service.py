@@ -19,17 +19,19 @@ from chassis.http.openapi import openapi_document
 from chassis.migrations.revisions import CHASSIS, HISTORIES, SERVICE, current_revision, read_revisions
 from chassis.migrations.run import migrate
 from chassis.project import ROOT, project
-from chassis.testing import service_process
+from chassis.testing import examples_of, service_process
 from chassis.testing.databases import drop_database, make_database
 from tests.conftest import SERVICE as MADE_OF
 
 # The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
+# Settings without a default, unless the environment has them.
+ENVIRONMENT = {name.upper(): str(value) for name, value in examples_of(MADE_OF.settings).items()} | dict(os.environ)
 
 
 async def test_it_starts_becomes_ready_and_answers_until_the_drain_ends(database_url: str) -> None:
     async with (
-        service_process(database_url, environment={"DRAIN_SECONDS": "60"}) as service,
+        service_process(database_url, environment=ENVIRONMENT | {"DRAIN_SECONDS": "60"}) as service,
         aiohttp.ClientSession() as client,
     ):
         assert (await client.get(f"{service.internal}/livez")).status == 200
@@ -43,7 +45,7 @@ async def test_it_starts_becomes_ready_and_answers_until_the_drain_ends(database
 
 
 async def test_it_stops_without_an_error(database_url: str) -> None:
-    async with service_process(database_url) as service:
+    async with service_process(database_url, environment=ENVIRONMENT) as service:
         service.process.send_signal(signal.SIGTERM)
         assert await service.until_ended() == 0
         assert service.lines[-1]["event"] == "stopped"
@@ -51,7 +53,7 @@ async def test_it_stops_without_an_error(database_url: str) -> None:
 
 
 async def test_a_wrong_setting_stops_the_start_and_is_named() -> None:
-    url, wrong = "postgresql://localhost/unused", {"PORT": "70000"}
+    url, wrong = "postgresql://localhost/unused", ENVIRONMENT | {"PORT": "70000"}
     async with service_process(url, ready=False, environment=wrong) as service:
         _, message = await service.process.communicate()
         assert service.process.returncode == 1
@@ -66,7 +68,7 @@ def test_the_openapi_document_is_current() -> None:
 
 async def test_the_migrations_go_up_down_and_up(server_url: str) -> None:
     url = await make_database(server_url)
-    settings = MADE_OF.settings(database_url=SecretStr(url))
+    settings = MADE_OF.settings(database_url=SecretStr(url), **examples_of(MADE_OF.settings))
     try:
         await migrate(settings)
         first = await describe(url)
@@ -104,7 +106,7 @@ async def test_no_answer_is_outside_of_the_contract(database_url: str, tmp_path:
     """Send requests that schemathesis generates from the OpenAPI document."""
     shutil.copy(ROOT / "schemathesis.toml", tmp_path)
     program = Path(sys.executable).with_name("schemathesis")
-    async with service_process(database_url, environment={"MAX_IN_FLIGHT": "1000"}) as service:
+    async with service_process(database_url, environment=ENVIRONMENT | {"MAX_IN_FLIGHT": "1000"}) as service:
         logging = asyncio.create_task(service.process.communicate())  # a full pipe would block the service
         options = ["--checks=all", f"--max-examples={EXAMPLES}", "--seed=1", "--no-color", "--generation-database=none"]
         fuzzing = await asyncio.create_subprocess_exec(

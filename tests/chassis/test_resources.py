@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from chassis.resources.lifetime import Lifetime
 from chassis.service import Resource, Service, key_of
 from chassis.settings import Settings
 from chassis.telemetry.metrics import registry
-from chassis.testing import clients_of
+from chassis.testing import clients_of, service_process
 
 
 class Cache:
@@ -196,6 +197,77 @@ async def test_its_health_is_a_metric_and_holds_readiness_back_if_it_is_needed(
         ("resource_healthy", None),
         ("resource_not_healthy", "ConnectionError: gone"),
     ]
+
+
+@pytest.mark.parametrize("answer", [None, "PONG", asyncio.CancelledError()])
+async def test_a_check_that_does_not_say_yes_or_no_is_a_failed_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    monkeypatch.setattr("chassis.resources.opening._CHECK_SECONDS", 0.01)
+    answers = [answer]
+
+    async def open_cache() -> AsyncIterator[Cache]:
+        yield Cache()
+
+    async def healthy(cache: Cache) -> Any:
+        given = answers.pop() if answers else True
+        if isinstance(given, BaseException):
+            raise given
+        return given
+
+    service = Service(settings=Settings, routes=[], resources=[Resource(open=open_cache, healthy=healthy)])
+    with capture_logs() as logs:
+        async with clients_of(service, settings) as make:
+            await make()
+            async with asyncio.timeout(10):
+                while not any(line["event"] == "resource_healthy" for line in logs):
+                    await asyncio.sleep(0)
+    [failed] = [line for line in logs if line["event"] == "resource_not_healthy"]
+    assert "cancelled" in failed["reason"] or f"returns {answer!r} and not True" in failed["reason"]
+
+
+@pytest.mark.parametrize("how", ["awaits what is cancelled", "ignores its cancellation", "quotes a secret"])
+async def test_whatever_an_opening_does_it_is_told_and_tried_again(settings: Settings, how: str) -> None:
+    attempts, never = 0, asyncio.Event()
+
+    async def odd() -> AsyncIterator[Cache]:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 1:
+            yield Cache()
+        elif how == "awaits what is cancelled":
+            raise asyncio.CancelledError
+        elif how == "quotes a secret":
+            raise ValueError("not a port: 'hunter2'")
+        while attempts == 1:
+            with suppress(asyncio.CancelledError):
+                await never.wait()
+
+    service = Service(settings=Settings, routes=[], resources=[odd])
+    with capture_logs() as logs:
+        async with clients_of(service, settings) as make:
+            await make(resource_timeout_seconds=0.1)
+    [reason] = [line["waiting_for"] for line in logs if line["event"] == "not_ready"]
+    assert "hunter2" not in reason
+    words = {"awaits": "was cancelled", "ignores": "RESOURCE_TIMEOUT_SECONDS", "quotes": "ValueError"}
+    assert words[how.partition(" ")[0]] in reason
+    never.set()
+
+
+async def test_a_process_ends_although_a_resource_ignores_its_cancellation(database_url: str) -> None:
+    program = (
+        "import asyncio, contextlib\nfrom collections.abc import AsyncIterator\n"
+        "from chassis.command_line import main\nfrom chassis.service import Service\n"
+        "from chassis.settings import Settings\n\nclass Stubborn: ...\n\n"
+        "async def stubborn() -> AsyncIterator[Stubborn]:\n    yield Stubborn()\n    while True:\n"
+        "        with contextlib.suppress(asyncio.CancelledError):\n            await asyncio.Event().wait()\n\n"
+        "main(Service(settings=Settings, routes=[], resources=[stubborn]))\n"
+    )
+    environment = {"RESOURCE_TIMEOUT_SECONDS": "0.1"}
+    async with service_process(database_url, [sys.executable, "-c", program], environment=environment) as service:
+        service.process.terminate()
+        assert await service.until_ended() == 0
+        assert [line["resource"] for line in service.lines if line["event"] == "resource_not_closed"] == ["stubborn"]
 
 
 async def no_annotation(cache) -> AsyncIterator[Index]:  # type: ignore[no-untyped-def]

@@ -6,17 +6,17 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import aiohttp
 import jwt
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from app.settings import Settings
 from chassis.project import ROOT
 from chassis.service import Service, every
-from chassis.testing import Issuer, OtherService, changed_settings, clients_of
+from chassis.testing import Issuer, OtherService, changed_settings, clients_of, examples_of
 from chassis.testing.processes import PATIENCE_SECONDS
 
 HANGS = """
@@ -130,3 +130,22 @@ async def test_a_client_runs_background_work_and_commands(settings: Settings) ->
         with pytest.raises(ValueError, match="file"):
             await client.run_command(import_prices)
     assert done == ["hour of 7", "prices.csv True 7"]
+
+
+class Required(Settings):
+    """Settings without defaults."""
+
+    secret: Annotated[SecretStr, Field(examples=["for tests"])]
+
+
+class Lacking(Required):
+    """One more, without an example."""
+
+    other: int
+
+
+def test_required_settings_have_their_examples_in_tests() -> None:
+    assert examples_of(Settings) == {}
+    assert examples_of(Required) == {"secret": "for tests"}
+    with pytest.raises(LookupError, match=r"a value for other: give each an example in app/settings\.py"):
+        examples_of(Lacking)

@@ -10,6 +10,7 @@ from aiohttp import ClientError
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
 
 from chassis.background.entry import Entry
+from chassis.concurrency.cancellation import is_cancelled
 from chassis.errors import UnavailableError
 from chassis.http.client import reason_of
 from chassis.resources.injection import Injector
@@ -44,7 +45,7 @@ async def succeeds(entry: Entry) -> bool:
         outcome, reason = _FAILURE, reason_of(error.__cause__ or error)
         log.error("background_failed", duration_ms=_milliseconds_since(started), reason=reason)
     except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         outcome = _FAILURE
         log.exception("background_failed", duration_ms=_milliseconds_since(started))
@@ -73,12 +74,6 @@ async def run_once(background: Callable[..., Awaitable[None]], injector: Injecto
 
 def _new_id() -> str:
     return f"{getrandbits(128):032x}"
-
-
-def _is_cancelled() -> bool:
-    """Return False if the function has awaited something that somebody else cancelled, which is a failure."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _milliseconds_since(started: float) -> float:

@@ -11,6 +11,7 @@ from chassis.background.lease import Lease
 from chassis.background.run import prepare_metrics, succeeds
 from chassis.background.timing import Timing
 from chassis.background.waiting import Backoff, about, set_within
+from chassis.concurrency.cancellation import abandon
 from chassis.database import Database
 from chassis.resources.injection import Injector
 
@@ -66,8 +67,8 @@ class Supervisor:
             _, left = await asyncio.wait(self._tasks, timeout=self._timing.stop)
             if left:
                 log.error("background_abandoned", functions=sorted(task.get_name() for task in left))
-            for task in left:  # the end of `asyncio.run` would wait for them for ever
-                asyncio.tasks._unregister_task(task)
+            for task in left:
+                abandon(task)
         self._tasks = []
 
     async def _supervise(self, entry: Entry) -> None:

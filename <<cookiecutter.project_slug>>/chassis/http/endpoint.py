@@ -26,7 +26,7 @@ from chassis.http.deprecation import deprecated
 from chassis.http.header_fields import replace
 from chassis.http.idempotency import idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
-from chassis.resources.injection import Injector
+from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
 if TYPE_CHECKING:  # its imports are large, and only needed if tokens are required
@@ -83,8 +83,8 @@ def endpoint(
         try:
             for name, hint in needed:
                 values[name] = provided[hint]
-        except KeyError as error:  # a resource that is not open
-            raise DependencyUnavailableError from error
+        except KeyError as error:
+            raise DependencyUnavailableError from not_open(error)
         if caller_parameter:
             values[caller_parameter] = caller
         if made:
@@ -103,6 +103,8 @@ def endpoint(
         # The client's JSON, normalized. Not the validated model: its defaults may change with the next release.
         said = json.dumps(json.loads(body), sort_keys=True) if contract.body else body.decode("latin-1")
         content = f"{request.query_string}\n{said}"
+        if contract.headers:  # such as a signature or a tenant: another value is another request
+            content += "".join(f"\n{each.name}: {request.headers.get(each.name)}" for each in contract.headers.values())
         return await once(values[parameter], key, content, keep, carry_out)
 
     return deprecated(route, handle) if route.deprecated else handle

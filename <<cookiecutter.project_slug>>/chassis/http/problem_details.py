@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457): responses with the media type application/problem+json."""
 
+import asyncio
 import math
 import re
 import time
@@ -20,6 +21,7 @@ from pydantic_core import to_json
 from structlog.contextvars import bind_contextvars
 
 from chassis import errors
+from chassis.concurrency.cancellation import is_cancelled
 from chassis.contract import Route
 from chassis.http.aiohttp_internals import is_missing
 from chassis.http.client import reason_of
@@ -350,6 +352,10 @@ def problems_of(types: ProblemTypes) -> Middleware:
             if type(response) is web.FileResponse and is_missing(response):
                 raise web.HTTPNotFound
             return response
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            response = _problem(RuntimeError("the handler awaits something that was cancelled"), request, types)
         except Exception as error:
             try:
                 response = _passed(error) or _problem(error, request, types)

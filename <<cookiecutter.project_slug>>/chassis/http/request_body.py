@@ -19,6 +19,8 @@ from chassis.http.admission import InFlightLimit
 # cannot shut them out.
 _SMALL_BYTES = 64 * 1024
 _LARGE_BODIES = 32
+# Of a form at a time: aiohttp reads its lines without a pause, and a form may have a million of them.
+_FORM_CHUNK_BYTES = 4096
 
 
 class RequestBodyReader:
@@ -132,11 +134,11 @@ class Request(web.Request):
 
     async def post(self) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
         """Return the fields of a form."""
+        feeding = None
         if self.content_type == "multipart/form-data":
             body = await self.read()
             self._form = StreamReader(self.protocol, limit=len(body) + 1, loop=asyncio.get_running_loop())
-            self._form.feed_data(body)
-            self._form.feed_eof()
+            feeding = asyncio.create_task(_feed(self._form, body))
         try:
             return await super().post()
         except (OSError, ServiceError, web.HTTPException):
@@ -145,6 +147,15 @@ class Request(web.Request):
             raise UnreadableBodyError from error
         finally:
             self._form = None
+            if feeding:
+                feeding.cancel()
+
+
+async def _feed(stream: StreamReader, body: bytes) -> None:
+    for start in range(0, len(body), _FORM_CHUNK_BYTES):
+        stream.feed_data(body[start : start + _FORM_CHUNK_BYTES])
+        await asyncio.sleep(0)  # other requests go on
+    stream.feed_eof()
 
 
 def request_class(reader: RequestBodyReader) -> type[Request]:

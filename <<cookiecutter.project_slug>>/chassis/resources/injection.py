@@ -50,7 +50,7 @@ class Injector:
             if kind not in self.types:
                 raise TypeError(
                     f"{name_of(function)}: nothing gives the parameter {parameter!r}, as there is no {_words(kind)}. "
-                    f"There is: {', '.join(sorted(map(_words, self.types)))}."
+                    f"There is: {', '.join(sorted(set(map(_words, self.types))))}."
                 )
 
     def arguments(self, parameters: Mapping[str, type]) -> dict[str, Any]:
@@ -65,7 +65,12 @@ class Injector:
         try:
             return {name: self.values[kind] for name, kind in parameters.items()}
         except KeyError as error:
-            raise DependencyUnavailableError from error
+            raise DependencyUnavailableError from not_open(error)
+
+
+def not_open(error: KeyError) -> LookupError:
+    """Return the reason in words why there is no value of a type, for the log."""
+    return LookupError(f"the resource {_words(error.args[0])} is not open")
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import structlog
 
+from chassis.concurrency.cancellation import abandon
 from chassis.resources.injection import Injector, name_of
 from chassis.service import OpenResource, Resource
 
@@ -69,9 +70,15 @@ class Lifetime:
         self._closing.clear()
         self._task = asyncio.create_task(self._live(opened), name=f"the resource {self.name}")
         try:
-            await opened
-        except asyncio.CancelledError:
-            self._task.cancel()
+            # A function that ignores the time limit is abandoned.
+            await asyncio.wait_for(opened, self._seconds + _ABANDON_SECONDS)
+        except BaseException as error:
+            if not self._task.done():
+                abandon(self._task)
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(
+                    f"not open within {self._seconds:g} s, the time limit RESOURCE_TIMEOUT_SECONDS"
+                ) from None
             raise
 
     async def _live(self, opened: "asyncio.Future[None]") -> None:
@@ -81,10 +88,8 @@ class Lifetime:
                 value: Any = await anext(generator)
         except BaseException as error:
             if not opened.done():
-                opened.set_exception(
-                    RuntimeError("it yields nothing") if isinstance(error, StopAsyncIteration) else error
-                )
-            if not isinstance(error, Exception):
+                opened.set_exception(_reason(error))
+            if not isinstance(error, Exception | asyncio.CancelledError):
                 raise
             return
         self._injector.values[self.type] = value
@@ -104,8 +109,23 @@ class Lifetime:
         # Cancelled when the time is up. A function that ignores that is abandoned.
         await asyncio.wait([self._task], timeout=self._seconds + _ABANDON_SECONDS)
         if not self._task.done():
-            self._task.cancel()
-            log.warning("resource_not_closed", resource=self.name, reason=f"not closed within {self._seconds} s")
+            abandon(self._task)
+            log.warning("resource_not_closed", resource=self.name, reason=f"not closed within {self._seconds:g} s")
         elif not self._task.cancelled() and (error := self._task.exception()):
-            log.warning("resource_not_closed", resource=self.name, reason=repr(error))
+            log.warning("resource_not_closed", resource=self.name, reason=in_words(error))
         self._task = None
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error of an opening that has failed."""
+    if isinstance(error, StopAsyncIteration):
+        return RuntimeError("it yields nothing")
+    if isinstance(error, asyncio.CancelledError):
+        return RuntimeError("it awaits something that was cancelled")
+    return error
+
+
+def in_words(error: BaseException) -> str:
+    """Describe an error for a log line. The message of a ValueError stays out, as it may quote a part of a password."""
+    name, message = type(error).__name__, str(error)
+    return name if isinstance(error, ValueError) or not message else f"{name}: {message}"

@@ -8,9 +8,10 @@ from typing import Never
 import structlog
 from aiohttp import ClientSession
 
+from chassis.concurrency.cancellation import is_cancelled
 from chassis.database import Database
 from chassis.resources.injection import Injector, name_of
-from chassis.resources.lifetime import Lifetime, type_of
+from chassis.resources.lifetime import Lifetime, in_words, type_of
 from chassis.service import OpenResource, Resource, Service
 from chassis.settings import Settings
 from chassis.telemetry.health import Health
@@ -76,7 +77,7 @@ class Resources:
                     await each.open()
                     break
                 except Exception as error:  # the next attempt may succeed
-                    reason = f"the resource {each.name}: {type(error).__name__}: {error}"
+                    reason = f"the resource {each.name}: {in_words(error)}"
                 if reason != logged:
                     log.warning("not_ready", waiting_for=reason)
                     logged = reason
@@ -92,12 +93,18 @@ class Resources:
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def _check(self, lifetime: Lifetime, check: Callable[..., Awaitable[bool]]) -> None:
-        reason = "it says so"
         try:
             async with asyncio.timeout(self._seconds):
-                healthy = await check(**self._injector.arguments(self._injector.parameters(check)))
+                found = await check(**self._injector.arguments(self._injector.parameters(check)))
+            healthy, reason = found is True, "it says so" if found is False else f"it returns {found!r} and not True"
+        except TimeoutError:
+            healthy, reason = False, f"no answer within {self._seconds:g} s"
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            healthy, reason = False, "it awaits something that was cancelled"
         except Exception as error:  # whatever it is: it is logged, and the next check may succeed
-            healthy, reason = False, f"{type(error).__name__}: {error}"
+            healthy, reason = False, in_words(error)
         RESOURCE_HEALTHY.labels(lifetime.name).set(healthy)
         if healthy is lifetime.healthy:
             return

@@ -16,7 +16,7 @@
 The fixture `time_machine`, from the library of that name, sets the time. Timeouts use another clock, which goes on.
 """
 
-from chassis.testing.client import Client, MakeClient, changed_settings, clients_of
+from chassis.testing.client import Client, MakeClient, changed_settings, clients_of, examples_of
 from chassis.testing.issuer import Issuer
 from chassis.testing.other_service import Call, OtherService
 from chassis.testing.processes import ServiceProcess, free_port, service_process
@@ -30,6 +30,7 @@ __all__ = [
     "ServiceProcess",
     "changed_settings",
     "clients_of",
+    "examples_of",
     "free_port",
     "service_process",
 ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
@@ -114,20 +115,42 @@ def changed_settings(settings: AnySettings, **changes: object) -> AnySettings:
     return type(settings).model_validate(settings.model_dump() | changes)
 
 
+def examples_of(settings: type[Settings]) -> dict[str, Any]:
+    """Return values for the settings that have no default, except the database's address: their first examples.
+
+    Args:
+        settings: the class of the service's settings.
+
+    Raises:
+        LookupError: a setting has neither a default nor an example; the message names it.
+    """
+    required = {name: field for name, field in settings.model_fields.items() if field.is_required()}
+    del required["database_url"]
+    if lacking := [name for name, field in required.items() if not field.examples]:
+        raise LookupError(
+            f"Tests need a value for {', '.join(lacking)}: give each an example in app/settings.py, "
+            f'such as {lacking[0]}: SecretStr = Field(examples=["for tests"]).'
+        )
+    return {name: field.examples[0] for name, field in required.items() if field.examples}
+
+
 @asynccontextmanager
-async def clients_of(service: Service, settings: Settings) -> AsyncIterator[MakeClient]:
+async def clients_of(
+    service: Service, settings: Settings, fakes: Mapping[type, Any] = MappingProxyType({})
+) -> AsyncIterator[MakeClient]:
     """Yield the function of the fixture `make_client`; the services that it has started end with the block.
 
     Args:
         service: what the service is made of.
         settings: its settings, if a test changes none.
+        fakes: values in the place of the service's own resources, if a test gives no others.
     """
     async with AsyncExitStack() as started:
 
         async def make(
             resources: Mapping[type, Any] | None = None, /, *, ready: bool = True, **changes: object
         ) -> Client:
-            under_test = replace(_with_resources(service, resources or {}), background=())
+            under_test = replace(_with_resources(service, {**fakes, **(resources or {})}), background=())
             client = Client(create_application(under_test, changed_settings(settings, **changes)))
             await started.enter_async_context(client)
             if ready:
