@@ -191,3 +191,17 @@ async def test_many_idle_connections_do_not_use_up_its_files(database_url: str) 
         assert (await client.get(f"{service.internal}/livez")).status == 200
         for _, writer in idle:
             writer.transport.abort()
+
+
+async def test_a_second_signal_ends_a_process_whose_event_loop_is_blocked(database_url: str) -> None:
+    code = (
+        "import time\nfrom chassis.command_line import main\nfrom chassis.service import Service\n"
+        "from chassis.settings import Settings\n\nasync def blocks() -> None:\n    time.sleep(600)\n\n"
+        "main(Service(settings=Settings, routes=[], background=[blocks]))\n"
+    )
+    async with service_process(database_url, [sys.executable, "-c", code], ready=False) as service:
+        await service.until_logged("event_loop_blocked")
+        service.process.terminate()
+        await asyncio.sleep(0.1)  # two signals of one number that are sent at once are one
+        service.process.terminate()
+        assert await service.until_ended() == 128 + signal.SIGTERM

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 _SIGNALS_UNTIL_EXIT = 2
@@ -30,17 +31,19 @@ class Shutdown:
 
 
 def shutdown_on_signals() -> Shutdown:
-    """Request a shutdown on SIGTERM, and an immediate one on SIGINT (Ctrl-C); a second signal exits at once."""
+    """Request a shutdown on SIGTERM, and an immediate one on SIGINT (Ctrl-C); a second signal exits at once.
+
+    These are handlers of Python, not of the event loop, so that a second signal works while code blocks the loop.
+    """
     shutdown, loop = Shutdown(), asyncio.get_running_loop()
 
-    def first(number: int) -> None:
+    def first(number: int, _: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
             signal.signal(each, _exit_now)
-        shutdown.request(immediate=number == signal.SIGINT)
+        loop.call_soon_threadsafe(partial(shutdown.request, immediate=number == signal.SIGINT))
 
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, first, each)
+        signal.signal(each, first)
     return shutdown
 
 
