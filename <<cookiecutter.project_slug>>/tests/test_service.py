@@ -26,7 +26,8 @@ from tests.conftest import SERVICE as MADE_OF
 # The number of examples for each operation and phase; `make fuzz` sets more. The seed is fixed.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
 # Settings without a default, unless the environment has them.
-ENVIRONMENT = {name.upper(): str(value) for name, value in examples_of(MADE_OF.settings).items()} | dict(os.environ)
+EXAMPLES_OF_SETTINGS = {name.upper(): str(value) for name, value in examples_of(MADE_OF.settings).items()}
+ENVIRONMENT = {name: value for name, value in EXAMPLES_OF_SETTINGS.items() if name not in os.environ}
 
 
 async def test_it_starts_becomes_ready_and_answers_until_the_drain_ends(database_url: str) -> None:
