@@ -17,7 +17,7 @@ from chassis.background.supervisor import Supervisor
 from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route, contract_of
 from chassis.database import Database
-from chassis.http.admission import InFlightLimit, admission
+from chassis.http.admission import Admission, InFlightLimit
 from chassis.http.aiohttp_internals import make_requests
 from chassis.http.client import client_session
 from chassis.http.cors import cors
@@ -26,7 +26,8 @@ from chassis.http.endpoint import endpoint
 from chassis.http.idempotency import delete_expired
 from chassis.http.openapi import check_names, openapi_document
 from chassis.http.problem_details import ProblemTypes, log_unmapped_errors, problems_of
-from chassis.http.request_body import RequestBodyReader, request_class
+from chassis.http.request_body import BodyMemory, RequestBodyReader, request_class
+from chassis.http.streams import Streams
 from chassis.migrations.revisions import HISTORIES, SchemaState, read_revisions, schema_state
 from chassis.postgres.pool import Pool
 from chassis.postgres.pool_metrics import measure_pool
@@ -89,30 +90,34 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
         read_revisions(history.versions)
     database, health = Pool(settings), Health()
     in_flight = InFlightLimit(settings.max_in_flight)
-    body_reader = RequestBodyReader(settings.max_body_bytes, in_flight)
     problem_types = ProblemTypes(service.errors)
     headers = {header.name for route in routes for header in contract_of(route).headers.values()}
     tracing, authentication = tracing_of(settings), _authentication(settings, in_flight)
     injector = injector_of(service, settings)
     resources = Resources(service.resources, injector, settings.resource_timeout_seconds, health)
     supervisor = Supervisor(service.background, injector, database, health.draining)
+    streams = Streams(settings, health)
+    admission = Admission(settings, in_flight, streams)
     api = web.Application(
         middlewares=[
             request_log(RequestLog()),
             *([tracing.middleware] if tracing else []),
             *([cors(settings.cors_origins, headers)] if settings.cors_origins else []),
             problems_of(problem_types),
-            admission(in_flight, settings.request_timeout_seconds),
+            admission.middleware,
             *service.middlewares,
         ],
-        client_max_size=settings.max_body_bytes,  # of the parts of a form; body_reader reads the whole
+        client_max_size=settings.max_body_bytes,  # of the parts of a form; the body's reader reads the whole
         handler_args={"auto_decompress": False},  # as the service's own server, for one of aiohttp in a test
     )
+    api.on_response_prepare.append(admission.on_prepare)
+    api.on_shutdown.append(streams.finish)
+    body_reader = RequestBodyReader(settings.max_body_bytes, in_flight, BodyMemory(settings, routes))
     make_requests(api, request_class(body_reader))
-    api.add_routes(
-        web.RouteDef(route.method, route.path, endpoint(route, injector, settings, body_reader, authentication), {})
-        for route in routes
-    )
+    for route in routes:
+        handle = endpoint(route, injector, settings, body_reader, streams, authentication)
+        api.add_routes([web.RouteDef(route.method, route.path, handle, {})])
+        admission.limit(handle, route.limits)
     secured, errors = bool(authentication), service.errors
     api.add_routes(docs_routes(lambda: openapi_document(routes, project(), authentication=secured, errors=errors)))
     for kind in injector.types:

@@ -13,11 +13,13 @@ The name or the annotation of a parameter decides its value:
 - `ResponseHead`: what the handler adds to the response, such as a header or a cookie;
 - `Database`, `Settings`, `ClientSession`, the type of a resource: what the service has.
 
-The result is the response's body; a handler that returns None sends a response without a body.
+The result is the response's body; a handler that returns None sends a response without a body. A handler that returns
+one of aiohttp's responses, `-> web.StreamResponse`, sends what it likes: a file, an export, events, a WebSocket.
 """
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -173,6 +175,41 @@ class ResponseHead:
         self.set_cookie(name, "", max_age=0, path=path, domain=domain)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of one route, in place of the service's: `Limits(body_bytes=50 * 1024**2, body_seconds=600)`.
+
+    Durations are in seconds. None stands for the setting that is named.
+
+    Attributes:
+        body_bytes: the largest body, as sent and after decompression, and the largest message of a WebSocket:
+            MAX_BODY_BYTES.
+        body_seconds: the longest time for the body to arrive; None for the deadline. A body that is slower than
+            BODY_MIN_BYTES_PER_SECOND is given up before.
+        deadline_seconds: from the head of the request to the head of the response: REQUEST_TIMEOUT_SECONDS, after
+            `body_seconds` if that is given. At a shutdown, requests have REQUEST_TIMEOUT_SECONDS in any case.
+        in_flight: how many requests of the route each process answers at a time, those included whose bodies are
+            arriving; None for no limit beside MAX_IN_FLIGHT.
+        idle_seconds: how long a stream may carry no byte: STREAM_IDLE_TIMEOUT_SECONDS.
+        send_seconds: how long the client of a stream may read nothing: STREAM_SEND_TIMEOUT_SECONDS.
+
+    Raises:
+        ValueError: a limit is not more than 0.
+    """
+
+    body_bytes: int | None = None
+    body_seconds: float | None = None
+    deadline_seconds: float | None = None
+    in_flight: int | None = None
+    idle_seconds: float | None = None
+    send_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"Limits: {name} should be more than 0, and is {value}")
+
+
 @dataclass(frozen=True)
 class Route:
     """One operation of the API.
@@ -188,11 +225,15 @@ class Route:
         consumes: the media types of the request's body, `("application/json",)` unless the handler takes `bytes`; `*/*`
             stands for all, and `image/*` for all images. Another one is a 415.
         produces: the media type of the response's body. With it, a result that is `bytes` or `str` is sent as it is.
+            For a handler that returns a response of aiohttp's, it stands in the OpenAPI document alone.
         public: True if the route asks for no token, even if OIDC_ISSUER is set.
         statuses: further statuses that the handler sets by its `ResponseHead`, for the OpenAPI document.
         deprecated: the last day on which the route can be relied on, such as `2027-06-30`. The responses then have the
             headers `Deprecation` and `Sunset`, and the calls are counted.
         deprecated_since: the first day on which the route is or was deprecated; if empty, some day in the past.
+        limits: limits of the route in place of the service's.
+        ends_with_token: True if a stream of the route ends when the token of its caller expires. Otherwise it goes on:
+            a token is checked when the stream begins, and not again.
 
     Raises:
         ValueError: one of the values breaks its rule; the message names the route and says what to write.
@@ -211,6 +252,8 @@ class Route:
     statuses: tuple[int, ...] = ()
     deprecated: str | None = None
     deprecated_since: str = ""
+    limits: Limits = Limits()
+    ends_with_token: bool = False
 
     def __post_init__(self) -> None:
         name = f"Route {self.method} {self.path}"
@@ -222,6 +265,8 @@ class Route:
             raise ValueError(f'{name}: scopes and raises should be tuples, such as scopes=("orders:read",)')
         if self.public and self.scopes:
             raise ValueError(f"{name}: a public route asks for no token, so it has no scopes; remove one of the two")
+        if self.public and self.ends_with_token:
+            raise ValueError(f"{name}: a public route asks for no token, so its streams cannot end with one")
         if not all(200 <= status <= 599 for status in self.statuses):
             raise ValueError(f"{name}: statuses should be from 200 to 599")
         for day in (self.deprecated, self.deprecated_since):
@@ -269,8 +314,12 @@ class Contract:
         if_match: the name of the parameter for the precondition, if any.
         caller: the name of the parameter for the caller, if any.
         resources: the types of the other parameters, by name.
-        idempotent: the name of the database parameter, if the route supports Idempotency-Key: POST and PATCH do.
-        result: the type adapter of the result; None if the handler returns None.
+        reads_body: True if the handler reads the body itself, from aiohttp's request.
+        makes_response: True if the handler returns a response of aiohttp's.
+        websocket: True if that is a WebSocket.
+        idempotent: the name of the database parameter, if the route supports Idempotency-Key: POST and PATCH do, unless
+            the handler reads the body or makes the response itself.
+        result: the type adapter of the result; None if the handler returns None or a response of aiohttp's.
         produces: the media type of the response's body.
         as_it_is: the result's type, `bytes` or `str`, if the result is the body.
         versioned: True if the result has an entity tag.
@@ -333,18 +382,28 @@ class Contract:
             )
         if self.consumes and not (self.body or self.raw_body or self.request):
             raise TypeError(f"{name}: the route has consumes=…, but no parameter takes a body")
-        databases = (name for name, hint in self.resources.items() if hint is Database)
-        self.idempotent = next(databases, None) if route.method in {hdrs.METH_POST, hdrs.METH_PATCH} else None
+        self.reads_body = bool(self.consumes and not (self.body or self.raw_body))
         if "return" not in hints:
             raise TypeError(f"{name}: annotate what it returns, it is the answer's body")
         returns = hints["return"]
-        self.result: TypeAdapter[Any] | None = None if returns is type(None) else TypeAdapter(returns)
+        responses = [each for each in get_args(returns) or (returns,) if isinstance(each, type)]
+        self.makes_response = bool(responses) and all(issubclass(each, web.StreamResponse) for each in responses)
+        self.websocket = self.makes_response and all(issubclass(each, web.WebSocketResponse) for each in responses)
+        if self.makes_response and self.head:
+            raise TypeError(f"{name}: it makes the response itself, so set its headers there, without {self.head!r}")
+        if self.makes_response and not (self.websocket or route.produces):
+            raise TypeError(f'{name}: say which media type the response has: Route(…, produces="text/csv")')
+        databases = (name for name, hint in self.resources.items() if hint is Database)
+        repeatable = route.method in {hdrs.METH_POST, hdrs.METH_PATCH} and not (self.reads_body or self.makes_response)
+        self.idempotent = next(databases, None) if repeatable else None
+        without_body = self.makes_response or returns is type(None)
+        self.result: TypeAdapter[Any] | None = None if without_body else TypeAdapter(returns)
         origin = get_origin(returns) or returns
         model: type = origin if isinstance(origin, type) else object
         self.versioned, self.paged = issubclass(model, Versioned), issubclass(model, Page)
         self.as_it_is: type | None = returns if route.produces and returns in (bytes, str) else None
         self.produces = route.produces or _JSON
-        if not self.as_it_is and not is_json(self.produces):
+        if not (self.as_it_is or self.makes_response or is_json(self.produces)):
             raise TypeError(f"{name}: it should return bytes or str, of the media type {self.produces}")
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.schema_digest = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()

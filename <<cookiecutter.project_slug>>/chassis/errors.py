@@ -51,6 +51,7 @@ _BUILT_IN = {
     "deadline-exceeded": 503,
     "dependency-unavailable": 503,
     "overloaded": 503,
+    "shutting-down": 503,
 }
 
 
@@ -272,6 +273,26 @@ class OverloadedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The service is at its limit of concurrent requests. Try again later.")
+
+
+class TooManyStreamsError(OverloadedError):
+    """The service is at its limit of concurrent streams.
+
+    The chassis raises it.
+    """
+
+    def __init__(self) -> None:
+        ServiceError.__init__(self, "The service is at its limit of concurrent streams. Try again later.")
+
+
+class ShuttingDownError(UnavailableError):
+    """The service is shutting down and begins no new streams.
+
+    The chassis raises it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This process is shutting down and begins no new streams. Try again: another one answers.")
 
 
 class DeadlineExceededError(UnavailableError):

@@ -149,10 +149,28 @@ class Settings(BaseModel):
         default=5, description="Longest time for the head of a request to arrive, from its first byte on."
     )
     body_timeout_seconds: Seconds = Field(
-        default=5, description="Longest time for the body of a request to arrive, from the end of its head on."
+        default=5,
+        description="How long the body of a request may arrive at any rate. From then on, each such interval has to "
+        "bring `BODY_MIN_BYTES_PER_SECOND`.",
+    )
+    body_min_bytes_per_second: int = Field(
+        default=240,
+        ge=1,
+        description="Lowest rate at which the body of a request may arrive, after `BODY_TIMEOUT_SECONDS`. The deadline "
+        "of the request holds as well.",
     )
     request_timeout_seconds: Seconds = Field(
-        default=10, description="Deadline of a request, and longest time for the client to read the response."
+        default=10,
+        description="Deadline of a request, from its head to the head of the response. Also the longest time for the "
+        "client to read a response that is not streamed.",
+    )
+    stream_idle_timeout_seconds: Seconds = Field(
+        default=60,
+        description="Longest time in which a stream (a response that is sent piece by piece, or a WebSocket) may carry "
+        "no byte. WebSockets are pinged three times in it.",
+    )
+    stream_send_timeout_seconds: Seconds = Field(
+        default=10, description="Longest time in which the client of a stream may read none of what is sent to it."
     )
     termination_grace_period_seconds: Seconds | None = Field(
         default=None,
@@ -163,6 +181,12 @@ class Settings(BaseModel):
         ge=1,
         description="Maximum number of requests in progress per process. Further requests wait up to 0.5 s. Then the "
         "response is a 503, `overloaded`.",
+    )
+    max_streams: int = Field(
+        default=1000,
+        ge=1,
+        description="Maximum number of streams per process, and of uploads that handlers read piece by piece. They do "
+        "not count as requests in progress. For a further one the response is a 503, `overloaded`.",
     )
     resource_timeout_seconds: Seconds = Field(
         default=2,

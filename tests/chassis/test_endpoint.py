@@ -10,10 +10,12 @@ from chassis.contract import Route
 from chassis.database import Database
 from chassis.http.admission import InFlightLimit
 from chassis.http.endpoint import endpoint
-from chassis.http.request_body import RequestBodyReader
+from chassis.http.request_body import BodyMemory, RequestBodyReader
+from chassis.http.streams import Streams
 from chassis.models import Body
 from chassis.resources.injection import Injector
 from chassis.settings import Settings
+from chassis.telemetry.health import Health
 from tests.chassis.conftest import Running, Start
 
 JSON = {"Content-Type": "application/json"}
@@ -100,6 +102,9 @@ async def test_a_handler_is_given_the_settings_it_asks_for(start: Start) -> None
     assert await (await service.api.get("/pool-size")).json() == {"pool_size": 3}
 
 
+SETTINGS = Settings(database_url=SecretStr("postgresql://host/name"))
+
+
 class Thing(Body):
     """A body."""
 
@@ -124,6 +129,7 @@ def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: s
         endpoint(
             Route("POST", path, handler),
             Injector({Database, Settings}),
-            Settings(database_url=SecretStr("postgresql://host/name")),
-            RequestBodyReader(1, InFlightLimit(1)),
+            SETTINGS,
+            RequestBodyReader(1, InFlightLimit(1), BodyMemory(SETTINGS, [])),
+            Streams(SETTINGS, Health()),
         )

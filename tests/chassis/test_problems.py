@@ -223,7 +223,7 @@ async def test_a_client_that_goes_away_is_no_error_of_the_service(service: Runni
         async with asyncio.timeout(10):
             while not any(line["event"] == "request" for line in logs):
                 await asyncio.sleep(0.01)
-    assert [(line["event"], line["status"]) for line in logs] == [("request", 400)]
+    assert [(line["event"], line["status"]) for line in logs] == [("request", 499)]
 
 
 async def test_no_answer_tells_a_version(service: Running) -> None:

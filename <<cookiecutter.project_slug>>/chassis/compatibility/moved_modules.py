@@ -61,7 +61,7 @@ _RENAMED = {
     "clean": "delete_expired",
     "is_ordinary": "is_plain",
     "kind_of": "problem_type_of",
-    "limits": "admission",
+    "limits": "Admission",
     "log_request": "write_line",
     "observe": "request_log",
     "problems": "problem_details",

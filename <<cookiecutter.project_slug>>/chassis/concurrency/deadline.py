@@ -23,18 +23,28 @@ class Deadline:
     def __init__(self, seconds: float, error: type[Exception]) -> None:
         self._seconds, self._error = seconds, error
         self._due: dict[asyncio.Task[Any], float] = {}  # in the order of their deadlines, as all limits are equal
+        self._lifted = set[asyncio.Task[Any]]()
         self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "asyncio.Task[Any]":
         task = cast(asyncio.Task[Any], asyncio.current_task())
         loop = task.get_loop()
         self._due[task] = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self._on_timer, loop)
+        return task
+
+    def lift(self, task: "asyncio.Task[Any]") -> None:
+        """Let the block that a task is in take as long as it likes from now on."""
+        if self._due.pop(task, None) is not None:
+            self._lifted.add(task)
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         task = cast(asyncio.Task[Any], asyncio.current_task())
         if self._due.pop(task, None) is not None:
+            return
+        if task in self._lifted:
+            self._lifted.discard(task)
             return
         if task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):  # nobody else has cancelled the task
             raise self._error from error

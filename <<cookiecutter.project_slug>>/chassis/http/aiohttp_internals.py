@@ -3,9 +3,9 @@
 Tested with aiohttp 3.14, to which `pyproject.toml` bounds it. Each function says what breaks when its names change.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_writer import _serialize_headers
@@ -15,6 +15,9 @@ from multidict import CIMultiDict
 ConnectionFactory = Callable[..., RequestHandler]
 Handler = Callable[[web.BaseRequest], Any]
 RequestFactory = Callable[..., web.BaseRequest]
+PrepareHandler = TypeVar("PrepareHandler", bound=Callable[..., Awaitable[None]])
+
+_FOR_STREAMS = "__for_streams_alone__"
 
 
 class Server(web.Server):
@@ -65,12 +68,43 @@ def make_requests(application: web.Application, request_class: type[web.Request]
     object.__setattr__(application, "_make_request", partial(application._make_request, _cls=request_class))
 
 
+def allow_form(request: web.Request, max_bytes: int) -> None:
+    """Let the parts of a form have this size together.
+
+    `_client_max_size` is the application's. Without it a route cannot take a larger form than other routes:
+    tests/chassis/test_limits.py fails.
+    """
+    request._client_max_size = max_bytes
+
+
 def is_missing(response: web.FileResponse) -> bool:
     """True if the file of a response does not exist. aiohttp would send an empty 404.
 
     `_path` is the file. Without it a missing static file is no problem response: tests/chassis/test_configure.py fails.
     """
     return not response._path.is_file()
+
+
+def forget_prepared(request: web.Request) -> None:
+    """Undo what a response has set in the request's writer, since another one is sent in its place.
+
+    `_compress` is set by a compressed response. Without it, the problem response of a refused one is unreadable:
+    tests/chassis/test_streams.py fails.
+    """
+    writer = request.writer
+    writer.chunked, writer.length, writer._compress = False, None, None  # type: ignore[attr-defined]
+
+
+def ping_regularly(response: web.WebSocketResponse, seconds: float, max_bytes: int) -> None:
+    """Have a WebSocket that is being prepared ping its client, unless it does so, and bound its messages.
+
+    `_heartbeat` and `_pong_heartbeat` are read when the handshake is complete, and so is `_max_msg_size`. Without them
+    a client that is gone keeps its WebSocket, and messages have aiohttp's bound: tests/chassis/test_websockets.py
+    fails.
+    """
+    if response._heartbeat is None:
+        response._heartbeat, response._pong_heartbeat = seconds, seconds / 2
+    response._max_msg_size = min(response._max_msg_size, max_bytes) or max_bytes
 
 
 def serialize_head(status_line: str, headers: CIMultiDict[str]) -> bytes:
@@ -89,8 +123,14 @@ def has_cookies(response: web.Response) -> bool:
     return bool(response._cookies)
 
 
+def for_streams_alone(handler: PrepareHandler) -> PrepareHandler:
+    """Mark a handler of `on_response_prepare` as one that leaves responses alone whose body is in memory."""
+    setattr(handler, _FOR_STREAMS, True)
+    return handler
+
+
 def has_prepare_signal(request: web.BaseRequest) -> bool:
-    """True if an application that handles the request has a handler of the signal `on_response_prepare`.
+    """True if an application that handles the request has a handler of the signal `on_response_prepare` of its own.
 
     `_match_info` is None for a request that could not be read; the public property fails for it. `_apps` is the list
     that aiohttp itself sends the signal to.
@@ -98,8 +138,9 @@ def has_prepare_signal(request: web.BaseRequest) -> bool:
     match_info = getattr(request, "_match_info", None)
     if match_info is not None:
         for application in match_info._apps:
-            if application.on_response_prepare:
-                return True
+            for handler in application.on_response_prepare:
+                if not hasattr(handler, _FOR_STREAMS):
+                    return True
     return False
 
 

@@ -59,6 +59,10 @@ class Authentication:
             raise ForbiddenError(scopes)
         return Caller(claims["sub"], claims)
 
+    def expiry_of(self, caller: Caller) -> float:
+        """Return from when on the token of a caller is not accepted any more, in seconds of Unix time."""
+        return int(caller.claims["exp"]) + _CLOCK_SKEW_SECONDS
+
     async def _claims(self, request: web.Request) -> Mapping[str, Any]:
         if hdrs.AUTHORIZATION not in request.headers:
             raise UnauthorizedError

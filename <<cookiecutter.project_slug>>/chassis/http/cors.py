@@ -21,21 +21,33 @@ def cors(origins: Collection[str], headers: Collection[str] = ()) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get(hdrs.ORIGIN)
         methods = _preflight_methods(request)
         response = web.Response(status=204) if methods else await handler(request)
-        response.headers.add(hdrs.VARY, hdrs.ORIGIN)  # a cache must not serve one origin's response to another
-        if origin is not None and not {origin, "*"}.isdisjoint(origins):
-            # `*` instead of the client's origin, which may hold bytes that are not valid in a header.
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if "*" in origins else origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _RESPONSE_HEADERS
-            if methods:
-                response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = methods
-                response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = request_headers
-                response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
+        if allow(request, response, origins) and methods:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = methods
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = request_headers
+            response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = _PREFLIGHT_SECONDS
         return response
 
     return middleware
+
+
+def allow(request: web.Request, response: web.StreamResponse, origins: Collection[str]) -> bool:
+    """Add the headers to a response that each has, and return whether the request's origin may read it.
+
+    Args:
+        request: the request.
+        response: its response.
+        origins: as of `cors`.
+    """
+    origin = request.headers.get(hdrs.ORIGIN)
+    response.headers.add(hdrs.VARY, hdrs.ORIGIN)  # a cache must not serve one origin's response to another
+    if origin is None or {origin, "*"}.isdisjoint(origins):
+        return False
+    # `*` instead of the client's origin, which may hold bytes that are not valid in a header.
+    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if "*" in origins else origin
+    response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _RESPONSE_HEADERS
+    return True
 
 
 def _preflight_methods(request: web.Request) -> str:

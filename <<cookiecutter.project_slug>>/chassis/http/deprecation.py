@@ -29,8 +29,8 @@ def deprecation_headers(route: Route) -> dict[str, str]:
 
 
 def deprecated(
-    route: Route, handle: Callable[[web.Request], Awaitable[web.Response]]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+    route: Route, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Return aiohttp's handler of a deprecated route, which counts its calls and adds the headers.
 
     Args:
@@ -40,7 +40,7 @@ def deprecated(
     headers = deprecation_headers(route)
     calls = DEPRECATED_REQUESTS.labels(route.method, route.path)
 
-    async def counted(request: web.Request) -> web.Response:
+    async def counted(request: web.Request) -> web.StreamResponse:
         calls.inc()
         response = await handle(request)
         response.headers.update(headers)

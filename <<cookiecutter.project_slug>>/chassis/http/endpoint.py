@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -22,10 +22,12 @@ from chassis.errors import (
     PreconditionFailedError,
     UnsupportedMediaTypeError,
 )
+from chassis.http.aiohttp_internals import allow_form
 from chassis.http.deprecation import deprecated
 from chassis.http.header_fields import replace
-from chassis.http.idempotency import idempotency_key, once
+from chassis.http.idempotency import HEADER, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
+from chassis.http.streams import TOKEN_EXPIRES, Streams
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
@@ -34,9 +36,11 @@ if TYPE_CHECKING:  # its imports are large, and only needed if tokens are requir
 
 _ANONYMOUS = Caller()
 _WITHOUT_BODY = {204, 205, 304}
+_KEYED = {hdrs.METH_POST, hdrs.METH_PATCH}
+_NO_KEY = "Is not taken here, because the body or the response is streamed; leave it out"
 _MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
 
-_Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.Response]
+_Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.StreamResponse]
 _Validate: TypeAlias = Callable[[web.Request, bytes], dict[str, Any]]
 _ReadBody: TypeAlias = Callable[[web.Request], Awaitable[bytes]]
 
@@ -46,8 +50,9 @@ def endpoint(
     resources: Injector,
     settings: Settings,
     body_reader: RequestBodyReader,
+    streams: Streams,
     authentication: "Authentication | None" = None,
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Make aiohttp's handler for a route.
 
     Args:
@@ -55,6 +60,7 @@ def endpoint(
         resources: the resources that handlers may have as parameters.
         settings: the service's settings.
         body_reader: reads the request's body.
+        streams: have a place for a body that the handler reads piece by piece.
         authentication: verifies tokens; None if the API requires none.
 
     Raises:
@@ -65,8 +71,12 @@ def endpoint(
     resources.check(route.handler, contract.resources)
     # All that depends on the route alone is decided here, once.
     verify = authentication.caller if authentication and not route.public else None
-    read_body, validate, respond = _body_of(contract, body_reader), _validator(contract), _responder(route, contract)
-    handler = route.handler
+    expiry_of = authentication.expiry_of if authentication and route.ends_with_token else None
+    reader = body_reader.limited(route.limits)
+    limited = reader.max_bytes != body_reader.max_bytes or reader.seconds is not None
+    read_body, validate, respond = _body_of(contract, reader), _validator(contract), _responder(route, contract)
+    handler = _reading(route, contract, reader, streams) if contract.reads_body else route.handler
+    takes_no_key = route.method in _KEYED and (contract.reads_body or contract.makes_response)
     needed, provided = tuple(contract.resources.items()), resources.values
     made = list[tuple[str, Callable[[web.Request], Any]]]()
     if contract.request:
@@ -76,8 +86,15 @@ def endpoint(
     head_parameter, caller_parameter, parameter = contract.head, contract.caller, contract.idempotent
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         caller = await verify(request, route.scopes) if verify else _ANONYMOUS
+        if expiry_of:
+            request[TOKEN_EXPIRES] = expiry_of(caller)
+        if takes_no_key and HEADER in request.headers:
+            raise InvalidRequestError([FieldError("parameter", HEADER, _NO_KEY)])
+        if limited and isinstance(request, Request):
+            request.body_reader = reader
+            allow_form(request, reader.max_bytes)
         body = await read_body(request) if read_body else b""
         values = validate(request, body)
         try:
@@ -98,7 +115,8 @@ def endpoint(
             return respond(request, await handler(**values), head)
 
         async def carry_out(database: Database) -> web.Response:
-            return respond(request, await handler(**values | {parameter: database}), head)
+            response = respond(request, await handler(**values | {parameter: database}), head)
+            return cast(web.Response, response)  # the handlers of other ones take no key
 
         # The client's JSON, normalized. Not the validated model: its defaults may change with the next release.
         said = json.dumps(json.loads(body), sort_keys=True) if contract.body else body.decode("latin-1")
@@ -108,6 +126,18 @@ def endpoint(
         return await once(values[parameter], key, content, keep, carry_out)
 
     return deprecated(route, handle) if route.deprecated else handle
+
+
+def _reading(
+    route: Route, contract: Contract, reader: RequestBodyReader, streams: Streams
+) -> Callable[..., Awaitable[Any]]:
+    """Return the handler of a route that reads the body itself, with a place for that."""
+
+    async def read(**values: Any) -> Any:
+        async with reader.streaming(values[contract.request or ""], streams):
+            return await route.handler(**values)
+
+    return read
 
 
 def _itself(request: web.Request) -> web.Request:
@@ -223,6 +253,8 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 def _responder(route: Route, contract: Contract) -> _Respond:
     """Return the function that makes the response of a handler's result."""
+    if contract.makes_response:
+        return _response_itself
     to_body = _serializer(contract)
     media_type = contract.produces
     if contract.as_it_is is str and media_type.startswith("text/"):
@@ -256,6 +288,12 @@ def _responder(route: Route, contract: Contract) -> _Respond:
         return _with(head, response) if head else response
 
     return respond
+
+
+def _response_itself(_: web.Request, result: Any, __: ResponseHead | None) -> web.StreamResponse:
+    if not isinstance(result, web.StreamResponse):
+        raise TypeError(f"The handler should return the response that it has made, and returns {type(result).__name__}")
+    return result
 
 
 def _serializer(contract: Contract) -> Callable[[Any], bytes] | None:

@@ -237,12 +237,17 @@ def _header_schema(header: HeaderParameter) -> dict[str, Any]:
 
 def _success(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done.", "headers": dict(_REQUEST_ID)}
+    if contract.websocket:
+        return {"101": {"description": "The connection is a WebSocket (RFC 6455) from now on."}}
     # A handler may set another status of success, or one that the route declares.
     others = [*map(str, route.statuses)] or (["2XX"] if contract.head else [])
-    responses = dict.fromkeys([str(route.status if contract.result else 204), *others], success)
+    has_body = contract.result or contract.makes_response
+    responses = dict.fromkeys([str(route.status if has_body else 204), *others], success)
     if contract.as_it_is:
         text = contract.as_it_is is str and not is_json(contract.produces)
         success["content"] = {contract.produces: {"schema": {"type": "string"}} if text else {}}
+    elif contract.makes_response:
+        success["content"] = {contract.produces: {}}
     elif contract.result:
         success["content"] = {contract.produces: {"schema": schemas[id(contract.result)]}}
     if route.location:
@@ -294,6 +299,8 @@ def _possible_problems(
             found += [errors.ConflictError]
     if any(each is not Database and not (isinstance(each, type) and issubclass(each, Settings)) for each in needed):
         found += [errors.DependencyUnavailableError]
+    if contract.makes_response:
+        found += [errors.ShuttingDownError]
     if authentication:
         found += [errors.UnauthorizedError, errors.DependencyUnavailableError]
         if route.scopes:

@@ -23,11 +23,12 @@ from structlog.contextvars import bind_contextvars
 from chassis import errors
 from chassis.concurrency.cancellation import is_cancelled
 from chassis.contract import Route
-from chassis.http.aiohttp_internals import is_missing
 from chassis.http.client import reason_of
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.http.header_fields import checked, replace
+from chassis.http.streams import Stream
 from chassis.telemetry.request_id import REQUEST_ID
+from chassis.telemetry.stream_record import RECORD
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class ProblemType:
 # The first class in an exception's MRO that is listed here, or in `Service.errors`, decides.
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     errors.MalformedBodyError: ProblemType(HTTPStatus.BAD_REQUEST, "malformed-body"),
+    web.RequestPayloadError: ProblemType(HTTPStatus.BAD_REQUEST, "malformed-body"),
     web.HTTPBadRequest: ProblemType(HTTPStatus.BAD_REQUEST, "bad-request"),
     errors.UnauthorizedError: ProblemType(HTTPStatus.UNAUTHORIZED, "unauthorized"),
     errors.ForbiddenError: ProblemType(HTTPStatus.FORBIDDEN, "forbidden"),
@@ -82,6 +84,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     web.HTTPExpectationFailed: ProblemType(HTTPStatus.EXPECTATION_FAILED, "expectation-failed"),
     errors.OverloadedError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     errors.DeadlineExceededError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "deadline-exceeded"),
+    errors.ShuttingDownError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "shutting-down"),
     errors.DatabaseUnavailableError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
     errors.DependencyUnavailableError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-unavailable"),
     ClientError: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "dependency-unavailable"),
@@ -91,6 +94,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
 
 # `detail` for exceptions other than ServiceError, whose messages may reveal internals.
 DETAILS = {
+    "malformed-body": "The body ended early or is not encoded as its headers say.",
     "bad-request": "The request is not valid HTTP/1.1.",
     "no-such-route": "No route of this service matches the path; /docs lists them all.",
     "method-not-allowed": "The path exists but does not take this method; Allow lists the methods it takes.",
@@ -348,19 +352,22 @@ def problems_of(types: ProblemTypes) -> Middleware:
     async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Convert exceptions of handlers into problem responses."""
         try:
-            response = await handler(request)
-            if type(response) is web.FileResponse and is_missing(response):
-                raise web.HTTPNotFound
-            return response
+            return await handler(request)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            response = _problem(RuntimeError("the handler awaits something that was cancelled"), request, types)
+            failure: Exception = RuntimeError("the handler awaits something that was cancelled")
         except Exception as error:
-            try:
-                response = _passed(error) or _problem(error, request, types)
-            except Exception:  # a header of the error's own that cannot be sent, or the function that makes it
-                response = _problem(RuntimeError(), request, types)
+            failure = error
+        stream = request.get(RECORD)
+        if isinstance(stream, Stream) and stream.started:
+            return _ended(stream, failure, request, types)
+        if _client_left(failure, request):
+            raise asyncio.CancelledError from failure
+        try:
+            response = _passed(failure) or _problem(failure, request, types)
+        except Exception:  # a header of the error's own that cannot be sent, or the function that makes it
+            response = _problem(RuntimeError(), request, types)
         response.headers.update(headers_of_every_answer(request.match_info.handler))
         return response
 
@@ -369,6 +376,22 @@ def problems_of(types: ProblemTypes) -> Middleware:
 
 problem_details = problems_of(_BUILT_IN)
 """The middleware for a service without errors of its own."""
+
+
+def _client_left(error: Exception, request: web.Request) -> bool:
+    """True if an error comes from a client that has disconnected."""
+    transport = request.transport
+    lost = isinstance(error, ConnectionError | web.RequestPayloadError | errors.MalformedBodyError)
+    return lost and (transport is None or transport.is_closing())
+
+
+def _ended(stream: Stream, error: Exception, request: web.Request, types: ProblemTypes) -> web.StreamResponse:
+    """Cut a stream that has failed: a problem response cannot follow its head."""
+    if _client_left(error, request):
+        stream.lost()
+    else:
+        stream.cut(_kind_of(error, request, types).name)
+    return stream.response
 
 
 def _passed(error: Exception) -> web.Response | None:
@@ -383,14 +406,21 @@ def _passed(error: Exception) -> web.Response | None:
 
 
 def _problem(error: Exception, request: web.Request, types: ProblemTypes) -> web.Response:
+    kind = _kind_of(error, request, types)
+    by_router = error is request.match_info.http_exception
+    return types.response(error, request[REQUEST_ID], None if by_router else kind)
+
+
+def _kind_of(error: Exception, request: web.Request, types: ProblemTypes) -> ProblemType:
+    """Return the problem type of an exception, and log what the operator has to know of it."""
     by_router = error is request.match_info.http_exception
     kind = types.of(type(error)) if by_router else types.of_route(type(error))
     bind_contextvars(problem=kind.name)  # for the request log
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.exception("unforeseen_error")
+        log.error("unforeseen_error", exc_info=error)
     elif kind.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         if not isinstance(error, errors.OverloadedError) or _should_log_overload():
             log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
     elif isinstance(error, errors.UnauthorizedError) and error.reason:
         log.info("token_refused", reason=error.reason)  # reveals a wrong OIDC_AUDIENCE, for example
-    return types.response(error, request[REQUEST_ID], None if by_router else kind)
+    return kind

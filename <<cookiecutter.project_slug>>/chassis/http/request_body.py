@@ -6,14 +6,18 @@ aiohttp would decompress every body, also of requests that no handler reads, and
 import asyncio
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import MultipartReader, StreamReader, hdrs, web
 from multidict import MultiDictProxy
 
+from chassis.contract import Limits, Route, contract_of
 from chassis.errors import MalformedBodyError, OverloadedError, ServiceError, UnsupportedMediaTypeError
 from chassis.http.admission import InFlightLimit
+from chassis.http.streams import Streams
+from chassis.settings import Settings
 
 # Large bodies share a limited amount of memory while they arrive. Small bodies do not count, so that slow large ones
 # cannot shut them out.
@@ -23,18 +27,64 @@ _LARGE_BODIES = 32
 _FORM_CHUNK_BYTES = 4096
 
 
+class BodyMemory:
+    """The memory of all large bodies that are arriving.
+
+    Args:
+        settings: of the service.
+        routes: one of which may take a body that is larger than all of this memory.
+
+    Attributes:
+        free_bytes: how much is left.
+    """
+
+    def __init__(self, settings: Settings, routes: Sequence[Route]) -> None:
+        largest = [route.limits.body_bytes or 0 for route in routes if not contract_of(route).reads_body]
+        self.free_bytes = max(_LARGE_BODIES * settings.max_body_bytes, *largest, 0)
+
+
 class RequestBodyReader:
     """Reads the bodies of requests.
 
     Args:
         max_bytes: the size of the largest body, as sent and decompressed.
         in_flight: a request does not count as in flight while its body arrives.
+        memory: of all bodies.
+        seconds: the longest time for a body to arrive, if it has one beside the deadline of the request.
     """
 
-    def __init__(self, max_bytes: int, in_flight: InFlightLimit) -> None:
-        self._max_bytes = max_bytes
-        self._in_flight = in_flight
-        self._free_bytes = _LARGE_BODIES * max_bytes
+    def __init__(
+        self, max_bytes: int, in_flight: InFlightLimit, memory: BodyMemory, seconds: float | None = None
+    ) -> None:
+        self.max_bytes, self.seconds = max_bytes, seconds
+        self._in_flight, self._memory = in_flight, memory
+
+    def limited(self, limits: Limits) -> "RequestBodyReader":
+        """Return the reader for a route with limits of its own."""
+        return RequestBodyReader(
+            limits.body_bytes or self.max_bytes, self._in_flight, self._memory, limits.body_seconds
+        )
+
+    @asynccontextmanager
+    async def streaming(self, request: web.BaseRequest, streams: Streams) -> AsyncIterator[None]:
+        """Have a handler read the body itself, piece by piece: its request is in flight no more.
+
+        Raises:
+            web.HTTPRequestEntityTooLarge: the body is larger than allowed.
+            TooManyStreamsError: there is no place for a stream.
+        """
+        self.check_size(max(request.content_length or 0, request.content.total_bytes))
+        if request.content.is_eof():
+            yield
+            return
+        with streams.upload():
+            self._in_flight.leave(asyncio.current_task())
+            yield
+
+    def check_size(self, size: int) -> None:
+        """Raise an error if a body of this size is larger than allowed."""
+        if size > self.max_bytes:
+            raise web.HTTPRequestEntityTooLarge(self.max_bytes, size)
 
     async def read(self, request: web.BaseRequest) -> bytes:
         """Read the body of a request, and decompress it.
@@ -49,34 +99,31 @@ class RequestBodyReader:
         decode = _DECODERS.get(request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower())
         if decode is None:
             raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
-        if (length := request.content_length or 0) > self._max_bytes:
-            raise web.HTTPRequestEntityTooLarge(self._max_bytes, length)  # before it arrives
+        self.check_size(request.content_length or 0)  # before it arrives
         try:
             if request.content.is_eof():  # it arrived together with the head, as small bodies do
                 body = request.content.read_nowait()
-                if len(body) > self._max_bytes:
-                    raise web.HTTPRequestEntityTooLarge(self._max_bytes, len(body))
+                self.check_size(len(body))
             else:
                 async with self._in_flight.released():
                     body = await self._receive(request)
-            return decode(body, self._max_bytes)
+            return decode(body, self.max_bytes)
         except (web.RequestPayloadError, ConnectionError, EOFError, zlib.error) as error:
             raise MalformedBodyError("The body ended early or is not encoded as its headers say.") from error
 
     async def _receive(self, request: web.BaseRequest) -> bytes:
-        body, reserved = bytearray(), 0
+        body, reserved, memory = bytearray(), 0, self._memory
         try:
             async for chunk in request.content.iter_any():
                 body += chunk
-                if len(body) > self._max_bytes:
-                    raise web.HTTPRequestEntityTooLarge(self._max_bytes, len(body))
-                self._free_bytes += reserved
+                self.check_size(len(body))
+                memory.free_bytes += reserved
                 reserved = max(0, len(body) - _SMALL_BYTES)
-                self._free_bytes -= reserved
-                if reserved and self._free_bytes < 0:
+                memory.free_bytes -= reserved
+                if reserved and memory.free_bytes < 0:
                     raise OverloadedError
         finally:
-            self._free_bytes += reserved
+            memory.free_bytes += reserved
         return bytes(body)
 
 
@@ -91,14 +138,15 @@ class Request(web.Request):
     """aiohttp's request, whose body has the service's limits and is decompressed.
 
     `read()`, `text()`, `json()` and `post()` raise the errors of `RequestBodyReader.read`, and an `UnreadableBodyError`
-    for a body that cannot be decoded. `content` and `multipart()` are the stream of bytes as they are sent.
+    for a body that cannot be decoded. `content` and `multipart()` are the stream of bytes as they are sent; its size
+    and its rate have the service's limits, too.
 
     Attributes:
-        body_reader: reads the body; `request_class` sets it.
+        body_reader: reads the body; `request_class` sets it, and the endpoint of a route with limits of its own.
         received: the body, once it is read.
     """
 
-    ATTRS = web.Request.ATTRS | {"received", "_form"}  # aiohttp's debug mode warns of others
+    ATTRS = web.Request.ATTRS | {"received", "body_reader", "_form"}  # aiohttp's debug mode warns of others
 
     body_reader: RequestBodyReader
     received: bytes | None = None

@@ -15,6 +15,7 @@ tests/chassis/test_connection.py of the template fails for each of them.
 """
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,29 +28,32 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from chassis.errors import RequestTimeoutError
 from chassis.http.aiohttp_internals import RequestFactory
 from chassis.http.problem_details import problem_response
+from chassis.http.request_body import Request
+from chassis.http.streams import SERVER, Stream
 from chassis.server.response_writer import is_plain, write_plain
+from chassis.settings import Settings
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
 from chassis.telemetry.request_log import ON_SENT, count_unreadable
+from chassis.telemetry.stream_record import RECORD
 
 log = structlog.get_logger()
-
-SERVER = "aiohttp"
-"""The Server header, without versions."""
 
 
 @dataclass(frozen=True)
 class ClientTimeouts:
-    """How long a client may keep the service waiting, in seconds. Sending or reading slowly does not extend them.
+    """How long a client may keep the service waiting, in seconds.
 
     Attributes:
         head: for the head of a request, from its first byte on.
-        body: for its body, from the head on.
-        response: for reading a response.
+        body: for its body, from the head on, at any rate.
+        body_rate: the bytes a second that a body has to bring in each further such time.
+        response: for reading a response that is not streamed.
     """
 
     head: float
     body: float
+    body_rate: int
     response: float
 
 
@@ -57,6 +61,16 @@ _VERSIONS = {HttpVersion10, HttpVersion11}
 # Errors of unreadable requests that have a problem type of their own; every other one is a "bad-request".
 _KNOWN_ERRORS = (RequestTimeoutError, http_exceptions.LineTooLong, web.HTTPExpectationFailed)
 _CLIENT_ERRORS = (ValueError, http_exceptions.HttpProcessingError, web.HTTPException)
+
+
+def client_timeouts(settings: Settings) -> ClientTimeouts:
+    """Return the timeouts of a service."""
+    return ClientTimeouts(
+        settings.header_timeout_seconds,
+        settings.body_timeout_seconds,
+        settings.body_min_bytes_per_second,
+        settings.request_timeout_seconds,
+    )
 
 
 def without_middlewares(error: Exception, request_id: str) -> web.StreamResponse:
@@ -86,13 +100,28 @@ def checked(make_request: RequestFactory) -> RequestFactory:
 class Connection(RequestHandler):
     """A connection that knows what it waits for, and since when."""
 
-    __slots__ = ("_body", "_body_since", "_head_since", "_rest_is_lost", "_socket", "_unsent_since", "_upgrade_asked")
+    __slots__ = (
+        "_body",
+        "_body_began",
+        "_body_bytes",
+        "_body_since",
+        "_frames_at",
+        "_head_since",
+        "_rest_is_lost",
+        "_sending",
+        "_socket",
+        "_unsent_since",
+        "_upgrade_asked",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_since: float | None = None
         self._body: StreamReader | None = None  # of which a part has not arrived yet
-        self._body_since = 0.0
+        self._body_began = self._body_since = 0.0  # the second is when the present interval has begun
+        self._body_bytes = 0  # until then
+        self._frames_at = 0.0  # when the client has last sent something to a WebSocket
+        self._sending: web.BaseRequest | None = None  # whose response aiohttp sends; it has forgotten the request
         self._upgrade_asked = self._rest_is_lost = False
         self._unsent_since: float | None = None
         # aiohttp forgets its transport before that is closed.
@@ -108,6 +137,7 @@ class Connection(RequestHandler):
         super().data_received(data)
         if self._upgraded or self._payload_parser is not None:
             self._head_since = self._body = None  # this is the connection's last request
+            self._frames_at = self._loop.time()
         elif self._request_count != heads and self._messages:
             message, body = self._messages[-1]
             self._head_since = None
@@ -124,13 +154,24 @@ class Connection(RequestHandler):
                     self._body = None
                     self._check_rest(data, int(message.headers.get(hdrs.CONTENT_LENGTH, 0)))
                 else:
-                    self._body, self._body_since = body, self._loop.time()
+                    self._body, self._body_bytes = body, body.total_bytes
+                    self._body_began = self._body_since = self._loop.time()
         elif self._body is not None:
-            if self._body.is_eof():
+            self._check_size(self._body)
+            if self._body is not None and self._body.is_eof():
                 self._check_rest(data, self._body.total_bytes - body_bytes)
                 self._body = None
         elif self._head_since is None and data.strip(b"\r\n"):  # empty lines before a request do not count (RFC 9112)
             self._head_since = self._loop.time()
+
+    def _check_size(self, body: StreamReader) -> None:
+        """Refuse a body that becomes too large while a handler reads it piece by piece."""
+        request = self._current_request
+        if isinstance(request, Request) and request.content is body:
+            try:
+                request.body_reader.check_size(body.total_bytes)
+            except web.HTTPRequestEntityTooLarge as error:
+                self._fail_body(error)
 
     def _check_rest(self, data: bytes, body_bytes: int) -> None:
         """Start the header timeout if the next request's head begins in the same packet as this request ends.
@@ -154,6 +195,8 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         OPEN_CONNECTIONS.dec()
         self._fail_body(ConnectionResetError("the client has disconnected"))
+        if stream := self.stream:
+            stream.lost()
         super().connection_lost(exc)
 
     def _fail_body(self, reason: Exception) -> None:
@@ -201,6 +244,13 @@ class Connection(RequestHandler):
         return self._current_request.content is self._body and not self._reading_paused
 
     @property
+    def stream(self) -> Stream | None:
+        """The stream that answers the present request, if it has begun."""
+        request = self._current_request or self._sending
+        stream = request.get(RECORD) if request is not None else None
+        return stream if isinstance(stream, Stream) and stream.started else None
+
+    @property
     def unsent_bytes(self) -> int:
         """Bytes of responses that the client has not read and this process still holds."""
         return self._socket.get_write_buffer_size() if self._socket is not None else 0
@@ -212,15 +262,16 @@ class Connection(RequestHandler):
 
     def enforce_timeouts(self, now: float, timeouts: ClientTimeouts) -> None:
         """End a wait for the client that has taken too long."""
-        if not self.unsent_bytes:
+        if stream := self.stream:
+            if reason := stream.overdue(now, self._frames_at, self.unsent_bytes):
+                stream.cut(reason)
+        elif not self.unsent_bytes:
             self._unsent_since = None
         elif self._unsent_since is None:
             self._unsent_since = now
         elif now - self._unsent_since > timeouts.response:
             self.abort()
-        if self._reading_paused:  # the handler does not read, so the client cannot send
-            self._body_since = now
-        elif self._body is not None and now - self._body_since > timeouts.body:
+        if self._body is not None and self._is_late(self._body, now, timeouts):
             self._fail_body(RequestTimeoutError())
         if self._head_since is not None and now - self._head_since > timeouts.head:
             self._head_since = None
@@ -228,6 +279,20 @@ class Connection(RequestHandler):
             self._messages.append((_ErrInfo(status=408, exc=RequestTimeoutError(), message=""), EMPTY_PAYLOAD))
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
+
+    def _is_late(self, body: StreamReader, now: float, timeouts: ClientTimeouts) -> bool:
+        """Return whether a body takes too long, or has arrived too slowly in an interval that has ended."""
+        request = self._current_request
+        longest = request.body_reader.seconds if isinstance(request, Request) else None
+        if longest is not None and now - self._body_began > longest:
+            return True
+        seconds, arrived = now - self._body_since, body.total_bytes - self._body_bytes
+        if self._reading_paused:  # the handler does not read, so the client cannot send
+            arrived = sys.maxsize
+        elif seconds <= timeouts.body:
+            return False
+        self._body_since, self._body_bytes = now, body.total_bytes
+        return arrived < timeouts.body_rate * seconds
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -249,9 +314,11 @@ class Connection(RequestHandler):
     async def _finish_other(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        self._sending = request
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            self._sending = None
             if on_sent := request.get(ON_SENT):
                 on_sent()
 

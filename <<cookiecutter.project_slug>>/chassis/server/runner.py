@@ -10,7 +10,9 @@ import structlog
 from aiohttp import hdrs, web
 
 from chassis.http.aiohttp_internals import AppRunner, Handler, RequestFactory, Server
-from chassis.server.connection import SERVER, ClientTimeouts, Connection, checked, without_middlewares
+from chassis.http.streams import SERVER
+from chassis.server.connection import ClientTimeouts, Connection, checked, client_timeouts, without_middlewares
+from chassis.settings import Settings
 from chassis.telemetry.health import Health, State
 from chassis.telemetry.request_id import request_id_of
 
@@ -73,12 +75,15 @@ class _Server(Server):
             for connection in self._open():
                 if connection.idle:
                     connection.force_close()
-                elif connection.waits_for_client and waited > _SHUTDOWN_CLIENT_SECONDS:
+                elif connection.stream is None and connection.waits_for_client and waited > _SHUTDOWN_CLIENT_SECONDS:
                     slow.add(connection)
                     connection.abort()
             await asyncio.sleep(_SHUTDOWN_CHECK_SECONDS)
         if slow or self.connections:
             log.warning("connections_cut", slow_clients=len(slow), over_their_deadline=len(self.connections))
+        for connection in self._open():
+            if stream := connection.stream:
+                stream.cut("shutdown")
         self._checking.cancel()
         await super().shutdown(_SHUTDOWN_CHECK_SECONDS)  # cancels what is past its deadline
 
@@ -89,19 +94,17 @@ class Runner(AppRunner):
     Args:
         application: handles the requests.
         health: while it is draining, each response closes its connection.
-        timeouts: for slow clients.
-        request_timeout_seconds: how long a request that is in flight at shutdown may still take.
+        settings: of the service.
     """
 
-    def __init__(
-        self, application: web.Application, health: Health, timeouts: ClientTimeouts, request_timeout_seconds: float
-    ) -> None:
+    def __init__(self, application: web.Application, health: Health, settings: Settings) -> None:
+        timeouts = client_timeouts(settings)
         super().__init__(
             application,
             access_log=None,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=timeouts.body,
-            shutdown_timeout=request_timeout_seconds,
+            shutdown_timeout=settings.request_timeout_seconds,
             auto_decompress=False,  # see chassis.http.request_body
         )
         self._health = health

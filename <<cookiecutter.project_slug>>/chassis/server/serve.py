@@ -11,7 +11,6 @@ from aiohttp import web
 from yarl import URL
 
 from chassis.application import Application
-from chassis.server.connection import ClientTimeouts
 from chassis.server.runner import Runner
 from chassis.server.signals import Shutdown
 from chassis.server.sockets import BACKLOG
@@ -28,16 +27,13 @@ async def serve(
 
     1. Readiness fails, so that load balancers stop sending new connections.
     2. The drain: requests are still answered, and each answer closes its connection.
-    3. The listening sockets close. Requests in flight finish within their deadline; slow clients are disconnected.
+    3. The listening sockets close. WebSockets and server-sent events end, and requests in flight and other streams
+       finish within the deadline of requests; slow clients are disconnected.
     4. The connection pool closes, and last the internal port.
     """
     settings = application.settings
-    request_timeout = settings.request_timeout_seconds
-    timeouts = ClientTimeouts(
-        head=settings.header_timeout_seconds, body=settings.body_timeout_seconds, response=request_timeout
-    )
-    internal_runner = Runner(application.internal, application.health, timeouts, request_timeout)
-    api_runner = Runner(application.api, application.health, timeouts, request_timeout)
+    internal_runner = Runner(application.internal, application.health, settings)
+    api_runner = Runner(application.api, application.health, settings)
     try:
         for runner, sockets in ((internal_runner, internal), (api_runner, api)):
             await runner.setup()

@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 # Alerts need their thresholds (100, 150 and 200 ms) as exact bounds.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10)
-# Background work takes longer than requests, up to hours.
+# Streams and background work take longer than requests, up to hours.
 _RUN_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 
 REQUEST_DURATION = Histogram(
@@ -28,6 +28,20 @@ REQUEST_DURATION = Histogram(
     buckets=_BUCKETS,
 )
 ACTIVE_REQUESTS = Gauge("http_server_active_requests", "Requests being answered now.", multiprocess_mode="livesum")
+ACTIVE_STREAMS = Gauge(
+    "http_server_active_streams",
+    "Streams whose head is sent; they do not count as requests.",
+    multiprocess_mode="livesum",
+)
+STREAM_DURATION = Histogram(
+    "http_server_stream_duration_seconds",
+    "Time from the request's headers to the end of the stream, by outcome: completed, client_closed or aborted.",
+    ["method", "route", "outcome"],
+    buckets=_RUN_BUCKETS,
+)
+STREAMS_ABORTED = Counter(
+    "http_server_streams_aborted", "Streams that the service has cut, by reason.", ["method", "route", "reason"]
+)
 OPEN_CONNECTIONS = Gauge(
     "http_server_open_connections",
     "Clients' connections to both ports, idle ones included.",

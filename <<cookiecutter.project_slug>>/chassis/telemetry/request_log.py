@@ -12,36 +12,27 @@ from contextvars import Context, copy_context
 from functools import lru_cache
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import istr
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from chassis.telemetry import logs
+from chassis.telemetry.labels import NO_ROUTE, OTHER_METHOD, method_of, route_of
 from chassis.telemetry.metrics import ACTIVE_REQUESTS, request_duration
 from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER, request_id_of
+from chassis.telemetry.stream_record import RECORD, StreamRecord, is_stream
 
 log = structlog.get_logger()
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnects before the response
-_OTHER_METHOD = "_OTHER"
-_NO_ROUTE = "unmatched"
 _TRACEPARENT_HEADER = istr("traceparent")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+STARTED: web.RequestKey[float] = web.RequestKey("started")
+"""When the head of the request was read, as `time.perf_counter` tells it."""
 ON_SENT: web.RequestKey[Callable[[], None]] = web.RequestKey("on_sent")
 """Called by the connection when the response is sent, or cannot be."""
 _CHASSIS_FIELDS = {"request_id", "trace_id", "problem"}  # handlers may bind more
-
-
-def method_of(request: web.Request) -> str:
-    """Return the request's method, as a label: one of HTTP's, or `_OTHER`."""
-    return request.method if request.method in hdrs.METH_ALL else _OTHER_METHOD
-
-
-def route_of(request: web.Request) -> str:
-    """Return the path of the request's route, as a label: `/v1/items/{item_id}`, or `unmatched`."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else _NO_ROUTE
 
 
 def count_unreadable(status: int) -> None:
@@ -50,7 +41,7 @@ def count_unreadable(status: int) -> None:
     Args:
         status: of its response.
     """
-    request_duration(_OTHER_METHOD, _NO_ROUTE, f"{status // 100}xx").observe(0)
+    request_duration(OTHER_METHOD, NO_ROUTE, f"{status // 100}xx").observe(0)
 
 
 class RequestLog:
@@ -95,10 +86,19 @@ class RequestLog:
         ended, self._ended = self._ended, []
         ACTIVE_REQUESTS.dec(len(ended))
         for context, request, response, seconds in ended:
+            if type(response) is not web.Response and (stream := request.get(RECORD)):
+                self._write_stream(context, stream, seconds)
+                continue
             method, route = method_of(request), route_of(request)
             status, size = (response.status, response.content_length) if response else (_CLIENT_CLOSED_REQUEST, None)
             request_duration(method, route, f"{status // 100}xx").observe(seconds)
             context.run(write_line, method, route, status, seconds, size)
+
+    def _write_stream(self, context: Context, stream: StreamRecord, seconds: float) -> None:
+        stream.end(seconds)
+        status = _CLIENT_CLOSED_REQUEST if stream.client_left else stream.response.status
+        method, route = method_of(stream.request), route_of(stream.request)
+        context.run(write_line, method, route, status, seconds, stream.bytes, stream.messages)
 
 
 def request_log(requests: RequestLog) -> Middleware:
@@ -106,7 +106,7 @@ def request_log(requests: RequestLog) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = time.perf_counter()
+        started = request[STARTED] = time.perf_counter()
         request_id = request[REQUEST_ID] = request_id_of(request.headers)
         bind_contextvars(request_id=request_id)
         traceparent = request.headers.get(_TRACEPARENT_HEADER)
@@ -119,7 +119,7 @@ def request_log(requests: RequestLog) -> Middleware:
             response.headers[REQUEST_ID_HEADER] = request_id
             return response
         finally:
-            if response is None or isinstance(response, web.Response):
+            if response is None or not is_stream(response):
                 requests.end(request, response, time.perf_counter() - started)
             else:
                 requests.end_when_sent(request, response, started)
@@ -127,7 +127,9 @@ def request_log(requests: RequestLog) -> Middleware:
     return middleware
 
 
-def write_line(method: str, route: str, status: int, seconds: float, size: int | None) -> None:
+def write_line(
+    method: str, route: str, status: int, seconds: float, size: int | None, messages: int | None = None
+) -> None:
     """Write the line of a request, with the fields that are bound to the context.
 
     Args:
@@ -136,10 +138,13 @@ def write_line(method: str, route: str, status: int, seconds: float, size: int |
         status: of the response.
         seconds: from the request's head to its response.
         size: of the response's body, in bytes, if known.
+        messages: of a WebSocket.
     """
     bound = get_contextvars()
-    if logs.json_lines is None or not {"request_id"} <= bound.keys() <= _CHASSIS_FIELDS:
-        log.info("request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 2), bytes=size)
+    if messages is not None or logs.json_lines is None or not {"request_id"} <= bound.keys() <= _CHASSIS_FIELDS:
+        more = {} if messages is None else {"messages": messages}
+        milliseconds = round(seconds * 1000, 2)
+        log.info("request", method=method, route=route, status=status, duration_ms=milliseconds, bytes=size, **more)
         return
     # Faster path: nothing in these fields needs escaping in JSON. See docs/decisions/0011 of the template.
     fields = "".join([f'"{name}":"{value}",' for name, value in bound.items()])

@@ -26,8 +26,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from structlog.contextvars import bind_contextvars
 
 from chassis.project import project
-from chassis.telemetry.request_log import method_of, route_of
+from chassis.telemetry.labels import method_of, route_of
 from chassis.telemetry.spans import Span, attribute_of, started_by
+from chassis.telemetry.stream_record import RECORD
 
 log = structlog.get_logger()
 
@@ -95,8 +96,10 @@ class Tracing:
                 bind_contextvars(trace_id=format_trace_id(span.get_span_context().trace_id))
                 response = await handler(request)
                 span.set_attribute("http.response.status_code", response.status)
-                if response.status >= 500:
-                    span.set_attribute("error.type", str(response.status))
+                stream = request.get(RECORD)
+                error = stream.aborted if stream else str(response.status) if response.status >= 500 else ""
+                if error:
+                    span.set_attribute("error.type", error)
                     span.set_status(StatusCode.ERROR)
                 return response
 

@@ -14,7 +14,6 @@ from chassis.application import Application, create_application
 from chassis.background.run import run_once
 from chassis.resources.lifetime import type_of
 from chassis.server.command_arguments import Command, CommandFunction
-from chassis.server.connection import ClientTimeouts
 from chassis.server.runner import Runner
 from chassis.service import OpenResource, Resource, Service
 from chassis.settings import Settings
@@ -30,10 +29,7 @@ class _Server(BaseTestServer):
         self.application = application
 
     async def _make_runner(self, **_: Any) -> web.BaseRunner:
-        settings = self.application.settings
-        seconds = settings.request_timeout_seconds
-        timeouts = ClientTimeouts(settings.header_timeout_seconds, settings.body_timeout_seconds, seconds)
-        return Runner(self.application.api, self.application.health, timeouts, seconds)
+        return Runner(self.application.api, self.application.health, self.application.settings)
 
 
 class Client(TestClient[web.Request, web.Application]):

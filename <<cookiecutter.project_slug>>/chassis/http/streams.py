@@ -1,0 +1,262 @@
+"""Streams: responses that are sent piece by piece, such as files, exports, server-sent events and WebSockets.
+
+A handler that prepares a response of aiohttp's has begun a stream. From the head of the response on, the stream has no
+deadline and is no request in flight. It has one of MAX_STREAMS places, and bounds for its idleness and for a client
+that does not read, which `chassis.server.connection` watches.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, hdrs, web
+
+from chassis.contract import Limits
+from chassis.errors import ShuttingDownError, TooManyStreamsError
+from chassis.http.aiohttp_internals import ping_regularly
+from chassis.http.cors import allow
+from chassis.http.deprecation import headers_of_every_answer
+from chassis.settings import Settings
+from chassis.telemetry.health import Health, State
+from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER
+from chassis.telemetry.stream_record import RECORD, StreamRecord
+
+SERVER = "aiohttp"
+"""The Server header, without versions."""
+EVENT_STREAM = "text/event-stream"
+"""The media type of server-sent events (the HTML standard)."""
+_CLOSE_SECONDS = 1  # for a client to answer that it closes a WebSocket, too
+_PINGS = 3  # within the time that a stream may be idle
+
+TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
+"""When the stream has to end because the caller's token expires, in seconds of Unix time."""
+
+
+class HeadOnlyError(Exception):
+    """Ends a handler that has prepared the response to a HEAD request: nothing follows the head."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        headers = response.headers.copy()
+        headers.pop(hdrs.TRANSFER_ENCODING, None)
+        self.response = web.Response(status=response.status, headers=headers)
+
+
+class Stream(StreamRecord):
+    """A stream that has a place.
+
+    Args:
+        request: the request.
+        response: its response.
+        limits: of its route.
+        settings: of the service.
+        close: frees the place.
+
+    Attributes:
+        task: runs the handler, if that sends the stream itself.
+        ending: True if the service has asked the handler to end.
+    """
+
+    def __init__(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        limits: Limits,
+        settings: Settings,
+        close: Callable[["Stream"], None],
+    ) -> None:
+        super().__init__(request, response)
+        self._idle_seconds = limits.idle_seconds or settings.stream_idle_timeout_seconds
+        self._send_seconds = limits.send_seconds or settings.stream_send_timeout_seconds
+        self._close = close
+        self.task: asyncio.Task[Any] | None = None
+        self.ending = False
+        self._expiry: asyncio.TimerHandle | None = None
+        self._active_at = self._taken_at = asyncio.get_running_loop().time()
+        self._seen = (0, 0)
+        self._unsent = 0
+
+    @property
+    def endless(self) -> bool:
+        """True if the client knows that the stream can end at any time, and comes back."""
+        return self.messages is not None or self.response.content_type == EVENT_STREAM
+
+    def overdue(self, now: float, received_at: float, unsent_bytes: int) -> str:
+        """Return why the stream has to be aborted, or an empty text.
+
+        Args:
+            now: the event loop's time.
+            received_at: when the client has last sent something.
+            unsent_bytes: that the client has not taken.
+        """
+        if not unsent_bytes or unsent_bytes < self._unsent:
+            self._taken_at = now
+        self._unsent = unsent_bytes
+        if unsent_bytes:
+            self._active_at = now  # it is the client's turn
+            return "slow-client" if now - self._taken_at > self._send_seconds else ""
+        seen = self.bytes, self.messages or 0
+        if seen != self._seen:
+            self._seen, self._active_at = seen, now
+        return "idle" if now - max(self._active_at, received_at) > self._idle_seconds else ""
+
+    def cut(self, reason: str) -> None:
+        """Disconnect at once, because the rest of the response cannot be sent.
+
+        Args:
+            reason: for the log and the metric.
+        """
+        if not self.aborted and not self.client_left:
+            self.abort(reason)
+        if transport := self.request.transport:
+            transport.abort()
+
+    def lost(self) -> None:
+        """Cancel the handler, because the connection is lost."""
+        if not self.aborted and not self.ending:
+            self.client_left = True
+        if self.task and not self.ending:
+            self.task.cancel()
+
+    async def finish(self, code: int, message: bytes, reason: str) -> None:
+        """End the stream: properly if its client comes back, otherwise by cutting it.
+
+        Args:
+            code: with which a WebSocket is closed.
+            message: sent with the code.
+            reason: why a stream is cut that the client would take for complete.
+        """
+        if not self.endless or self.task is None:
+            self.cut(reason)
+            return
+        self.ending = True
+        if isinstance(self.response, web.WebSocketResponse):
+            with suppress(TimeoutError, RuntimeError):  # a RuntimeError if the handshake is not complete
+                await asyncio.wait_for(self.response.close(code=code, message=message), _CLOSE_SECONDS)
+        self.task.cancel()
+
+    def expire_at(self, unix_time: float) -> None:
+        """End the stream at this time, because the caller's token has expired."""
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(unix_time - time.time(), self._expire)
+
+    def _expire(self) -> None:
+        self._expiring = asyncio.ensure_future(
+            self.finish(WSCloseCode.POLICY_VIOLATION, b"the token has expired", "token-expired")
+        )
+
+    def end(self, seconds: float) -> None:
+        super().end(seconds)
+        if self._expiry:
+            self._expiry.cancel()
+        self._close(self)
+
+
+class Streams:
+    """The streams of a process.
+
+    Args:
+        settings: of the service.
+        health: no streams begin while it is draining.
+    """
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings, self._health = settings, health
+        self._open = set[Stream]()
+        self._uploads = 0
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Give a request a place whose handler reads the body piece by piece.
+
+        Raises:
+            TooManyStreamsError: there is none.
+        """
+        self._check_room()
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+
+    def admit(self, request: web.Request, response: web.StreamResponse, limits: Limits) -> Stream:
+        """Give a response a place.
+
+        Raises:
+            ShuttingDownError: the service is draining, and the end of the response is not known beforehand.
+            TooManyStreamsError: there is no place.
+        """
+        sized = isinstance(response, web.FileResponse) or response.content_length is not None
+        if self._health.state is State.DRAINING and not sized:
+            raise ShuttingDownError
+        self._check_room()
+        stream = Stream(request, response, limits, self._settings, self._open.discard)
+        self._open.add(stream)
+        request[RECORD] = stream
+        return stream
+
+    def _check_room(self) -> None:
+        if len(self._open) + self._uploads >= self._settings.max_streams:
+            raise TooManyStreamsError
+
+    def begin(self, stream: Stream, task: "asyncio.Task[Any]", limits: Limits) -> None:
+        """Begin a stream that a handler sends itself: complete its head.
+
+        Args:
+            stream: the stream.
+            task: runs the handler.
+            limits: of its route.
+        """
+        request, response, headers = stream.request, stream.response, stream.response.headers
+        stream.task = task
+        headers[hdrs.SERVER] = SERVER
+        headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+        headers.update(headers_of_every_answer(request.match_info.handler))
+        if self._settings.cors_origins:
+            allow(request, response, self._settings.cors_origins)
+        if self._health.state is State.DRAINING:
+            response.force_close()
+            headers[hdrs.CONNECTION] = "close"
+        if response.content_type == EVENT_STREAM:
+            headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+            headers.setdefault("X-Accel-Buffering", "no")  # or nginx holds events back
+        if isinstance(response, web.WebSocketResponse):
+            idle = limits.idle_seconds or self._settings.stream_idle_timeout_seconds
+            max_bytes = limits.body_bytes or self._settings.max_body_bytes
+            ping_regularly(response, idle / _PINGS, max_bytes)
+            _count_messages(response, stream)
+        if expires := request.get(TOKEN_EXPIRES):
+            stream.expire_at(expires)
+
+    async def finish(self, _: web.Application) -> None:
+        """End the streams that know no end, before the service stops."""
+        endless = [stream for stream in self._open if stream.endless]
+        message = b"the service is shutting down"
+        await asyncio.gather(*(each.finish(WSCloseCode.GOING_AWAY, message, "shutdown") for each in endless))
+
+
+def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
+    """Have each message of a WebSocket counted."""
+    receive, send_str, send_bytes = response.receive, response.send_str, response.send_bytes
+
+    async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
+        message = await receive(timeout)
+        if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
+            stream.count_message(message.data)
+        return message
+
+    async def counted_send_str(data: str, compress: int | None = None) -> None:
+        await send_str(data, compress)
+        stream.count_message(data)
+
+    async def counted_send_bytes(data: bytes, compress: int | None = None) -> None:
+        await send_bytes(data, compress)
+        stream.count_message(data)
+
+    for name, counted in (
+        ("receive", counted_receive),
+        ("send_str", counted_send_str),
+        ("send_bytes", counted_send_bytes),
+    ):
+        setattr(response, name, counted)
