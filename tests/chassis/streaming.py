@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,7 @@ async def return_another(request: web.Request) -> web.StreamResponse:
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
-    async def pieces():
+    async def pieces() -> AsyncIterator[bytes]:
         for number in range(3):
             yield f"{number}\n".encode()
 

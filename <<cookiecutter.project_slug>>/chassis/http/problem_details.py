@@ -387,8 +387,10 @@ def _client_left(error: Exception, request: web.Request) -> bool:
 
 def _ended(stream: Stream, error: Exception, request: web.Request, types: ProblemTypes) -> web.StreamResponse:
     """Cut a stream that has failed: a problem response cannot follow its head."""
+    if stream.ending and isinstance(error, ConnectionError):
+        return stream.response  # the handler tries to go on with what has ended
     if _client_left(error, request):
-        stream.lost()
+        stream.client_left = not stream.aborted
     else:
         stream.cut(_kind_of(error, request, types).name)
     return stream.response
@@ -419,7 +421,7 @@ def _kind_of(error: Exception, request: web.Request, types: ProblemTypes) -> Pro
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("unforeseen_error", exc_info=error)
     elif kind.status > HTTPStatus.INTERNAL_SERVER_ERROR:
-        if not isinstance(error, errors.OverloadedError) or _should_log_overload():
+        if not isinstance(error, errors.OverloadedError | errors.ShuttingDownError) or _should_log_overload():
             log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
     elif isinstance(error, errors.UnauthorizedError) and error.reason:
         log.info("token_refused", reason=error.reason)  # reveals a wrong OIDC_AUDIENCE, for example

@@ -6,6 +6,8 @@ that does not read, which `chassis.server.connection` watches.
 """
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +29,10 @@ SERVER = "aiohttp"
 """The Server header, without versions."""
 EVENT_STREAM = "text/event-stream"
 """The media type of server-sent events (the HTML standard)."""
-_CLOSE_SECONDS = 1  # for a client to answer that it closes a WebSocket, too
+# For a client to answer that it closes a WebSocket, too, and then for the handler to end.
+_CLOSE_SECONDS = 0.75
+_NO_LINGERING = struct.pack("ii", 1, 0)
+_ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
 _PINGS = 3  # within the time that a stream may be idle
 
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
@@ -110,13 +115,19 @@ class Stream(StreamRecord):
         if not self.aborted and not self.client_left:
             self.abort(reason)
         if transport := self.request.transport:
+            # A reset and not an end, which a client of HTTP/1.0 takes for the end of the body.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             transport.abort()
 
     def lost(self) -> None:
-        """Cancel the handler, because the connection is lost."""
-        if not self.aborted and not self.ending:
-            self.client_left = True
-        if self.task and not self.ending:
+        """Cancel the handler, because the connection is lost; unless both sides have ended the stream."""
+        response = self.response
+        if self.ending:
+            return
+        if isinstance(response, web.WebSocketResponse) and response.closed and response.close_code != _ABNORMAL:
+            return
+        self.client_left = not self.aborted
+        if self.task:
             self.task.cancel()
 
     async def finish(self, code: int, message: bytes, reason: str) -> None:
@@ -134,6 +145,7 @@ class Stream(StreamRecord):
         if isinstance(self.response, web.WebSocketResponse):
             with suppress(TimeoutError, RuntimeError):  # a RuntimeError if the handshake is not complete
                 await asyncio.wait_for(self.response.close(code=code, message=message), _CLOSE_SECONDS)
+            await asyncio.wait({self.task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
         self.task.cancel()
 
     def expire_at(self, unix_time: float) -> None:

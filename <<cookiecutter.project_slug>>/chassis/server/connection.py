@@ -60,6 +60,7 @@ class ClientTimeouts:
 _VERSIONS = {HttpVersion10, HttpVersion11}
 # Errors of unreadable requests that have a problem type of their own; every other one is a "bad-request".
 _KNOWN_ERRORS = (RequestTimeoutError, http_exceptions.LineTooLong, web.HTTPExpectationFailed)
+_BODY_ERRORS = (web.RequestPayloadError, web.HTTPRequestEntityTooLarge, RequestTimeoutError, ConnectionError)
 _CLIENT_ERRORS = (ValueError, http_exceptions.HttpProcessingError, web.HTTPException)
 
 
@@ -347,5 +348,5 @@ class Connection(RequestHandler):
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
         """Log errors that aiohttp cannot handle, except failures of a body that no handler reads."""
-        if not isinstance(kwargs.get("exc_info"), web.RequestPayloadError | RequestTimeoutError | ConnectionError):
+        if not isinstance(kwargs.get("exc_info"), _BODY_ERRORS):
             super().log_exception(*args, **kwargs)

@@ -86,7 +86,7 @@ class RequestLog:
         ended, self._ended = self._ended, []
         ACTIVE_REQUESTS.dec(len(ended))
         for context, request, response, seconds in ended:
-            if type(response) is not web.Response and (stream := request.get(RECORD)):
+            if (response is None or is_stream(response)) and (stream := request.get(RECORD)):
                 self._write_stream(context, stream, seconds)
                 continue
             method, route = method_of(request), route_of(request)
