@@ -92,21 +92,18 @@ class Database(ABC):
 
     @abstractmethod
     def stream(self, query: str, *values: Any) -> AbstractAsyncContextManager[AsyncIterator[asyncpg.Record]]:
-        """Read the rows of a statement one at a time, in an `async with` block, without holding all of them in memory.
+        """Read the rows of a statement one at a time in an `async with` block, with few of them in memory.
 
-        The rows are those of one snapshot: changes that are committed meanwhile do not show. A stream has a connection
-        until its block ends, one of `DATABASE_STREAM_POOL_SIZE`. Read the rows inside of the block.
+        The rows are a snapshot: changes that are committed meanwhile do not show. The stream holds a connection until
+        the block ends, one of `DATABASE_STREAM_POOL_SIZE`. A pause of more than `DATABASE_STREAM_IDLE_TIMEOUT_SECONDS`
+        between two rows ends the stream with `DatabaseUnavailableError`.
 
         Args:
-            query: a statement that reads, with `$1`, `$2`, … for the values.
+            query: the statement, which only reads, with `$1`, `$2`, … for the values.
             values: the values.
 
         Returns:
-            A context manager of an asynchronous iterator: `async with database.stream(…) as rows: async for row in rows`.
-
-        Raises:
-            DatabaseUnavailableError: in the block, if the database does not answer in time or the connection is lost, as
-                after a pause of `DATABASE_STREAM_IDLE_TIMEOUT_SECONDS` between two rows.
+            A context manager that yields the rows as an asynchronous iterator.
         """
 
 

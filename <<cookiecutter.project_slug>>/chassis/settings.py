@@ -122,8 +122,8 @@ class Settings(BaseModel):
         default=2,
         ge=1,
         le=1000,
-        description="Maximum number of database connections per process for streams of rows (`Database.stream`), beside "
-        "those of `DATABASE_POOL_SIZE`.",
+        description="Maximum number of database connections per process for `Database.stream`, in addition to "
+        "`DATABASE_POOL_SIZE`.",
     )
     database_stream_idle_timeout_seconds: Seconds = Field(
         default=300,

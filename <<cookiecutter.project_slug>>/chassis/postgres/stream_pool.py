@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 
@@ -11,16 +11,13 @@ from chassis.errors import DatabaseUnavailableError
 from chassis.postgres.connection_pool import ConnectionPool, is_lost
 from chassis.settings import Settings
 
-if TYPE_CHECKING:  # generic in its stubs only
-    from asyncpg.cursor import Cursor
-
 
 class StreamPool(ConnectionPool):
-    """The connections of streams. Its time-outs hold for each FETCH of rows as for a statement."""
+    """The connections of streams. Timeouts of statements hold for each FETCH of rows."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.database_stream_pool_size)
-        # A parameter of the transaction, because PgBouncer ignores parameters of the session.
+        # In the transaction: PgBouncer ignores the parameter at the start of a session.
         milliseconds = f"{settings.database_stream_idle_timeout_seconds * 1000:.0f}"
         self._begin = (
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
@@ -34,7 +31,7 @@ class StreamPool(ConnectionPool):
         async with self.connection() as connection:
             try:
                 await connection.execute(self._begin)
-                # Not a cached statement: it would fail on its connection for ever after a migration of its table.
+                # Not from asyncpg's cache, as its cursors keep statements that a migration has made invalid.
                 statement = await connection.prepare(query)
                 cursor = await statement.cursor(*values)
 
