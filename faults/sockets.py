@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 _BYTE_SECONDS = 1
+_POLL_SECONDS = 0.25
+_ESTABLISHED = 1  # the first byte of TCP_INFO is the state
 
 
 class Dripping:
@@ -53,12 +55,8 @@ class Dripping:
 @asynccontextmanager
 async def unread(port: int, question: bytes, times: int) -> AsyncIterator[None]:
     """Send requests whose responses exceed the socket buffers, and read none of them."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.setblocking(False)
-    with connection:
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-        await asyncio.get_running_loop().sock_sendall(connection, question * times)
+    with _with_small_buffer() as connection:
+        await _send(connection, port, question * times)
         yield
 
 
@@ -72,3 +70,31 @@ async def idle(port: int, question: bytes) -> AsyncIterator[None]:
         yield
     finally:
         writer.transport.abort()
+
+
+async def seconds_unread(port: int, question: bytes, patience: float) -> float | None:
+    """Send a request and read nothing of the response.
+
+    Returns:
+        After how many seconds the server has reset the connection; None if it has not within `patience`.
+    """
+    with _with_small_buffer() as connection:
+        await _send(connection, port, question)
+        begun = time.perf_counter()
+        while connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED:
+            if time.perf_counter() - begun > patience:
+                return None
+            await asyncio.sleep(_POLL_SECONDS)
+        return time.perf_counter() - begun
+
+
+def _with_small_buffer() -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    return connection
+
+
+async def _send(connection: socket.socket, port: int, data: bytes) -> None:
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    await asyncio.get_running_loop().sock_sendall(connection, data)
