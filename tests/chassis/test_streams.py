@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from chassis.contract import Limits, Route, contract_of
 from chassis.http.openapi import openapi_document
 from chassis.project import project
+from chassis.server import runner
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.testing import service_process
@@ -189,6 +190,24 @@ async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(stream
             await until(lambda: lines(logs, "request"))
             assert [(line["event"], line["status"]) for line in logs] == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
+
+
+async def test_the_slowest_readers_are_cut_while_too_much_is_unsent(
+    streaming: StartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_MAX_UNSENT_BYTES", 10_000)
+    client = await streaming()
+    with capture_logs() as logs:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1)
+        writer.write(b"GET /bytes?size=200000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: lines(logs, "request"))
+    [aborted] = lines(logs, "stream_aborted")
+    assert aborted["reason"] == "slow-client"
+    [ended] = lines(logs, "request")
+    assert ended["status"] == 200
+    with pytest.raises(ConnectionResetError):  # not an end, which would wait until the client has read
+        await reader.read(-1)
+    writer.close()
 
 
 async def test_a_client_that_does_not_read_is_cut(streaming: StartClient) -> None:

@@ -39,6 +39,16 @@ TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
 """When the stream has to end because the caller's token expires, in seconds of Unix time."""
 
 
+def reset(transport: asyncio.Transport) -> None:
+    """Disconnect at once, and drop what is unsent.
+
+    By a reset and not by an end, which a client of HTTP/1.0 takes for the end of the body. An end would also wait for
+    a client that reads nothing, and keep the unsent bytes in the kernel's memory.
+    """
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    transport.abort()
+
+
 class HeadOnlyError(Exception):
     """Ends a handler that has prepared the response to a HEAD request: nothing follows the head."""
 
@@ -115,9 +125,7 @@ class Stream(StreamRecord):
         if not self.aborted and not self.client_left:
             self.abort(reason)
         if transport := self.request.transport:
-            # A reset and not an end, which a client of HTTP/1.0 takes for the end of the body.
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            transport.abort()
+            reset(transport)
 
     def lost(self) -> None:
         """Cancel the handler, because the connection is lost; unless both sides have ended the stream."""

@@ -29,7 +29,7 @@ from chassis.errors import RequestTimeoutError
 from chassis.http.aiohttp_internals import RequestFactory
 from chassis.http.problem_details import problem_response
 from chassis.http.request_body import Request
-from chassis.http.streams import SERVER, Stream
+from chassis.http.streams import SERVER, Stream, reset
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
@@ -256,10 +256,12 @@ class Connection(RequestHandler):
         """Bytes of responses that the client has not read and this process still holds."""
         return self._socket.get_write_buffer_size() if self._socket is not None else 0
 
-    def abort(self) -> None:
-        """Disconnect at once. Closing would first wait until the client has read what is unsent."""
-        if self._socket is not None:
-            self._socket.abort()
+    def cut(self) -> None:
+        """Disconnect a client that does not read. Closing would first wait until the client has read what is unsent."""
+        if stream := self.stream:
+            stream.cut("slow-client")
+        elif self._socket is not None:
+            reset(self._socket)
 
     def enforce_timeouts(self, now: float, timeouts: ClientTimeouts) -> None:
         """End a wait for the client that has taken too long."""
@@ -271,7 +273,7 @@ class Connection(RequestHandler):
         elif self._unsent_since is None:
             self._unsent_since = now
         elif now - self._unsent_since > timeouts.response:
-            self.abort()
+            self.cut()
         if self._body is not None and self._is_late(self._body, now, timeouts):
             self._fail_body(RequestTimeoutError())
         if self._head_since is not None and now - self._head_since > timeouts.head:
