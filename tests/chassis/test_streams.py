@@ -24,7 +24,7 @@ from chassis.settings import Settings
 from chassis.testing import service_process
 from chassis.testing.client import Client, clients_of
 from tests.chassis.issuer import issuer
-from tests.chassis.streaming import ROUTES, send_bytes, send_events
+from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events
 
 StartClient = Callable[..., Awaitable[Client]]
 STREAMING = (sys.executable, "-m", "tests.chassis.streaming")
@@ -320,6 +320,16 @@ async def test_an_export_that_outlasts_the_stop_is_cut_and_not_ended(database_ur
         assert await service.until_ended() == 0
     [aborted] = [line for line in service.lines if line["event"] == "stream_aborted"]
     assert aborted["reason"] == "shutdown"
+
+
+async def test_a_client_that_does_not_read_takes_little_of_the_kernels_memory(database_url: str) -> None:
+    environment = {"STREAM_SEND_TIMEOUT_SECONDS": "0.5"}
+    async with streaming_process(database_url, environment=environment) as service:
+        _, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1)
+        writer.write(b"GET /bytes?size=100000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        ended = await service.until_logged("request")
+        writer.transport.abort()
+    assert ended["bytes"] < 2 * MEBIBYTE  # in the buffers of this process, of the kernel and of the client
 
 
 async def test_metrics_tell_streams_from_requests(database_url: str) -> None:
