@@ -1,11 +1,13 @@
 """Responses that are sent piece by piece: their bounds, their errors, and their end."""
 
 import asyncio
+import gc
 import re
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -168,7 +170,7 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
         await until(lambda: lines(logs, "request"))
     assert received.count(b"HTTP/1.1") <= 1
     assert b"hunter2" not in received
-    assert not received.endswith(b"0\r\n\r\n")
+    assert not received.endswith(b"\r\n0\r\n\r\n")
     [aborted] = lines(logs, "stream_aborted")
     assert aborted["reason"] == reason
     [ended] = lines(logs, "request")
@@ -190,6 +192,50 @@ async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(stream
             await until(lambda: lines(logs, "request"))
             assert [(line["event"], line["status"]) for line in logs] == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
+
+
+@pytest.mark.parametrize("path", ["/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/later/0.1"])
+async def test_what_has_ended_is_freed_without_the_garbage_collector(streaming: StartClient, path: str) -> None:
+    client = await streaming()
+    async with without_garbage_collector():
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("path", ["/echo", "/small-messages?size=5&pause=0.01"])
+async def test_a_web_socket_that_is_left_is_freed_without_the_garbage_collector(
+    streaming: StartClient, path: str
+) -> None:
+    client = await streaming()
+    async with without_garbage_collector():
+        for _ in range(3):
+            socket = await client.ws_connect(path)
+            connection = socket._response.connection
+            assert connection
+            assert connection.transport
+            connection.transport.abort()
+
+
+@asynccontextmanager
+async def without_garbage_collector() -> AsyncIterator[None]:
+    """Wait at the end of the block until no request of the block is in memory."""
+
+    def requests() -> list[Any]:
+        return [each for each in gc.get_objects() if isinstance(each, web.BaseRequest)]
+
+    gc.collect()
+    known = {id(each) for each in requests()}
+    gc.disable()
+    try:
+        yield
+        async with asyncio.timeout(5):
+            while [each for each in requests() if id(each) not in known]:
+                await asyncio.sleep(0.05)
+    finally:
+        gc.enable()
 
 
 async def test_the_slowest_readers_are_cut_while_too_much_is_unsent(

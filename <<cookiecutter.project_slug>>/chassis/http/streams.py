@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, hdrs, web
 
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
-from chassis.http.aiohttp_internals import ping_regularly
+from chassis.http.aiohttp_internals import ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.settings import Settings
@@ -33,6 +33,7 @@ EVENT_STREAM = "text/event-stream"
 _CLOSE_SECONDS = 0.75
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
+_COUNTED = ("receive", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
 _PINGS = 3  # within the time that a stream may be idle
 
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
@@ -171,6 +172,11 @@ class Stream(StreamRecord):
         if self._expiry:
             self._expiry.cancel()
         self._close(self)
+        # Or the cycles of these objects wait for the garbage collector.
+        self.request.pop(RECORD, None)
+        for name in _COUNTED:
+            vars(self.response).pop(name, None)
+        release(self.response)
 
 
 class Streams:
@@ -274,9 +280,5 @@ def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
         await send_bytes(data, compress)
         stream.count_message(data)
 
-    for name, counted in (
-        ("receive", counted_receive),
-        ("send_str", counted_send_str),
-        ("send_bytes", counted_send_bytes),
-    ):
+    for name, counted in zip(_COUNTED, (counted_receive, counted_send_str, counted_send_bytes), strict=True):
         setattr(response, name, counted)

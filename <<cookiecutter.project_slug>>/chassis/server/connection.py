@@ -8,6 +8,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
   at shutdown.
 - `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
+- `_data_received_cb`: memory grows with each WebSocket that a client leaves.
 - `_close`: the connection is used after a request that cannot be read.
 - `_post`, `_finish` of the request: the temporary files of a form stay open.
 
@@ -26,7 +27,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
-from chassis.http.aiohttp_internals import RequestFactory
+from chassis.http.aiohttp_internals import RequestFactory, release
 from chassis.http.problem_details import problem_response
 from chassis.http.request_body import Request
 from chassis.http.streams import SERVER, Stream, reset
@@ -199,6 +200,7 @@ class Connection(RequestHandler):
         if stream := self.stream:
             stream.lost()
         super().connection_lost(exc)
+        self._data_received_cb = None  # a method of a WebSocket, which refers to this connection
 
     def _fail_body(self, reason: Exception) -> None:
         """Make reads of the request's body raise an error, and close the connection after this request."""
@@ -322,7 +324,8 @@ class Connection(RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._sending = None
-            if on_sent := request.get(ON_SENT):
+            release(resp)
+            if on_sent := request.pop(ON_SENT, None):
                 on_sent()
 
     def handle_error(
