@@ -12,10 +12,11 @@ from harness.service import Service
 from harness.waiting import until
 
 GROWTH_PERCENT = 2  # the promised limit
+NOTHING_LEFT = "no descriptor, task, connection or place is left"
 _SETTLE_SECONDS = 20
 _CONNECTIONS = SETTINGS["database_pool_size"] + SETTINGS["database_stream_pool_size"]
 _OWN = 1  # the harness' own connection is open while it reads the metrics
-_NOTHING_LEFT = {
+_METRICS = {
     "http_server_active_requests": 0,
     "http_server_active_streams": 0,
     "http_server_open_connections": _OWN,
@@ -82,14 +83,12 @@ async def footprint(service: Service, database: Postgres) -> Footprint:
     with suppress(TimeoutError):  # what remains counts as a leak
         await until(is_idle, "no clients", _SETTLE_SECONDS)
     left = await _left(service)
-    return Footprint(
-        service.memory(), service.descriptors(), await database.connections(), await _tasks(service), left
-    )
+    return Footprint(service.memory(), service.descriptors(), await database.connections(), await _tasks(service), left)
 
 
 async def _left(service: Service) -> dict[str, float]:
-    found = {name: await service.gauge(name) for name in _NOTHING_LEFT}
-    return {name: value for name, value in found.items() if value > _NOTHING_LEFT[name]}
+    found = {name: await service.gauge(name) for name in _METRICS}
+    return {name: value for name, value in found.items() if value > _METRICS[name]}
 
 
 async def _tasks(service: Service) -> int:

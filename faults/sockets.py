@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 _BYTE_SECONDS = 1
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 _ESTABLISHED = 1  # the first byte of TCP_INFO is the state
 
 
@@ -16,12 +16,13 @@ class Dripping:
     """A client that sends the start of a request, then one byte per second until the server closes the connection.
 
     Attributes:
+        answer: what the server has sent.
         ended: when the server closed the connection; None before.
     """
 
     def __init__(self, port: int, beginning: bytes) -> None:
         self._port, self._beginning = port, beginning
-        self.begun = 0.0
+        self.begun, self.answer = 0.0, b""
         self.ended: float | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,8 +48,8 @@ class Dripping:
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
-            while await reader.read(4096):  # a response such as 408 does not mean that the connection is closed
-                pass
+            while received := await reader.read(4096):  # a response such as 408 does not mean that this is the end
+                self.answer += received
         self.ended = time.perf_counter()
 
 

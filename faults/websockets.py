@@ -37,6 +37,11 @@ class WebSocket:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
 
+    @property
+    def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection, for a client that does not want frames one by one."""
+        return self._reader, self.writer
+
     @classmethod
     async def opened(cls, port: int, path: str) -> Self:
         """Connect, and complete the handshake.
@@ -63,15 +68,16 @@ class WebSocket:
             length = int.from_bytes(await self._reader.readexactly(2 if length == 126 else 8))
         return Frame(first & 0xF, await self._reader.readexactly(length))
 
-    async def until_closed(self) -> int:
-        """Receive all frames until a close frame, and answer it. Return its code, or `ABNORMAL` without one."""
+    async def until_closed(self, *, answer: bool = True) -> int:
+        """Receive all frames until a close frame, and answer pings and that. Return its code, or `ABNORMAL`."""
         try:
             while True:
                 kind, payload = await self.receive()
                 if kind == CLOSE:
-                    self.writer.write(frame(CLOSE, payload[:2]))
+                    if answer:
+                        self.writer.write(frame(CLOSE, payload[:2]))
                     return int.from_bytes(payload[:2])
-                if kind == PING:
+                if kind == PING and answer:
                     self.writer.write(frame(PONG, payload))
         except (OSError, EOFError):
             return ABNORMAL

@@ -115,7 +115,9 @@ class Service:
     def logged(self, **fields: str) -> list[dict[str, Any]]:
         """Return the lines of the log that have these fields, of all runs so far."""
         lines = self._log.read_text(errors="replace").splitlines()
-        found = (json.loads(line) for line in lines if line.startswith("{") and all(map(line.__contains__, fields.values())))
+        found = (
+            json.loads(line) for line in lines if line.startswith("{") and all(map(line.__contains__, fields.values()))
+        )
         return [each for each in found if fields.items() <= each.items()]
 
     def last_words(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from faults.bench import Scenario
-from faults.scenarios import clients, database, overload, soak, starting, stopping, streams, writes
+from faults.scenarios import clients, database, overload, soak, starting, stopping, streams, uploads, websockets, writes
 
 SCENARIOS: Mapping[str, Scenario] = {
     **stopping.SCENARIOS,
@@ -13,5 +13,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     **overload.SCENARIOS,
     **clients.SCENARIOS,
     **streams.SCENARIOS,
+    **uploads.SCENARIOS,
+    **websockets.SCENARIOS,
     **soak.SCENARIOS,
 }

@@ -9,8 +9,9 @@ from itertools import cycle
 
 from faults.bench import SETTINGS, SLACK_SECONDS, Bench, Scenario
 from faults.commands import APP, GUNICORN
-from faults.footprint import GROWTH_PERCENT, Footprint, footprint
+from faults.footprint import GROWTH_PERCENT, NOTHING_LEFT, Footprint, footprint
 from faults.others import LOAD, Others
+from faults.scenarios.overload import memory_limit
 from faults.sockets import seconds_unread
 from faults.streams import StreamClient
 from faults.websockets import TEXT, WebSocket, frame
@@ -24,11 +25,9 @@ _STOP_SECONDS = _DRAIN_SECONDS + 5  # the promised limit for the process
 _GOING_AWAY = 1001
 _CHECK_SECONDS = 1  # within which a timeout is noticed
 _UNSENT_MIB = 64  # of all clients together
-_CLIENT_KIB = 32  # of the other memory of a stream
 _BACK_SECONDS = 1  # the promised limit after the database is back
 _POOL = 10
 _AT_A_TIME = 50
-_NOTHING_LEFT = "no descriptor, task, connection or place is left"
 
 
 async def stop(bench: Bench, *, command: tuple[str, ...] = APP, workers: int = 0) -> Row:
@@ -71,7 +70,7 @@ async def stop(bench: Bench, *, command: tuple[str, ...] = APP, workers: int = 0
         f"an event a second each; half of the WebSockets are sent messages, half echo them; "
         f"`DRAIN_SECONDS={_DRAIN_SECONDS}`",
         measured=f"{complete} streams of events ended with the last chunk, {codes[_GOING_AWAY]} WebSockets with "
-        f"{_GOING_AWAY}; ended {first:.2f} to {last:.2f} s after the drain; the process {seconds - _DRAIN_SECONDS:.2f} s",
+        f"{_GOING_AWAY}; {first:.2f} to {last:.2f} s after the drain, and the process {seconds - _DRAIN_SECONDS:.2f} s",
         promise=f"no stream ends in the drain, all within {_AFTER_DRAIN_SECONDS} s after it: events with the last "
         f"chunk, WebSockets with {_GOING_AWAY}; none begins in the drain (503)",
     )
@@ -124,7 +123,8 @@ async def unread(bench: Bench) -> Row:
     ]
 
     async def are_open() -> bool:
-        return service.clients() == count
+        streams = await service.gauge("http_server_active_streams")
+        return streams + await service.gauge("http_server_streams_aborted_total") >= count
 
     await until(are_open, "all streams are open", poll_seconds=0.1)
     bench.status = f"among {count} clients that read nothing"
@@ -134,19 +134,19 @@ async def unread(bench: Bench) -> Row:
     late = await footprint(service, database)
     cut = [seconds for seconds in lived if seconds is not None]
     reasons = Counter(line["reason"] for line in service.logged(event="stream_aborted"))
-    limit = _UNSENT_MIB + count * _CLIENT_KIB / 1024
+    limit = memory_limit()
     row = Row(
         f"{count} clients of streams without an end that read nothing",
         f"{LOAD}; `STREAM_SEND_TIMEOUT_SECONDS={send_seconds}`",
-        measured=f"cut after {min(cut, default=0):.1f} to {max(cut, default=0):.1f} s; memory {early.memory:.1f} MiB, at "
-        f"most {peak:.1f} MiB, {late.memory:.1f} MiB at the end",
-        promise=f"cut {send_seconds} s after they read last, or before if more than {_UNSENT_MIB} MiB are unsent; at most "
-        f"these {_UNSENT_MIB} MiB and {_CLIENT_KIB} KiB a stream of memory; a line `stream_aborted` each; {_NOTHING_LEFT}",
+        measured=f"cut after {min(cut, default=0):.1f} to {max(cut, default=0):.1f} s; memory {early.memory:.1f} MiB, "
+        f"at most {peak:.1f} MiB, {late.memory:.1f} MiB at the end",
+        promise=f"cut {send_seconds} s after they last read, or before that while more than {_UNSENT_MIB} MiB are "
+        f"unsent, with a line `stream_aborted` each; at most {limit} MiB of memory; {NOTHING_LEFT}",
     )
     others.judge(row)
     row.hold(len(cut) == count, f"{count - len(cut)} were still open after {longest + 4 * _CHECK_SECONDS} s")
     row.hold(max(cut, default=0) <= longest + SLACK_SECONDS, f"one was cut after {max(cut, default=0):.1f} s")
-    row.hold(peak - early.memory <= limit, f"{peak - early.memory:.0f} MiB more memory")
+    row.hold(peak <= limit, f"{peak:.0f} MiB of memory")
     row.hold(reasons == {"slow-client": count}, f"lines `stream_aborted`: {dict(reasons)}")
     late.judge(row, early, judge_memory=False)
     return row
@@ -184,7 +184,7 @@ async def failing(bench: Bench) -> Row:
         f"{_POOL} at a time, `DATABASE_STREAM_POOL_SIZE={_POOL}`; {LOAD}",
         measured=f"ended by {dict(errors)}, after {min(client.size for client in clients):,} bytes or more; "
         f"{late.since(early)}",
-        promise=f"each is reset after a part of the rows, with one line `stream_aborted`; {_NOTHING_LEFT}",
+        promise=f"each is reset after a part of the rows, with one line `stream_aborted`; {NOTHING_LEFT}",
     )
     others.judge(row)
     row.hold(errors == {"ConnectionResetError": count}, f"{count} clients saw {dict(errors)}")
@@ -235,7 +235,7 @@ async def database_killed(bench: Bench) -> Row:
         recovery_seconds=recovery,
         measured=f"cut at most {slowest:.2f} s after the kill; {late.since(early)}",
         promise=f"all are cut, none ends as if it were complete, a line `stream_aborted` each; new ones work within "
-        f"{_BACK_SECONDS} s after its return; {_NOTHING_LEFT}",
+        f"{_BACK_SECONDS} s after its return; {NOTHING_LEFT}",
     )
     row.hold(still_open == 0, f"{still_open} were still open")
     row.hold(complete == 0, f"{complete} ended as if they were complete")
@@ -318,7 +318,7 @@ async def left(bench: Bench) -> Row:
         f"{total:,} streams of {len(_LEAVE)} kinds that their clients leave, before the head or after it",
         f"{_AT_A_TIME} at a time; while the others are measured, {_AT_A_TIME * 2} a second; {LOAD}",
         measured=late.since(early),
-        promise=f"memory grows {GROWTH_PERCENT} % or less after the first fifth; {_NOTHING_LEFT}",
+        promise=f"memory grows {GROWTH_PERCENT} % or less after the first fifth; {NOTHING_LEFT}",
     )
     others.judge(row)
     row.hold(not wrong, ", ".join(f"{number} × {mistake}" for mistake, number in wrong.items()))

@@ -63,7 +63,9 @@ async def send_failing_rows(fails_at: int, request: web.Request, database: Datab
     """Export rows of a query that fails at one of them"""
     response = web.StreamResponse(headers={"Content-Type": "text/csv"})
     await response.prepare(request)
-    query = "SELECT n, 1 / ($1::bigint - n) AS quotient FROM (SELECT generate_series(1, 2 * $1::bigint) AS n) AS numbers"
+    query = (
+        "SELECT n, 1 / ($1::bigint - n) AS quotient FROM (SELECT generate_series(1, 2 * $1::bigint) AS n) AS numbers"
+    )
     async with database.stream(query, fails_at) as rows:
         async for row in rows:
             await response.write(f"{row['n']},{row['quotient']}\n".encode())
@@ -75,7 +77,10 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse()
     await socket.prepare(request)
     async for message in socket:
-        await (socket.send_str if message.type is web.WSMsgType.TEXT else socket.send_bytes)(message.data)
+        if message.type is web.WSMsgType.TEXT:
+            await socket.send_str(message.data)
+        elif message.type is web.WSMsgType.BINARY:
+            await socket.send_bytes(message.data)
     return socket
 
 
