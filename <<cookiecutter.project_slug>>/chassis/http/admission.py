@@ -14,10 +14,10 @@ from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.contract import Limits
 from chassis.errors import DeadlineExceededError
 from chassis.http.aiohttp_internals import for_streams_alone, forget_prepared, is_missing
-from chassis.http.streams import HeadOnlyError, Stream, Streams
+from chassis.http.streams import HeadOnlyError, Streams, stream_of
 from chassis.settings import Settings
 from chassis.telemetry.request_log import STARTED
-from chassis.telemetry.stream_record import RECORD, is_stream
+from chassis.telemetry.stream_record import is_stream
 
 # A thousand requests that arrive at once are served within this time. Refusing a request takes about as long as
 # answering it: docs/decisions/0009 of the template.
@@ -128,8 +128,8 @@ class Admission:
                 except HeadOnlyError as head:
                     return head.response
                 except asyncio.CancelledError:
-                    stream = request.get(RECORD)
-                    if not (isinstance(stream, Stream) and stream.ending and is_cancelled()):
+                    stream = stream_of(request)
+                    if not (stream and stream.ending and is_cancelled()):
                         raise
                     task.uncancel()
                     return stream.response
@@ -137,7 +137,7 @@ class Admission:
 
     def _returned(self, request: web.Request, response: web.StreamResponse, limits: Limits) -> web.StreamResponse:
         """Check what a handler has returned, and give it a place if it is a stream that is not sent yet."""
-        stream = request.get(RECORD)
+        stream = stream_of(request)
         if stream is None:
             if is_stream(response):
                 if isinstance(response, web.FileResponse) and is_missing(response):
@@ -158,7 +158,7 @@ class Admission:
         """
         if not is_stream(response):
             return
-        stream = request.get(RECORD)
+        stream = stream_of(request)
         if stream is None:
             admission = self._routes.get(request.match_info.handler, self._default)
             try:

@@ -165,6 +165,12 @@ class Stream(StreamRecord):
         self._close(self)
 
 
+def stream_of(request: web.BaseRequest) -> Stream | None:
+    """Return the stream that answers a request, if there is one."""
+    stream = request.get(RECORD)
+    return stream if isinstance(stream, Stream) else None
+
+
 class Streams:
     """The streams of a process.
 
