@@ -10,13 +10,13 @@ import pytest
 from harness.environments import python_with
 from harness.repository import REPOSITORY, SERVICE
 from tests.ecosystem.page import write_code
-from tests.ecosystem.running import Running, database_of, running
+from tests.ecosystem.running import Running, database_of, postgres_server, running
 
 LOCKS = REPOSITORY / SERVICE / "requirements-dev.txt", REPOSITORY / "requirements-ecosystem.txt"
 
 
 class Run(Protocol):
-    """Starts a process of the module's service."""
+    """Starts a process of the module's service: `with run_service(SOME_SETTING="…") as service:`."""
 
     def __call__(self, until: str = "ready", /, **environment: str) -> AbstractContextManager[Running]: ...
 
@@ -35,18 +35,23 @@ def made(new_service: Callable[..., Path], request: pytest.FixtureRequest) -> Pa
     return service
 
 
+@pytest.fixture(scope="session")
+def server_url(service: Path, python: Path) -> Iterator[str]:
+    """Yield the address of a PostgreSQL server for all modules."""
+    with postgres_server(service, python) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
-def database_url(made: Path, python: Path) -> Iterator[str]:
+def database_url(made: Path, python: Path, server_url: str) -> Iterator[str]:
     """Yield the address of the service's database."""
-    with database_of(made, python) as url:
+    with database_of(made, python, server_url) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def run_service(made: Path, python: Path, database_url: str) -> Run:
-    """Return a function that runs the service until a block ends. Its arguments are the log event that begins the block,
-    and settings.
-    """
+    """Return a function that runs the service until a block ends. The block begins with a log event, `ready`."""
 
     @contextmanager
     def run(until: str = "ready", /, **environment: str) -> Iterator[Running]:

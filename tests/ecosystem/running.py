@@ -18,14 +18,21 @@ from harness.ports import free_port
 
 PATIENCE_SECONDS = 30
 """Bounds a wait for another process; a test that passes does not wait this long."""
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.05
 _NONE: Mapping[str, str] = {}
 
-# Makes a database, applies the migrations, and drops it when its standard input closes.
-_DATABASE = """
+# They end when their standard input closes.
+_SERVER = """
 import sys
-from chassis.testing.databases import migrated_database, postgres_server
-with postgres_server() as server, migrated_database(server) as url:
+from chassis.testing.databases import postgres_server
+with postgres_server() as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+_DATABASE = """
+import os, sys
+from chassis.testing.databases import migrated_database
+with migrated_database(os.environ.pop("DATABASE_URL")) as url:
     print(url, flush=True)
     sys.stdin.read()
 """
@@ -57,10 +64,23 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def database_of(service: Path, python: Path) -> Iterator[str]:
-    """Yield the address of a PostgreSQL of its own, with the migrations of a service."""
-    command = [python, "-c", _DATABASE]
+def postgres_server(service: Path, python: Path) -> Iterator[str]:
+    """Yield the address of a PostgreSQL server."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    with _address_from(_SERVER, service, python, environment) as url:
+        yield url
+
+
+@contextmanager
+def database_of(service: Path, python: Path, server_url: str) -> Iterator[str]:
+    """Yield the address of a database with the migrations of a service."""
+    with _address_from(_DATABASE, service, python, os.environ | {"DATABASE_URL": server_url}) as url:
+        yield url
+
+
+@contextmanager
+def _address_from(program: str, service: Path, python: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    command = [str(python), "-c", program]
     with subprocess.Popen(
         command, cwd=service, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -84,18 +104,26 @@ class Running:
 
     def __init__(self, service: Path, python: Path, environment: Mapping[str, str]) -> None:
         self.port, self._internal_port = free_port(), free_port()
-        settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "INTERNAL_PORT": str(self._internal_port)}
+        settings = {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "INTERNAL_PORT": str(self._internal_port),
+            "LOG_FORMAT": "json",
+            "DRAIN_SECONDS": "0",
+            "PYTHONWARNINGS": "error",  # as in a service's own tests
+        }
         self.process = subprocess.Popen(
-            [python, "-m", "app"],
+            [str(python), "-m", "app"],
             cwd=service,
-            env=os.environ | settings | {"LOG_FORMAT": "json", "DRAIN_SECONDS": "0"} | dict(environment),
+            env=os.environ | settings | dict(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         self.lines: list[dict[str, Any]] = []
         self._unread: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -124,13 +152,17 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         return self.until_ended()
 
+    def kill(self) -> None:
+        """Send SIGKILL, and wait for the end."""
+        with self.process:
+            self.process.kill()
+            self._reader.join()
+
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection to its API."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
 
-    def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = _NONE
-    ) -> Answer:
+    def request(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = _NONE) -> Answer:
         """Send a request to its API, and return the response."""
         with closing(self.connect()) as connection:
             connection.request(method, path, body, dict(headers))
@@ -159,8 +191,7 @@ def running(service: Path, python: Path, environment: Mapping[str, str]) -> Iter
     try:
         yield found
     finally:
-        found.process.kill()
-        found.process.wait()
+        found.kill()
 
 
 @contextmanager

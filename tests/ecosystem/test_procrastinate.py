@@ -1,4 +1,4 @@
-"""procrastinate, as docs/chassis/how-to/put-jobs-into-a-queue.md tells it: jobs are carried out, after a kill -9 too."""
+"""procrastinate, as docs/chassis/how-to/put-jobs-into-a-queue.md tells it: jobs survive a kill -9."""
 
 import re
 import subprocess
@@ -23,7 +23,11 @@ from chassis.service import every
 
 
 """
-[SQL] = re.findall(r"^_ENQUEUE = .*?\n\"{3}\n", (PAGES / "explanation" / "background-work.md").read_text("utf-8"), re.M | re.S)
+[SQL] = re.findall(
+    r"^_ENQUEUE = .*?\n\"{3}\n",
+    (PAGES / "explanation" / "background-work.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
 ROUTES = f'''"""All routes of the service."""
 
 import json
@@ -91,8 +95,9 @@ SLOW = """
 # The worker's last heartbeat is old enough, and the lease of the dead process is over.
 LATER = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'; DELETE FROM background_leases;"
 [GIVEN] = re.findall(r"app/jobs\.py; Service\(…, (.*)\)", PAGE.read_text(encoding="utf-8"))
+WORKER = code_of(PAGE)["app/jobs.py"].replace("run_worker_async(", "run_worker_async(fetch_job_polling_interval=0.5, ")
 CODE = {
-    "app/jobs.py": IMPORTS + code_of(PAGE)["app/jobs.py"],
+    "app/jobs.py": IMPORTS + WORKER,
     "app/routes.py": ROUTES,
     "app/service.py": f"SERVICE = Service(settings=Settings, routes=ROUTES, {GIVEN})\n",
     "migrations/versions/0002_create_jobs.py": REVISION,
@@ -110,8 +115,8 @@ def made(made: Path, python: Path) -> Path:
 
 def execute(python: Path, url: str, statements: str) -> None:
     """Execute statements in the service's database."""
-    program = "import asyncio, asyncpg, sys\nasync def main():\n await (await asyncpg.connect(sys.argv[1])).execute(sys.argv[2])"
-    subprocess.run([python, "-c", f"{program}\nasyncio.run(main())", url, statements], check=True)
+    program = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
+    subprocess.run([python, "-c", program, url, statements], check=True)
 
 
 def jobs(service: Running) -> Any:
@@ -136,10 +141,8 @@ def test_a_job_of_a_killed_worker_is_carried_out_by_the_next_one(
     with run_service() as service:
         assert service.request("POST", "/v1/invoices/4/send").status == 204
         until(lambda: jobs(service)[-1][:3] == [4, "doing", 0], "the job has begun")
-        service.process.kill()
+        service.kill()
     execute(python, database_url, LATER)
     with run_service() as service:
         until(lambda: jobs(service)[-1] == [4, "succeeded", 2, True], "the job is carried out")
         assert service.stop() == 0
-        print(*[line for line in service.lines if line["event"] != "request"], sep="\n")
-        assert 0

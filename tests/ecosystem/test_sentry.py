@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,17 @@ ROUTES = [
 ]
 '''
 CODE = code_of(LIBRARIES, "sentry-sdk") | {"app/routes.py": ROUTES}
+
+
+BACKGROUND = """
+
+async def fail_beside() -> None:
+    raise RuntimeError("a failure beside requests")
+
+
+import dataclasses
+SERVICE = dataclasses.replace(SERVICE, background=[fail_beside])
+"""
 
 
 class Ingest(ThreadingHTTPServer):
@@ -80,13 +92,23 @@ def ingest() -> Iterator[Ingest]:
 def test_an_unforeseen_error_is_reported_with_its_request(run_service: Run, ingest: Ingest) -> None:
     with run_service(SENTRY_DSN=ingest.dsn) as service:
         assert service.get("/v1/missing").status == 404  # foreseen, and so not reported
-        failed = service.get("/v1/orders/0", {"X-Request-ID": "a-request"})
+        failed = service.get("/v1/orders/0", {"X-Request-ID": "a-request", "Authorization": "Bearer a-secret"})
         assert (failed.status, failed.json["type"]) == (500, "urn:problem-type:internal-error")
         event = ingest.events.get(timeout=PATIENCE_SECONDS)
         assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
         assert event["transaction"] == "GET /v1/orders/{order_id}"
-        print(event)
         assert event["request"]["method"] == "GET"
         assert event["request"]["url"].endswith("/v1/orders/0")
+        assert event["tags"]["request_id"] == "a-request"
+        assert "a-secret" not in str(event)
         assert service.stop() == 0
     assert ingest.events.empty()
+
+
+def test_an_error_of_background_work_is_reported(made: Path, run_service: Run, ingest: Ingest) -> None:
+    with (made / "app" / "service.py").open("a", encoding="utf-8") as file:
+        file.write(BACKGROUND)
+    with run_service(SENTRY_DSN=ingest.dsn):
+        event = ingest.events.get(timeout=PATIENCE_SECONDS)
+    assert event["exception"]["values"][-1]["value"] == "a failure beside requests"
+    assert event["tags"]["background"] == "fail_beside"
