@@ -98,7 +98,7 @@ async def hostile(bench: Bench) -> Row:
     early = await upload_all(rounds // 2)
     bench.status = "the others among uploads"
     among = asyncio.create_task(others.measure_among(bench.count(8, 3)))
-    late = await upload_all(rounds // 2, pause_seconds=0.2)
+    late = await upload_all(rounds // 2, pause_seconds=0.5)
     await among
     files = [each for each in root.rglob("*") if each.is_file()]
     outside = [each for each in files if each.parent != folder or not re.fullmatch("[0-9a-f]{32}", each.name)]
@@ -108,8 +108,9 @@ async def hostile(bench: Bench) -> Row:
         f"{uploads + len(slow)} uploads of {len(kinds) + 1} kinds: {', '.join(kinds)}, a byte a second",
         LOAD,
         measured=f"{taken:,} files stored; the slow ones ended after {longest:.1f} s at most; {late.since(early)}",
-        promise=f"a 2xx or the 4xx that fits; a 408 for slow ones after {_SLOW_SECONDS:g} s; no file of a failed upload, "
-        f"none outside of the folder; memory grows {GROWTH_PERCENT} % or less after the first half; {NOTHING_LEFT}",
+        promise=f"a 2xx or the 4xx that fits; a 408 for slow ones after {_SLOW_SECONDS:g} s; no file of a failed "
+        f"upload, none outside of the folder; memory grows {GROWTH_PERCENT} % or less after the first half; "
+        f"{NOTHING_LEFT}",
     )
     others.judge(row)
     row.hold(not wrong, ", ".join(f"{count} × {mistake}" for mistake, count in wrong.items()))

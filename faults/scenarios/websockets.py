@@ -16,7 +16,7 @@ _AT_A_TIME = 20
 _PATIENCE_SECONDS = 20
 _IDLE_SECONDS = 6
 _FLOODERS = 4
-_PINGS_AT_A_TIME = 1000
+_PINGS_AT_A_TIME = 10_000
 _PONG_BYTES = len(frame(PING, masked=False))
 _NORMAL, _PROTOCOL_ERROR, _INVALID_TEXT, _TOO_LARGE = 1000, 1002, 1007, 1009
 _CONTINUATION, _UNKNOWN = 0x0, 0x3
@@ -97,8 +97,9 @@ async def hostile(bench: Bench) -> Row:
         f"{_AT_A_TIME} at a time; while the others are measured, {_AT_A_TIME / 0.4:g} a second; {LOAD}; "
         f"`STREAM_IDLE_TIMEOUT_SECONDS={_IDLE_SECONDS}`",
         measured=f"the silent ones ended after {max(silent):.1f} s at most; {late.since(early)}",
-        promise=f"closed with {_TOO_LARGE}, {_INVALID_TEXT} or {_PROTOCOL_ERROR}, as RFC 6455 tells, but unmasked frames "
-        f"are read; no error in the log; silent ones ended in {_IDLE_SECONDS} s; memory grows {GROWTH_PERCENT} % or less after the first half; {NOTHING_LEFT}",
+        promise=f"closed with {_TOO_LARGE}, {_INVALID_TEXT} or {_PROTOCOL_ERROR}, as RFC 6455 tells, but unmasked "
+        f"frames are read; no error in the log; silent ones ended in {_IDLE_SECONDS} s; memory grows "
+        f"{GROWTH_PERCENT} % or less after the first half; {NOTHING_LEFT}",
     )
     others.judge(row)
     row.hold(not wrong, ", ".join(f"{count} × {mistake}" for mistake, count in wrong.items()))
@@ -136,7 +137,7 @@ async def flood(bench: Bench) -> Row:
     late = await footprint(service, database)
     row = Row(
         f"{pings:,} pings of {_FLOODERS} WebSocket clients",
-        f"at full speed, {_PINGS_AT_A_TIME} at a time; {LOAD}",
+        f"at full speed, {_PINGS_AT_A_TIME:,} at a time; {LOAD}",
         measured=f"{pings / seconds:,.0f} pings a second; {late.since(early)}",
         promise=f"each is answered; {NOTHING_LEFT}",
     )

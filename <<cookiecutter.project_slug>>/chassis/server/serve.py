@@ -13,7 +13,7 @@ from yarl import URL
 from chassis.application import Application
 from chassis.server.runner import Runner
 from chassis.server.signals import Shutdown
-from chassis.server.sockets import BACKLOG, limit_unsent
+from chassis.server.sockets import BACKLOG, drop_dead_clients, limit_unsent
 
 log = structlog.get_logger()
 
@@ -39,6 +39,7 @@ async def serve(
             await runner.setup()
             for each in sockets:
                 limit_unsent(each)
+                drop_dead_clients(each)
                 await web.SockSite(runner, each, backlog=BACKLOG).start()
         _tune_garbage_collector()
         log.info("listening", api=_addresses(api), internal=_addresses(internal))
