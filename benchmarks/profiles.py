@@ -14,6 +14,7 @@ from benchmarks.sizing import (
     POOL_SIZE,
     RESERVE,
     RESULTS,
+    STREAM_POOL_SIZE,
     Costs,
     connections,
     costs,
@@ -54,12 +55,14 @@ def texts(results: Results) -> dict[str, str]:
 
 def _text(profile: Profile, costs: Costs, measured: float) -> str:
     bodies = f"config.maxInFlight × config.maxBodyBytes = {BODIES_MIB} MiB"
-    carried = f"2 × {profile.most} pods × {POOL_SIZE} connections + {RESERVE} in reserve = {connections(profile.most)}"
+    a_pod = f"({POOL_SIZE} + {STREAM_POOL_SIZE})"
+    carried = f"2 × {profile.most} pods × {a_pod} connections + {RESERVE} in reserve = {connections(profile.most)}"
     return f"""{_comment(_carries(profile, round(costs.cpu_us["get"]), measured))}
 {_pods(profile)}
 config:
   # {carried} of {MAX_CONNECTIONS}.
   databasePoolSize: {POOL_SIZE}
+  databaseStreamPoolSize: {STREAM_POOL_SIZE}
 
 resources:
   requests:

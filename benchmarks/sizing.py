@@ -26,7 +26,9 @@ MEMORY_STEP_MIB = 32
 BODIES_MIB = 100
 """The chart's `config.maxInFlight` × `config.maxBodyBytes`."""
 
-POOL_SIZE = 4
+POOL_SIZE = 3
+STREAM_POOL_SIZE = 1
+POD_CONNECTIONS = POOL_SIZE + STREAM_POOL_SIZE
 RESERVE = 10
 MAX_CONNECTIONS = 100
 """The chart's `database.reserveConnections` and `database.maxConnections`."""
@@ -41,7 +43,7 @@ RULES = f"""\
 - Memory limit: the most memory of a process under load plus the request bodies that can be in flight
   (`config.maxInFlight` × `config.maxBodyBytes` = {BODIES_MIB} MiB), rounded up to a power of two, because parsed bodies
   need more memory than their bytes.
-- Connections: {POOL_SIZE} per pod, twice, because old and new pods run at the same time during an update, plus
+- Connections: {POD_CONNECTIONS} per pod, twice, because old and new pods run at the same time during an update, plus
   {RESERVE} in reserve. PostgreSQL's default limit is {MAX_CONNECTIONS}.
 - PostgreSQL's CPU: its CPU per request times the rate. Keep {percent(1 - CPU_SHARE)} of its cores free.
 """
@@ -144,8 +146,8 @@ def memory_limit_mib(costs: Costs) -> int:
     return limit
 
 
-def connections(pods: int, pool_size: int = POOL_SIZE) -> int:
-    return pods * pool_size * 2 + RESERVE
+def connections(pods: int) -> int:
+    return pods * POD_CONNECTIONS * 2 + RESERVE
 
 
 def _up(value: float, step: int) -> int:
@@ -154,7 +156,7 @@ def _up(value: float, step: int) -> int:
 
 def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
     """List what runs out, and at which rate, if this load grows with the same mix; the lowest rate is first."""
-    pods = (MAX_CONNECTIONS - RESERVE) // (2 * POOL_SIZE)
+    pods = (MAX_CONNECTIONS - RESERVE) // (2 * POD_CONNECTIONS)
     cores = f"{percent(CPU_SHARE)} of {database_cores:g} cores"
     connections = (
         f"{MAX_CONNECTIONS} connections are enough for {pods} pods only; raise max_connections or add PgBouncer"
@@ -234,7 +236,7 @@ def main() -> None:
         f"CPU request         {made.cpu_millicores}m per pod; all pods use {made.service_cores:.2f} cores at this rate",
         f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit per pod",
         (
-            f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POOL_SIZE}, "
+            f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POD_CONNECTIONS}, "
             f"{RESERVE} in reserve"
         ),
         f"PostgreSQL's CPU    {made.database_cores:.2f} cores",

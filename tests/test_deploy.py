@@ -100,7 +100,7 @@ def test_what_it_gives_helm_is_the_environment_s_and_then_the_profile_s(
     deployment = one(objects, "Deployment")["spec"]
     assert deployment["replicas"] == 10
     assert deployment["template"]["spec"]["containers"][0]["image"] == "ghcr.io/example-team/items-service:1.2.3"
-    assert environment_of(objects)["DATABASE_POOL_SIZE"] == "4"
+    assert environment_of(objects)["DATABASE_POOL_SIZE"] == "3"
 
 
 DIGEST = f"sha256:{'82299dd4' * 8}"

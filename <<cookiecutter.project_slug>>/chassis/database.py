@@ -5,12 +5,16 @@ Values are passed beside the statement, as `$1`, `$2`, …:
     rows = await database.fetch("SELECT id, name FROM items WHERE name = $1", name)
     async with database.transaction() as connection:
         await connection.execute("DELETE FROM items WHERE id = $1", item_id)
+    async with database.stream("SELECT id, name FROM items ORDER BY id") as rows:
+        async for row in rows:
+            ...
 """
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -20,6 +24,8 @@ if TYPE_CHECKING:  # a generic type in its stubs only
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 """A pooled or a standalone connection."""
+
+_CHUNK_ROWS = 200  # docs/decisions/0011 of the template
 
 
 class Database(ABC):
@@ -84,6 +90,22 @@ class Database(ABC):
         rows = await self.fetch(query, [key])
         return rows[0] if rows else None
 
+    @abstractmethod
+    def stream(self, query: str, *values: Any) -> AbstractAsyncContextManager[AsyncIterator[asyncpg.Record]]:
+        """Read the rows of a statement one at a time in an `async with` block, with few of them in memory.
+
+        The rows are a snapshot: changes that are committed meanwhile do not show. The stream holds a connection until
+        the block ends, one of `DATABASE_STREAM_POOL_SIZE`. A pause of more than `DATABASE_STREAM_IDLE_TIMEOUT_SECONDS`
+        between two rows ends the stream with `DatabaseUnavailableError`.
+
+        Args:
+            query: the statement, which only reads, with `$1`, `$2`, … for the values.
+            values: the values.
+
+        Returns:
+            A context manager that yields the rows as an asynchronous iterator.
+        """
+
 
 class InTransaction(Database):
     """Runs statements on the connection of a transaction that the caller has begun and will end."""
@@ -106,3 +128,45 @@ class InTransaction(Database):
         """Run a statement in a savepoint, as `fetch` does, and return its first row, or None if there is none."""
         async with self._lock, self._connection.transaction():
             return await self._connection.fetchrow(query, *values)
+
+    @asynccontextmanager
+    async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
+        """Read rows as this transaction sees them. Other statements may run between two rows."""
+        async with self._lock, self._connection.transaction():
+            statement = await self._connection.prepare(query)
+            cursor = await statement.cursor(*values)
+
+        async def fetch(count: int) -> list[asyncpg.Record]:
+            async with self._lock, self._connection.transaction():
+                return await cursor.fetch(count)
+
+        with closing(Rows(fetch)) as rows:
+            yield rows
+
+
+class Rows(AsyncIterator[asyncpg.Record]):
+    """The rows of a stream, one at a time.
+
+    Args:
+        fetch: fetches the next rows, up to a number of them; none at the end.
+    """
+
+    def __init__(self, fetch: Callable[[int], Awaitable[list[asyncpg.Record]]]) -> None:
+        self._fetch = fetch
+        self._fetched = deque[asyncpg.Record]()
+
+    async def __anext__(self) -> asyncpg.Record:
+        if not self._fetched:
+            self._fetched.extend(await self._fetch(_CHUNK_ROWS))
+            if not self._fetched:
+                raise StopAsyncIteration
+        return self._fetched.popleft()
+
+    def close(self) -> None:
+        """Refuse to be read from now on."""
+        self._fetched.clear()
+        self._fetch = _closed
+
+
+async def _closed(_: int) -> list[asyncpg.Record]:
+    raise asyncpg.InterfaceError("The stream is closed. Read its rows inside of its `async with` block.")

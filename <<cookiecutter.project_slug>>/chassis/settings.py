@@ -118,6 +118,17 @@ class Settings(BaseModel):
         default=True,
         description="Whether reads by key (`Database.load`) that wait for a connection are sent as one statement.",
     )
+    database_stream_pool_size: int = Field(
+        default=2,
+        ge=1,
+        le=1000,
+        description="Maximum number of database connections per process for `Database.stream`, in addition to "
+        "`DATABASE_POOL_SIZE`.",
+    )
+    database_stream_idle_timeout_seconds: Seconds = Field(
+        default=300,
+        description="Longest pause between two reads of a stream's rows. Then PostgreSQL ends the stream's connection.",
+    )
     host: str = Field(
         default="0.0.0.0",  # noqa: S104
         min_length=1,

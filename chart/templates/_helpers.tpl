@@ -121,6 +121,8 @@ DATABASE_CONNECT_TIMEOUT_SECONDS: config.databaseConnectTimeoutSeconds
 DATABASE_LOCK_TIMEOUT_SECONDS: config.databaseLockTimeoutSeconds
 DATABASE_POOL_SIZE: config.databasePoolSize
 DATABASE_STATEMENT_TIMEOUT_SECONDS: config.databaseStatementTimeoutSeconds
+DATABASE_STREAM_IDLE_TIMEOUT_SECONDS: config.databaseStreamIdleTimeoutSeconds
+DATABASE_STREAM_POOL_SIZE: config.databaseStreamPoolSize
 DRAIN_SECONDS: drainSeconds
 HEADER_TIMEOUT_SECONDS: config.headerTimeoutSeconds
 BODY_TIMEOUT_SECONDS: config.bodyTimeoutSeconds

@@ -109,10 +109,11 @@
 {{- $replicas := int (include "service.maxReplicas" .) -}}
 {{- $workers := int (include "service.workers" .) -}}
 {{- $pool := int .Values.config.databasePoolSize -}}
+{{- $streams := int .Values.config.databaseStreamPoolSize -}}
 {{- $reserve := int .Values.database.reserveConnections -}}
-{{- $wanted := add (mul 2 $replicas $workers $pool) $reserve -}}
+{{- $wanted := add (mul 2 $replicas $workers (add $pool $streams)) $reserve -}}
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
-{{- $found = append $found (printf "config.databasePoolSize (%d) is too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower the pool, the pods or the workers, or raise the database's limit." $pool $replicas $workers $pool $reserve $wanted (int .Values.database.maxConnections)) -}}
+{{- $found = append $found (printf "config.databasePoolSize (%d) and config.databaseStreamPoolSize (%d) are too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower a pool, the pods or the workers, or raise the database's limit." $pool $streams $replicas $workers (add $pool $streams) $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}

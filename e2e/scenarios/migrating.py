@@ -64,7 +64,7 @@ async def at_once(bench: Bench) -> Row:
     for name in ("first", "second"):
         await database.query(f"CREATE DATABASE {name}")
     await bench.apply(secret(SECRET, DATABASE_URL=database.url("first")))
-    small = {"resources": {"requests": {"cpu": "10m"}}, "config": {"databasePoolSize": 4}}
+    small = {"resources": {"requests": {"cpu": "10m"}}, "config": {"databasePoolSize": 3, "databaseStreamPoolSize": 1}}
     release = Release(bench, EXTERNAL | small | {"replicas": _AT_ONCE})
     bench.status = f"{_AT_ONCE} migrations at once"
     async with _held_back(database, "first"):

@@ -24,7 +24,7 @@ ARTICLE = {
     "article-gunicorn-11": (2, 10.0, 6 * 1024),
 }
 GUNICORN = {"gunicorn": {"available": True}}
-SIZES = {"replicas", "autoscaling", "gunicorn", "config.databasePoolSize", "resources"}
+SIZES = {"replicas", "autoscaling", "gunicorn", "config.databasePoolSize", "config.databaseStreamPoolSize", "resources"}
 
 
 def settings(profile: str) -> dict[str, Any]:

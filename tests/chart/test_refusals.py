@@ -85,10 +85,14 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {"config": {"bodyTimeoutSeconds": 10}},
             "config.requestTimeoutSeconds (10) is not longer than config.bodyTimeoutSeconds (10)",
         ),
-        ({"replicas": 5}, "2 × 5 pods (in an update old and new pods run at the same time) × 1 workers × 10"),
+        ({"replicas": 5}, "2 × 5 pods (in an update old and new pods run at the same time) × 1 workers × 12"),
+        (
+            {"config": {"databasePoolSize": 3, "databaseStreamPoolSize": 20}},
+            "config.databasePoolSize (3) and config.databaseStreamPoolSize (20) are too large",
+        ),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
-            "× 11 workers × 10 connections + 10 in reserve = 450",
+            "× 11 workers × 12 connections + 10 in reserve = 538",
         ),
     ],
 )
@@ -116,6 +120,7 @@ def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[
         ({"image": {"repository": "ghcr.io/a/b:1.0"}}, "repository"),
         ({"drainSeconds": None}, "drainSeconds"),
         ({"config": {"databasePoolSize": None}}, "databasePoolSize"),
+        ({"config": {"databaseStreamPoolSize": 0}}, "databaseStreamPoolSize"),
         ({"migrations": None}, "migrations"),
     ],
 )
@@ -139,6 +144,9 @@ def test_a_name_that_yaml_reads_otherwise_stays_a_name(chart: Chart, release: st
 
 def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
     try:
-        chart.render(IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 90}})
+        chart.render(IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 106}})
     except RenderError as error:
-        raise AssertionError(f"2 × 4 × 10 + 10 is 90: {error}") from error
+        raise AssertionError(f"2 × 4 × (10 + 2) + 10 is 106: {error}") from error
+    assert "= 106, and database.maxConnections is 105" in chart.refusal(
+        IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 105}}
+    )

@@ -259,7 +259,7 @@ async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
 async def test_a_connection_that_is_not_given_back_does_not_hold_the_end_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.postgres.pool._CLOSE_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("chassis.postgres.connection_pool._CLOSE_TIMEOUT_SECONDS", 0.2)
     with capture_logs() as logs:
         async with asyncio.timeout(BOUND_SECONDS), Pool(settings) as pool:
             kept = pool.connection()
@@ -325,8 +325,8 @@ async def test_a_server_that_hangs_and_one_that_crashes(start: Start, server: st
 async def test_connections_that_a_peak_has_left_over_are_closed(
     start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.postgres.pool._SPARE_SECONDS", 0.05)
-    monkeypatch.setattr("chassis.postgres.pool._LONGEST_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.postgres.connection_pool._SPARE_SECONDS", 0.05)
+    monkeypatch.setattr("chassis.postgres.connection_pool._LONGEST_IDLE_SECONDS", 0.05)
     service = await start(**TIMEOUTS)
     await all_at_once(service, 200, "/sleep/50")
     async with asyncio.timeout(PATIENCE_SECONDS):

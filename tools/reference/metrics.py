@@ -22,6 +22,8 @@ _MEANINGS = {
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
+    "db_client_stream_connections": "Connections on which `Database.stream` reads rows now, of up to "
+    "`DATABASE_STREAM_POOL_SIZE`. They are not among those of the pool. Updated once a second.",
     "event_loop_lag_seconds": "How late the event loop runs a timer, in seconds. The lag delays every request: code "
     "that blocks, or a lack of CPU. Updated once a second.",
     "background_runs_total": "Runs of background functions that have ended.",

@@ -1,10 +1,10 @@
-"""Metrics of the connection pool."""
+"""Metrics of the connection pools."""
 
 import asyncio
 from typing import Never
 
 from chassis.postgres.pool import Pool
-from chassis.telemetry.metrics import CONNECTION_REQUESTS, CONNECTIONS, CONNECTIONS_MAX
+from chassis.telemetry.metrics import CONNECTION_REQUESTS, CONNECTIONS, CONNECTIONS_MAX, STREAM_CONNECTIONS
 
 _INTERVAL_SECONDS = 1
 
@@ -16,4 +16,5 @@ async def measure_pool(pool: Pool) -> Never:
         CONNECTIONS.labels("used").set(pool.size - pool.idle)
         CONNECTIONS.labels("idle").set(pool.idle)
         CONNECTION_REQUESTS.set(pool.waiting)
+        STREAM_CONNECTIONS.set(pool.streams.size - pool.streams.idle)
         await asyncio.sleep(_INTERVAL_SECONDS)

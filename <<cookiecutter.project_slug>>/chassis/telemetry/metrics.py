@@ -58,6 +58,9 @@ CONNECTIONS_MAX = Gauge("db_client_connection_max", "Connections that the pool m
 CONNECTION_REQUESTS = Gauge(
     "db_client_connection_pending_requests", "Requests that wait for a connection.", multiprocess_mode="livesum"
 )
+STREAM_CONNECTIONS = Gauge(
+    "db_client_stream_connections", "Connections on which rows are streamed now.", multiprocess_mode="livesum"
+)
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
 )

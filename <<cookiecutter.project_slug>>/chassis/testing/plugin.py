@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chassis.database import Connection, Database
-from chassis.postgres.pool import Pool
+from chassis.postgres.connection_pool import ConnectionPool
 from chassis.testing.databases import delete_rows, migrated_database, open_database, postgres_server
 from chassis.testing.issuer import Issuer, running_issuer
 from chassis.testing.other_service import OtherService, running_other_service
@@ -74,13 +74,13 @@ async def other_service() -> AsyncIterator[OtherService]:
 @pytest.fixture
 def sessions_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail if code leaves state in a session of PostgreSQL, because the next request on that connection finds it."""
-    connection_of = Pool.connection
+    connection_of = ConnectionPool.connection
 
     @asynccontextmanager
-    async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    async def connection(pool: ConnectionPool) -> AsyncIterator[Connection]:
         async with connection_of(pool) as lent:
             yield lent
             if left := [row[0] for row in await lent.fetch(_SESSION_STATE)]:
                 raise AssertionError(f"left behind in the session, for the next request to find: {', '.join(left)}")
 
-    monkeypatch.setattr(Pool, "connection", connection)
+    monkeypatch.setattr(ConnectionPool, "connection", connection)
