@@ -24,6 +24,7 @@ HIGHER = {"prometheusRule": {"errorRatio": 0.2, "latencySeconds": 2}}
 WORKERS = {
     "gunicorn": {"available": True, "enabled": True, "workers": 4},
     "config": {"maxInFlight": 20, "databasePoolSize": 5},
+    "database": {"maxConnections": 200},
 }
 
 # The lifetime of a pod as samples in promtool's notation: the first value, and the increment per sample.
