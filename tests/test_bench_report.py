@@ -334,7 +334,7 @@ def test_profiles_follow_from_the_results() -> None:
     assert small["resources"] == {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
     assert large["autoscaling"]["maxReplicas"] == 11
     assert texts["large"].startswith("# For 21,000 to 77,000 GETs/s: 3 to 11 pods.")
-    assert "# 2 × 11 pods × 4 connections + 10 in reserve = 98 of 100." in texts["large"]
+    assert "# 2 × 11 pods × (3 + 1) connections + 10 in reserve = 98 of 100." in texts["large"]
 
 
 def test_a_quick_run_makes_no_profiles_and_says_that_it_is_one() -> None:

@@ -37,7 +37,6 @@ def main() -> None:
     development = lock_both(ROOT, ROOT)
     lock(ROOT, ROOT / "requirements-checkov.txt", "--group", "checkov", *_UPGRADE)  # its pins conflict with other locks
     lock(ROOT, ROOT / "requirements-oldest.txt", "--group", "oldest", *_UPGRADE)
-    lock(ROOT, ROOT / "requirements-ecosystem.txt", "--group", "ecosystem", *_UPGRADE)
     lock(ROOT, ROOT / "requirements-bench.txt", "pyproject.toml", "--group", "bench", "--constraint", str(development))
     questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     environment = Environment(autoescape=False, **questions["_jinja2_env_vars"])  # noqa: S701  (TOML, not HTML)
@@ -51,7 +50,10 @@ def main() -> None:
             for group in ("migrations", "test"):  # the same with and without Gunicorn
                 target = SERVICE / f"requirements-{group}.txt"
                 lock(project, target, "--group", group, "--constraint", str(development))
-    # Pin the packages that the service also uses to the same versions, for a fair comparison.
+    # Pin the packages that the service also uses to the same versions: they share an environment.
+    ecosystem, of_services = ROOT / "requirements-ecosystem.txt", SERVICE / "requirements-dev.txt"
+    lock(ROOT, ecosystem, "--group", "ecosystem", "--constraint", str(of_services), *_UPGRADE)
+    # The same, for a fair comparison.
     peers = ROOT / "benchmarks" / "peers" / "requirements.txt"
     lock(ROOT, peers, "--group", "peers", "--constraint", str(SERVICE / "requirements.txt"), *_UPGRADE)
 

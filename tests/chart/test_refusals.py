@@ -85,14 +85,14 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {"config": {"bodyTimeoutSeconds": 10}},
             "config.requestTimeoutSeconds (10) is not longer than config.bodyTimeoutSeconds (10)",
         ),
-        ({"replicas": 5}, "2 × 5 pods (in an update old and new pods run at the same time) × 1 workers × 12"),
+        ({"replicas": 5}, "2 × 5 pods (in an update old and new pods run at the same time) × 1 workers × 11"),
         (
             {"config": {"databasePoolSize": 3, "databaseStreamPoolSize": 20}},
             "config.databasePoolSize (3) and config.databaseStreamPoolSize (20) are too large",
         ),
         (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
-            "× 11 workers × 12 connections + 10 in reserve = 538",
+            "× 11 workers × 11 connections + 10 in reserve = 494",
         ),
     ],
 )
@@ -144,9 +144,9 @@ def test_a_name_that_yaml_reads_otherwise_stays_a_name(chart: Chart, release: st
 
 def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
     try:
-        chart.render(IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 106}})
+        chart.render(IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 98}})
     except RenderError as error:
-        raise AssertionError(f"2 × 4 × (10 + 2) + 10 is 106: {error}") from error
-    assert "= 106, and database.maxConnections is 105" in chart.refusal(
-        IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 105}}
+        raise AssertionError(f"2 × 4 × (9 + 2) + 10 is 98: {error}") from error
+    assert "= 98, and database.maxConnections is 97" in chart.refusal(
+        IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 97}}
     )

@@ -3,9 +3,11 @@
 import asyncio
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from structlog.testing import capture_logs
 from chassis.contract import Limits, Route, contract_of
 from chassis.http.openapi import openapi_document
 from chassis.project import project
+from chassis.server.sockets import drop_dead_clients, listen
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.testing import service_process
@@ -319,3 +322,31 @@ async def test_metrics_tell_streams_from_requests(database_url: str) -> None:
     labels = 'method="GET",outcome="client_closed",route="/events"'
     assert f"http_server_stream_duration_seconds_count{{{labels}}} 1.0" in text
     assert 'http_server_streams_aborted_total{method="GET",reason="internal-error",route="/bytes"} 1.0' in text
+
+
+async def test_the_span_of_a_stream_lasts_until_its_end_and_tells_why_it_was_cut(database_url: str) -> None:
+    environment = {"OTEL_TRACES_EXPORTER": "console"}
+    async with (
+        streaming_process(database_url, environment=environment) as service,
+        aiohttp.ClientSession(service.api) as client,
+    ):
+        await (await client.get("/bytes?count=3&pause=0.1")).read()
+        with pytest.raises(aiohttp.ClientError):
+            await (await client.get("/nothing")).read()
+        service.process.terminate()
+        assert await service.until_ended() == 0
+    spans = {line["name"]: line for line in service.lines if line.get("kind") == "SpanKind.SERVER"}
+    exported, idle = spans["GET /bytes"], spans["GET /nothing"]
+    begin, end = (datetime.fromisoformat(exported[name]) for name in ("start_time", "end_time"))
+    assert (end - begin).total_seconds() > 0.3
+    assert exported["status"]["status_code"] == "UNSET"
+    assert (idle["status"]["status_code"], idle["attributes"]["error.type"]) == ("ERROR", "idle")
+
+
+def test_a_client_that_has_lost_its_network_is_dropped() -> None:
+    """The kernel does it: the option of a listening socket holds for its connections."""
+    with listen("127.0.0.1", 0) as listening:
+        drop_dead_clients(listening)
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as connection:
+            option = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert option == 60_000

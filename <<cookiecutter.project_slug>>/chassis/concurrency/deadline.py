@@ -34,6 +34,11 @@ class Deadline:
             self._timer = loop.call_later(self._seconds, self._on_timer, loop)
         return task
 
+    def elapsed(self, task: "asyncio.Task[Any]") -> float:
+        """Return for how many seconds a task has been in its block."""
+        latest = task.get_loop().time() + self._seconds
+        return latest - self._due.get(task, latest)
+
     def lift(self, task: "asyncio.Task[Any]") -> None:
         """Let the block that a task is in take as long as it likes from now on."""
         if self._due.pop(task, None) is not None:

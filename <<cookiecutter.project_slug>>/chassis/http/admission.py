@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
@@ -14,15 +15,14 @@ from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.contract import Limits
 from chassis.errors import DeadlineExceededError
 from chassis.http.aiohttp_internals import for_streams_alone, forget_prepared, is_missing
-from chassis.http.streams import HeadOnlyError, Stream, Streams
+from chassis.http.streams import HeadOnlyError, Streams, stream_of
 from chassis.settings import Settings
-from chassis.telemetry.request_log import STARTED
-from chassis.telemetry.stream_record import RECORD, is_stream
+from chassis.telemetry.stream_record import is_stream
 
 # A thousand requests that arrive at once are served within this time. Refusing a request takes about as long as
 # answering it: docs/decisions/0009 of the template.
 _WAIT_TIMEOUT_SECONDS = 0.5
-_TASK: web.RequestKey["asyncio.Task[Any]"] = web.RequestKey("task")  # of the handler
+_TASK = ContextVar["asyncio.Task[Any]"]("admitted_task")  # runs the handler, which may prepare its response in another
 
 
 class InFlightLimit:
@@ -74,16 +74,29 @@ class InFlightLimit:
             raise
 
 
+class _BothLimits:
+    """The limit of a route, and then that of all routes together."""
+
+    def __init__(self, of_route: InFlightLimit, of_all: InFlightLimit) -> None:
+        self._of_route, self._of_all = of_route, of_all
+
+    async def __aenter__(self) -> None:
+        await self._of_route.__aenter__()
+        try:
+            await self._of_all.__aenter__()
+        except BaseException:
+            await self._of_route.__aexit__()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._of_all.__aexit__()
+        await self._of_route.__aexit__()
+
+
 class _RouteAdmission(NamedTuple):
     limits: Limits
     deadline: Deadline
-    in_flight: AbstractAsyncContextManager[None]
-
-
-def _admission_of(limits: Limits, settings: Settings) -> _RouteAdmission:
-    seconds = limits.deadline_seconds or settings.request_timeout_seconds + (limits.body_seconds or 0)
-    in_flight = InFlightLimit(limits.in_flight) if limits.in_flight else nullcontext()
-    return _RouteAdmission(limits, Deadline(seconds, DeadlineExceededError), in_flight)
+    in_flight: InFlightLimit | _BothLimits
 
 
 class Admission:
@@ -96,9 +109,8 @@ class Admission:
     """
 
     def __init__(self, settings: Settings, in_flight: InFlightLimit, streams: Streams) -> None:
-        self._in_flight, self._streams = in_flight, streams
-        self._settings = settings
-        self._default = _admission_of(Limits(), settings)
+        self._in_flight, self._streams, self._settings = in_flight, streams, settings
+        self._default = self._of_limits(Limits())
         self._routes: dict[Handler, _RouteAdmission] = {}
 
     def limit(self, handler: Handler, limits: Limits) -> None:
@@ -109,7 +121,15 @@ class Admission:
             limits: as the route declares them.
         """
         if limits != Limits():
-            self._routes[handler] = _admission_of(limits, self._settings)
+            self._routes[handler] = self._of_limits(limits)
+
+    def _of_limits(self, limits: Limits) -> _RouteAdmission:
+        seconds = limits.deadline_seconds or self._settings.request_timeout_seconds + (limits.body_seconds or 0)
+        in_flight = _BothLimits(InFlightLimit(limits.in_flight), self._in_flight) if limits.in_flight else None
+        return _RouteAdmission(limits, Deadline(seconds, DeadlineExceededError), in_flight or self._in_flight)
+
+    def _of_request(self, request: web.Request) -> _RouteAdmission:
+        return self._routes.get(request.match_info.handler, self._default)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -119,33 +139,35 @@ class Admission:
             OverloadedError: there is no room for the request in time.
             DeadlineExceededError: the request takes too long.
         """
-        admission = self._routes.get(request.match_info.handler, self._default)
+        admission = self._of_request(request) if self._routes else self._default
         with admission.deadline as task:
-            request[_TASK] = task
-            async with admission.in_flight, self._in_flight:
+            _TASK.set(task)
+            async with admission.in_flight:
                 try:
                     response = await handler(request)
                 except HeadOnlyError as head:
                     return head.response
                 except asyncio.CancelledError:
-                    stream = request.get(RECORD)
-                    if not (isinstance(stream, Stream) and stream.ending and is_cancelled()):
+                    stream = stream_of(request)
+                    if not (stream and stream.ending and is_cancelled()):
                         raise
                     task.uncancel()
                     return stream.response
-                return self._returned(request, response, admission.limits)
+                plain = type(response) is web.Response and type(response.body) is bytes
+                if not plain or request.writer.output_size:
+                    self._check_stream(request, response, admission)
+                return response
 
-    def _returned(self, request: web.Request, response: web.StreamResponse, limits: Limits) -> web.StreamResponse:
-        """Check what a handler has returned, and give it a place if it is a stream that is not sent yet."""
-        stream = request.get(RECORD)
+    def _check_stream(self, request: web.Request, response: web.StreamResponse, admission: _RouteAdmission) -> None:
+        """Give a stream a place that the handler has returned, and has not begun to send."""
+        stream = stream_of(request)
         if stream is None:
+            if isinstance(response, web.FileResponse) and is_missing(response):
+                raise web.HTTPNotFound
             if is_stream(response):
-                if isinstance(response, web.FileResponse) and is_missing(response):
-                    raise web.HTTPNotFound
-                self._streams.admit(request, response, limits)
+                self._streams.admit(request, response, admission.limits, admission.deadline.elapsed(_TASK.get()))
         elif response is not stream.response:
             raise TypeError("the handler has begun one response, and returns another one")
-        return response
 
     @for_streams_alone
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -158,18 +180,18 @@ class Admission:
         """
         if not is_stream(response):
             return
-        stream = request.get(RECORD)
+        stream = stream_of(request)
         if stream is None:
-            admission = self._routes.get(request.match_info.handler, self._default)
+            admission, task = self._of_request(request), _TASK.get()
             try:
                 if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):
                     raise HeadOnlyError(response)
-                stream = self._streams.admit(request, response, admission.limits)
+                elapsed = admission.deadline.elapsed(task)
+                stream = self._streams.admit(request, response, admission.limits, elapsed)
             except Exception:
                 forget_prepared(request)
                 raise
-            task = request[_TASK]
             self._in_flight.leave(task)
             admission.deadline.lift(task)
             self._streams.begin(stream, task, admission.limits)
-        stream.start(request[STARTED])
+        stream.start()

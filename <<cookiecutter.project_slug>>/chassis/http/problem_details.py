@@ -26,9 +26,8 @@ from chassis.contract import Route
 from chassis.http.client import reason_of
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.http.header_fields import checked, replace
-from chassis.http.streams import Stream
+from chassis.http.streams import Stream, stream_of
 from chassis.telemetry.request_id import REQUEST_ID
-from chassis.telemetry.stream_record import RECORD
 
 log = structlog.get_logger()
 
@@ -359,8 +358,8 @@ def problems_of(types: ProblemTypes) -> Middleware:
             failure: Exception = RuntimeError("the handler awaits something that was cancelled")
         except Exception as error:
             failure = error
-        stream = request.get(RECORD)
-        if isinstance(stream, Stream) and stream.started:
+        stream = stream_of(request)
+        if stream and stream.started:
             return _ended(stream, failure, request, types)
         if _client_left(failure, request):
             raise asyncio.CancelledError from failure

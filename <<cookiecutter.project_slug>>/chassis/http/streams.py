@@ -56,6 +56,7 @@ class Stream(StreamRecord):
         response: its response.
         limits: of its route.
         settings: of the service.
+        seconds_to_head: from the head of the request to that of the response.
         close: frees the place.
 
     Attributes:
@@ -69,9 +70,10 @@ class Stream(StreamRecord):
         response: web.StreamResponse,
         limits: Limits,
         settings: Settings,
+        seconds_to_head: float,
         close: Callable[["Stream"], None],
     ) -> None:
-        super().__init__(request, response)
+        super().__init__(request, response, seconds_to_head)
         self._idle_seconds = limits.idle_seconds or settings.stream_idle_timeout_seconds
         self._send_seconds = limits.send_seconds or settings.stream_send_timeout_seconds
         self._close = close
@@ -165,6 +167,12 @@ class Stream(StreamRecord):
         self._close(self)
 
 
+def stream_of(request: web.BaseRequest) -> Stream | None:
+    """Return the stream that answers a request, if there is one."""
+    stream = request.get(RECORD)
+    return stream if isinstance(stream, Stream) else None
+
+
 class Streams:
     """The streams of a process.
 
@@ -192,8 +200,16 @@ class Streams:
         finally:
             self._uploads -= 1
 
-    def admit(self, request: web.Request, response: web.StreamResponse, limits: Limits) -> Stream:
+    def admit(
+        self, request: web.Request, response: web.StreamResponse, limits: Limits, seconds_to_head: float
+    ) -> Stream:
         """Give a response a place.
+
+        Args:
+            request: the request.
+            response: its response.
+            limits: of its route.
+            seconds_to_head: from the head of the request to that of the response.
 
         Raises:
             ShuttingDownError: the service is draining, and the end of the response is not known beforehand.
@@ -203,7 +219,7 @@ class Streams:
         if self._health.state is State.DRAINING and not sized:
             raise ShuttingDownError
         self._check_room()
-        stream = Stream(request, response, limits, self._settings, self._open.discard)
+        stream = Stream(request, response, limits, self._settings, seconds_to_head, self._open.discard)
         self._open.add(stream)
         request[RECORD] = stream
         return stream

@@ -29,13 +29,12 @@ from chassis.errors import RequestTimeoutError
 from chassis.http.aiohttp_internals import RequestFactory
 from chassis.http.problem_details import problem_response
 from chassis.http.request_body import Request
-from chassis.http.streams import SERVER, Stream
+from chassis.http.streams import SERVER, Stream, stream_of
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
 from chassis.telemetry.request_log import ON_SENT, count_unreadable
-from chassis.telemetry.stream_record import RECORD
 
 log = structlog.get_logger()
 
@@ -248,8 +247,8 @@ class Connection(RequestHandler):
     def stream(self) -> Stream | None:
         """The stream that answers the present request, if it has begun."""
         request = self._current_request or self._sending
-        stream = request.get(RECORD) if request is not None else None
-        return stream if isinstance(stream, Stream) and stream.started else None
+        stream = stream_of(request) if request is not None else None
+        return stream if stream and stream.started else None
 
     @property
     def unsent_bytes(self) -> int:

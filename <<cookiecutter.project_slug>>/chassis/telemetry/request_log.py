@@ -28,8 +28,6 @@ log = structlog.get_logger()
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnects before the response
 _TRACEPARENT_HEADER = istr("traceparent")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
-STARTED: web.RequestKey[float] = web.RequestKey("started")
-"""When the head of the request was read, as `time.perf_counter` tells it."""
 ON_SENT: web.RequestKey[Callable[[], None]] = web.RequestKey("on_sent")
 """Called by the connection when the response is sent, or cannot be."""
 _CHASSIS_FIELDS = {"request_id", "trace_id", "problem"}  # handlers may bind more
@@ -52,7 +50,7 @@ class RequestLog:
     """
 
     def __init__(self) -> None:
-        self._ended: list[tuple[Context, web.Request, web.StreamResponse | None, float]] = []
+        self._ended: list[tuple[Context, web.Request, web.StreamResponse | None, float, StreamRecord | None]] = []
 
     def begin(self) -> None:
         """Count a request that has arrived."""
@@ -73,9 +71,10 @@ class RequestLog:
             seconds: from the request's head to its response.
             context: has the fields of the line; the present context if None.
         """
+        stream = request.get(RECORD) if context or response is None else None
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._write)
-        self._ended.append((context or copy_context(), request, response, seconds))
+        self._ended.append((context or copy_context(), request, response, seconds, stream))
 
     def end_when_sent(self, request: web.Request, response: web.StreamResponse, started: float) -> None:
         """Have a request logged when its response is sent, since a file's status is not known before."""
@@ -85,8 +84,8 @@ class RequestLog:
     def _write(self) -> None:
         ended, self._ended = self._ended, []
         ACTIVE_REQUESTS.dec(len(ended))
-        for context, request, response, seconds in ended:
-            if (response is None or is_stream(response)) and (stream := request.get(RECORD)):
+        for context, request, response, seconds, stream in ended:
+            if stream:
                 self._write_stream(context, stream, seconds)
                 continue
             method, route = method_of(request), route_of(request)
@@ -106,7 +105,7 @@ def request_log(requests: RequestLog) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = request[STARTED] = time.perf_counter()
+        started = time.perf_counter()
         request_id = request[REQUEST_ID] = request_id_of(request.headers)
         bind_contextvars(request_id=request_id)
         traceparent = request.headers.get(_TRACEPARENT_HEADER)

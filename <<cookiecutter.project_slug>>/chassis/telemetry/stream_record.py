@@ -4,7 +4,6 @@
 {"method":"GET","route":"/v1/events","status":200,"reason":"idle","request_id":"…","event":"stream_aborted", …}
 """
 
-import time
 from contextvars import copy_context
 
 import structlog
@@ -25,6 +24,11 @@ log = structlog.get_logger()
 class StreamRecord:
     """What a stream has sent, and how it ended.
 
+    Args:
+        request: the request.
+        response: its response.
+        seconds_to_head: from the head of the request to that of the response.
+
     Attributes:
         started: True from the head of the response on.
         messages: of a WebSocket, sent and received.
@@ -33,12 +37,12 @@ class StreamRecord:
         client_left: True if the client has disconnected before the end.
     """
 
-    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+    def __init__(self, request: web.Request, response: web.StreamResponse, seconds_to_head: float) -> None:
         self.request, self.response = request, response
         self.started, self.aborted, self.client_left = False, "", False
         self.messages: int | None = 0 if isinstance(response, web.WebSocketResponse) else None
         self.message_bytes = 0
-        self._context = copy_context()
+        self._seconds_to_head, self._context = seconds_to_head, copy_context()
         self._writer = request.writer
 
     @property
@@ -52,15 +56,11 @@ class StreamRecord:
         if isinstance(data, str | bytes | bytearray | memoryview):
             self.message_bytes += len(data)
 
-    def start(self, began: float) -> None:
-        """Log the stream and measure the time to its head.
-
-        Args:
-            began: the request's time of `time.perf_counter`.
-        """
+    def start(self) -> None:
+        """Log the stream, and measure the time to its head."""
         self.started = True
         method, route, status = method_of(self.request), route_of(self.request), self.response.status
-        request_duration(method, route, f"{status // 100}xx").observe(time.perf_counter() - began)
+        request_duration(method, route, f"{status // 100}xx").observe(self._seconds_to_head)
         ACTIVE_REQUESTS.dec()
         ACTIVE_STREAMS.inc()
         self._context.run(log.info, "stream_started", method=method, route=route, status=status)
@@ -91,7 +91,10 @@ class StreamRecord:
 
 def is_stream(response: web.StreamResponse) -> bool:
     """True if the body of a response is not in memory as a whole, so that it is sent piece by piece."""
-    return type(response) is not web.Response or isinstance(response.body, Payload)
+    if type(response) is not web.Response:
+        return True
+    body = response.body
+    return type(body) is not bytes and isinstance(body, Payload)
 
 
 RECORD: web.RequestKey[StreamRecord] = web.RequestKey("stream_record")

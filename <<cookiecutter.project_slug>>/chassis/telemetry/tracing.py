@@ -94,14 +94,18 @@ class Tracing:
                 attributes={"http.request.method": method, "http.route": route, "url.path": request.path},
             ) as span:
                 bind_contextvars(trace_id=format_trace_id(span.get_span_context().trace_id))
-                response = await handler(request)
-                span.set_attribute("http.response.status_code", response.status)
-                stream = request.get(RECORD)
-                error = stream.aborted if stream else str(response.status) if response.status >= 500 else ""
-                if error:
-                    span.set_attribute("error.type", error)
-                    span.set_status(StatusCode.ERROR)
-                return response
+                error = ""
+                try:
+                    response = await handler(request)
+                    span.set_attribute("http.response.status_code", response.status)
+                    error = str(response.status) if response.status >= 500 else ""
+                    return response
+                finally:
+                    if (stream := request.get(RECORD)) and stream.aborted:
+                        error = stream.aborted
+                    if error:
+                        span.set_attribute("error.type", error)
+                        span.set_status(StatusCode.ERROR)
 
         return middleware
 
