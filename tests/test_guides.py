@@ -6,14 +6,23 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from harness.environments import python_for, python_with
 from harness.ports import free_port
-from harness.repository import REPOSITORY
+from harness.repository import REPOSITORY, SERVICE
+from harness.waiting import PATIENCE_SECONDS
 from tests.services import run
+from tests.test_docs_page import browser
+
+__all__ = ["browser"]  # a fixture
 
 GUIDES = Path("docs", "chassis")
 PAGES = [
@@ -120,7 +129,7 @@ from chassis.contract import Limits
 
 ROUTES += [
 """
-SERVICE = '''"""A service with the code of the guides."""
+MADE = '''"""A service with the code of the guides."""
 
 from app.news import listen, listeners
 from app.routes import ROUTES
@@ -202,7 +211,7 @@ def as_the_pages_tell(service: Path) -> None:
     for name, content in code.items():
         (service / name).write_text(f'"""From the guides."""\n\n{content.strip()}\n', "utf-8")
     (service / "app" / "limited.py").write_text(LIMITED, "utf-8")
-    (service / "app" / "service.py").write_text(SERVICE, "utf-8")
+    (service / "app" / "service.py").write_text(MADE, "utf-8")
     for file, more in {"routes.py": f"{routes}]\n", "settings.py": SETTINGS}.items():
         with (service / "app" / file).open("a", encoding="utf-8") as opened:
             opened.write(more)
@@ -219,7 +228,8 @@ def service(new_service: Callable[..., Path]) -> Path:
 
 def test_the_code_of_the_guides_does_what_they_say(service: Path, tools: Path) -> None:
     tests = "tests/app/test_guides.py", "tests/app/test_talk.py"
-    run(service, tools, str(python_for(service)), "-m", "pytest", "-q", "-n2", "--tb=short", *tests)
+    options = "-q", "-n2", "--tb=short", "-k", "not redis"
+    run(service, tools, str(python_for(service)), "-m", "pytest", *options, *tests)
 
 
 @pytest.mark.skipif(
@@ -230,15 +240,64 @@ def test_redis_tells_all_processes_too(service: Path, tools: Path) -> None:
     [by_redis] = re.findall(r"```python\n(async def listen\(redis.*?)```", page, re.DOTALL)
     (service / "app" / "service.py").write_text(f"{REDIS}{by_redis}\n\n{RESOURCES}", "utf-8")
     python = python_of(service)
-    test = "tests/app/test_guides.py::test_what_is_told_reaches_the_clients_of_all_processes"
     with redis_server() as url:
-        run(service, tools, python, "-m", "pytest", "-q", "--tb=short", test, TEST_REDIS_URL=url)
+        options = "-q", "--tb=short", "-k", "redis"
+        run(service, tools, python, "-m", "pytest", *options, "tests/app/test_guides.py", REDIS_URL=url)
 
 
 def test_the_code_of_the_guides_passes_the_services_checks(service: Path, tools: Path) -> None:
     checked = "app", "tests/app/test_talk.py"
     run(service, tools, python_of(service), "-m", "mypy", *checked)
     run(service, tools, python_of(service), "-m", "ruff", "format", "--check", *checked)
+
+
+class Events(BaseHTTPRequestHandler):
+    """Answers three requests for events: two events and the end, the refusal of a pod that drains, another event."""
+
+    answered: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        if not self.path.startswith("/v1"):  # the page, and a browser's icon
+            self._answer(200, "text/html", "<title>events</title>")
+            return
+        answers = [
+            (200, "retry: 100\n\nid: 1\ndata: a\n\nid: 2\ndata: b\n\n"),
+            (503, "{}"),
+            (200, "id: 3\ndata: c\n\n"),
+        ]
+        status, body = answers[min(len(self.answered), 2)]
+        self.answered.append((self.path, self.headers["Last-Event-ID"]))
+        self._answer(status, "text/event-stream", body)
+
+    def _answer(self, status: int, media_type: str, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def test_a_browser_misses_no_event(browser: webdriver.Chrome) -> None:
+    page = (REPOSITORY / SERVICE / GUIDES / "how-to" / "send-server-sent-events.md").read_text("utf-8")
+    [script] = re.findall(r"```js\n(.*?)```", page, re.DOTALL)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Events) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        browser.get(f"http://127.0.0.1:{server.server_port}/")
+        browser.execute_script(f"{script}; window.listen = listen")
+        browser.execute_script("window.seen = []; console.log = (data) => window.seen.push(data); listen(0)")
+        WebDriverWait(browser, PATIENCE_SECONDS).until(
+            lambda _: browser.execute_script("return window.seen.length") >= 3
+        )
+        assert browser.execute_script("return window.seen.slice(0, 3)") == ["a", "b", "c"]
+        browser.get("about:blank")
+        server.shutdown()
+    assert Events.answered[:3] == [
+        ("/v1/item-events?after=0", None),
+        ("/v1/item-events?after=0", "2"),
+        ("/v1/item-events?after=2", None),
+    ]
 
 
 def python_of(service: Path) -> str:

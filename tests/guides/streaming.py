@@ -167,66 +167,73 @@ async def test_sockets_talk_refuse_and_close(database_url: str, session: aiohttp
     assert not [line for line in service.lines if line["level"] == "error" or line["event"] == "stream_aborted"]
 
 
+LISTENING = """
+    SELECT pid FROM pg_stat_activity
+    WHERE query IN ('LISTEN "news"', 'SELECT 1') AND state = 'idle' AND pid <> pg_backend_pid()
+"""
+
+
 async def test_what_is_told_reaches_the_clients_of_all_processes(
     database_url: str, connection: Any, session: aiohttp.ClientSession
 ) -> None:
-    listening = "SELECT pid FROM pg_stat_activity WHERE query IN ('LISTEN \"news\"', 'SELECT 1') AND state = 'idle'"
-    redis = os.environ.get("TEST_REDIS_URL", "")
-
     async def tell(*messages: str) -> None:
-        if redis:
-            from redis.asyncio import Redis
+        await connection.execute("SELECT pg_notify('news', message) FROM unnest($1::text[]) AS message", messages)
 
-            async with Redis.from_url(redis) as client:
-                for message in messages:
-                    await client.publish("news", message)
-        else:
-            await connection.execute("SELECT pg_notify('news', message) FROM unnest($1::text[]) AS message", messages)
+    async def both_listen() -> bool:
+        return len(await connection.fetch(LISTENING)) == 2
 
-    async def listens(service: ServiceProcess) -> None:
-        """Wait for the beat that `listen` sends."""
-        async with session.get(f"{service.api}/v1/news") as answer, asyncio.timeout(20):
-            assert await answer.content.readline() == b": still here\n"
-
-    environment = {"REDIS_URL": redis}
-    async with (
-        service_process(database_url, environment=environment) as one,
-        service_process(database_url, environment=environment) as two,
-    ):
-        await asyncio.gather(listens(one), listens(two))
+    async with service_process(database_url) as one, service_process(database_url) as two:
+        await until(both_listen)
         clients = [await session.get(f"{service.api}/v1/news") for service in (one, two) for _ in range(3)]
         many = [json.dumps({"id": number}) for number in range(500)]
         await tell(*many)
         for found in await asyncio.gather(*(first(client, 500) for client in clients)):
             assert [data for _, data in found] == many
-        if redis:
-            return
         # A client that does not read is ended, and not the others.
-        slow, fast = [await session.get(f"{service.api}/v1/news") for service in (one, two)], clients[0]
-        large = [f"{number:04}{'x' * 7900}" for number in range(3000)]
-
-        async def tell_all() -> None:
-            for start in range(0, len(large), 100):
-                await tell(*large[start : start + 100])
-                await asyncio.sleep(0.02)
-
-        telling = asyncio.create_task(tell_all())
-        assert [data for _, data in await first(fast, len(large))] == large
-        await telling
-        received = [data async for _, data in events(slow[0])]
-        assert received == large[: len(received)]
-        assert len(received) < len(large)
+        fast, slow = clients[0], clients[-1]
+        told: list[str] = []
+        for start in range(0, 2500, 100):
+            large = [f"{number:04}{'x' * 7900}" for number in range(start, start + 100)]
+            await tell(*large)
+            assert [data for _, data in await first(fast, 100)] == large
+            told += large
+        received = [data async for _, data in events(slow)]
+        assert received == told[: len(received)]
+        assert len(received) < len(told)
         # The connections are lost: clients are told by the end of their streams, and `listen` starts again.
-        again = await session.get(f"{one.api}/v1/news")
-        await asyncio.sleep(0)
-        lost = await connection.fetch(
-            f"SELECT pg_terminate_backend(pid) FROM ({listening}) AS found WHERE pid <> pg_backend_pid()"
-        )
-        assert len(lost) >= 2
+        await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM ({LISTENING}) AS listening")
         async with asyncio.timeout(20):
-            assert [event async for event in events(again)] == []
+            assert [event async for event in events(fast)] == []
         await asyncio.gather(one.until_logged("background_failed"), two.until_logged("background_failed"))
-        await asyncio.gather(listens(one), listens(two))
+        await until(both_listen)
+        again = await session.get(f"{one.api}/v1/news")
+        await tell("again")
+        assert await first(again, 1) == [(None, "again")]
+
+
+async def test_what_redis_tells_reaches_the_clients_of_all_processes(
+    database_url: str, session: aiohttp.ClientSession
+) -> None:
+    from redis.asyncio import Redis
+
+    url = os.environ["REDIS_URL"]
+    async with Redis.from_url(url) as redis, service_process(database_url) as one, service_process(database_url) as two:
+
+        async def both_listen() -> bool:
+            [(_, listening)] = await redis.pubsub_numsub("news")
+            return bool(listening == 2)
+
+        await until(both_listen)
+        clients = [await session.get(f"{service.api}/v1/news") for service in (one, two) for _ in range(3)]
+        many = [json.dumps({"id": number}) for number in range(500)]
+        for message in many:
+            await redis.publish("news", message)
+        for found in await asyncio.gather(*(first(client, 500) for client in clients)):
+            assert [data for _, data in found] == many
+        await redis.client_kill_filter(_type="pubsub")
+        for client in clients:
+            assert [event async for event in events(client)] == []
+        await until(both_listen)
 
 
 @asynccontextmanager
