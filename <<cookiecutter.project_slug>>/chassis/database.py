@@ -90,8 +90,8 @@ class Database(ABC):
         rows = await self.fetch(query, [key])
         return rows[0] if rows else None
 
-    @abstractmethod
-    def stream(self, query: str, *values: Any) -> AbstractAsyncContextManager[AsyncIterator[asyncpg.Record]]:
+    @asynccontextmanager
+    async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
         """Read the rows of a statement one at a time in an `async with` block, with few of them in memory.
 
         The rows are a snapshot: changes that are committed meanwhile do not show. The stream holds a connection until
@@ -105,6 +105,10 @@ class Database(ABC):
         Returns:
             A context manager that yields the rows as an asynchronous iterator.
         """
+        async with self.connection() as connection, connection.transaction():
+            cursor = await connection.cursor(query, *values)
+            with closing(Rows(cursor.fetch)) as rows:
+                yield rows
 
 
 class InTransaction(Database):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import asyncpg
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from pydantic import Field
 
 from chassis.application import Application, create_application
@@ -160,6 +160,14 @@ class Part(Body):
     whole: int | None = None
 
 
+async def count_up(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    await response.prepare(request)
+    for number in range(3):
+        await response.write(f"{number}\n".encode())
+    return response
+
+
 async def add_part(body: Part, database: Database) -> Part:
     await database.fetch("INSERT INTO parts (name, size, whole) VALUES ($1, $2, $3)", body.name, body.size, body.whole)
     return body
@@ -171,6 +179,7 @@ async def remove_part(size: int, database: Database) -> None:
 
 ROUTES = [
     Route("POST", "/echo", echo),
+    Route("GET", "/numbers", count_up, produces="text/plain"),
     Route("POST", "/echo-at", echo_at, status=201, location="/notes/{text}"),
     Route("DELETE", "/nothing", nothing),
     Route("GET", "/search", search),

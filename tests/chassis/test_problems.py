@@ -60,6 +60,8 @@ async def test_every_problem_is_one_that_happens(start: Start, parts: None) -> N
         guarded = await start(**made.settings)
         token = f"Bearer {made.token()}"
         assert (await guarded.api.get("/who", headers={"Authorization": token})).status == 200
+    draining = await start()
+    draining.application.health.drain()
     happened = set()
 
     async def ask(method: str, path: str, json: object = None, client: Running = service, **headers: str) -> None:
@@ -83,6 +85,7 @@ async def test_every_problem_is_one_that_happens(start: Start, parts: None) -> N
     await ask("POST", "/echo", {"text": "x"}, Expect="miracles")
     await ask("GET", "/broken")
     await ask("GET", "/transaction", client=away)
+    await ask("GET", "/numbers", client=draining)
     await ask("GET", "/who", client=guarded)
     await ask("GET", "/call?word=a", client=guarded, Authorization=token)
     await ask("GET", "/call?word=http://127.0.0.1:1/")

@@ -1,12 +1,13 @@
 """The database of a service: a pool of connections, and another one for streams."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import asyncpg
 
-from chassis.database import Database, Rows
+from chassis.database import Database
 from chassis.postgres.batched_reads import BatchedReads
 from chassis.postgres.connection_pool import ConnectionPool
 from chassis.postgres.stream_pool import StreamPool
@@ -44,8 +45,10 @@ class Pool(ConnectionPool, Database):
             return await super().load(query, key)
         return await self._batched_reads.load(query, key)
 
-    def stream(self, query: str, *values: Any) -> AbstractAsyncContextManager[Rows]:
-        return self.streams.stream(query, *values)
+    @asynccontextmanager
+    async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
+        async with self.streams.stream(query, *values) as rows:
+            yield rows
 
     async def expire(self) -> None:
         """Close all connections, those of streams too: they would go on reading from a server that is a standby now."""

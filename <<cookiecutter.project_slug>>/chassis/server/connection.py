@@ -28,7 +28,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from chassis.errors import RequestTimeoutError
 from chassis.http.aiohttp_internals import RequestFactory
 from chassis.http.problem_details import problem_response
-from chassis.http.request_body import Request
+from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import SERVER, Stream, stream_of
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
@@ -166,12 +166,16 @@ class Connection(RequestHandler):
 
     def _check_size(self, body: StreamReader) -> None:
         """Refuse a body that becomes too large while a handler reads it piece by piece."""
-        request = self._current_request
-        if isinstance(request, Request) and request.content is body:
+        if reader := self._reader_of(body):
             try:
-                request.body_reader.check_size(body.total_bytes)
+                reader.check_size(body.total_bytes)
             except web.HTTPRequestEntityTooLarge as error:
                 self._fail_body(error)
+
+    def _reader_of(self, body: StreamReader) -> RequestBodyReader | None:
+        """Return what has the limits of a body, if it is that of the request that is being answered."""
+        request = self._current_request
+        return request.body_reader if isinstance(request, Request) and request.content is body else None
 
     def _check_rest(self, data: bytes, body_bytes: int) -> None:
         """Start the header timeout if the next request's head begins in the same packet as this request ends.
@@ -282,9 +286,8 @@ class Connection(RequestHandler):
 
     def _is_late(self, body: StreamReader, now: float, timeouts: ClientTimeouts) -> bool:
         """Return whether a body takes too long, or has arrived too slowly in an interval that has ended."""
-        request = self._current_request
-        longest = request.body_reader.seconds if isinstance(request, Request) else None
-        if longest is not None and now - self._body_began > longest:
+        reader = self._reader_of(body)
+        if reader and reader.seconds is not None and now - self._body_began > reader.seconds:
             return True
         seconds, arrived = now - self._body_since, body.total_bytes - self._body_bytes
         if self._reading_paused:  # the handler does not read, so the client cannot send
