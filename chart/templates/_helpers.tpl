@@ -125,12 +125,14 @@ DATABASE_STREAM_IDLE_TIMEOUT_SECONDS: config.databaseStreamIdleTimeoutSeconds
 DATABASE_STREAM_POOL_SIZE: config.databaseStreamPoolSize
 DRAIN_SECONDS: drainSeconds
 HEADER_TIMEOUT_SECONDS: config.headerTimeoutSeconds
+BODY_MIN_BYTES_PER_SECOND: config.bodyMinBytesPerSecond
 BODY_TIMEOUT_SECONDS: config.bodyTimeoutSeconds
 IDEMPOTENCY_KEEP_SECONDS: config.idempotencyKeepSeconds
 LOG_FORMAT: config.logFormat
 LOG_LEVEL: config.logLevel
 MAX_BODY_BYTES: config.maxBodyBytes
 MAX_IN_FLIGHT: config.maxInFlight
+MAX_STREAMS: config.maxStreams
 MIGRATION_LOCK_TIMEOUT_SECONDS: migrations.lockTimeoutSeconds
 OIDC_AUDIENCE: auth.audience
 OIDC_ISSUER: auth.issuer
@@ -139,6 +141,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT: tracing.endpoint
 PGSSLMODE: database.sslMode
 REQUEST_TIMEOUT_SECONDS: config.requestTimeoutSeconds
 REQUIRE_IF_MATCH: config.requireIfMatch
+STREAM_IDLE_TIMEOUT_SECONDS: config.streamIdleTimeoutSeconds
+STREAM_SEND_TIMEOUT_SECONDS: config.streamSendTimeoutSeconds
 {{- end -}}
 
 {{/* All environment variables that the chart sets, except DATABASE_URL; `extraEnv` may set others. */}}

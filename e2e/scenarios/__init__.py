@@ -3,13 +3,25 @@
 from collections.abc import Mapping
 
 from e2e.scenario import Scenario
-from e2e.scenarios import access, changing, disrupting, imaging, installing, isolating, migrating, scaling, upgrading
+from e2e.scenarios import (
+    access,
+    changing,
+    disrupting,
+    imaging,
+    installing,
+    isolating,
+    migrating,
+    scaling,
+    streams,
+    upgrading,
+)
 
 SCENARIOS: Mapping[str, Scenario] = {
     **imaging.SCENARIOS,
     **installing.SCENARIOS,
     **access.SCENARIOS,
     **upgrading.SCENARIOS,
+    **streams.SCENARIOS,
     **migrating.SCENARIOS,
     **changing.SCENARIOS,
     **disrupting.SCENARIOS,
@@ -24,6 +36,7 @@ QUICK = (
     "access.crud",
     "upgrade.rolling",
     "upgrade.crashing-image",
+    "streams.rolling",
     "migrate.failing",
 )
 """The scenarios that a run with QUICK includes by default."""

@@ -24,6 +24,7 @@ HIGHER = {"prometheusRule": {"errorRatio": 0.2, "latencySeconds": 2}}
 WORKERS = {
     "gunicorn": {"available": True, "enabled": True, "workers": 4},
     "config": {"maxInFlight": 20, "databasePoolSize": 5},
+    "database": {"maxConnections": 200},
 }
 
 # The lifetime of a pod as samples in promtool's notation: the first value, and the increment per sample.
@@ -48,11 +49,15 @@ def pod(
     active: int | str = 5,
     waiting: int | str = 0,
     dropped: int | str = 0,
+    streamed: int = 100,
+    aborted: int | str = 0,
+    left: int = 0,
 ) -> Series:
     """Return the series of a pod, healthy by default.
 
-    `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx) and `dropped` are increments per sample. The other numbers
-    are constant. A string is used as the series.
+    `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx), `dropped` and the streams that end are increments per
+    sample: `streamed` completely, `aborted` by an error, and `left` unread by the client. The other numbers are
+    constant. A string is used as the series.
     """
     labels = f'namespace="{namespace}",service="{service}",pod="{name}"'
     duration = "http_server_request_duration_seconds"
@@ -63,6 +68,11 @@ def pod(
         f'{duration}_bucket{{{labels},route="/v1/items",status="2xx",le="2.5"}}': fast + slow,
         f'{duration}_bucket{{{labels},route="/v1/items",status="2xx",le="+Inf"}}': fast + slow,
         f"log_lines_dropped_total{{{labels}}}": dropped,
+        f'http_server_stream_duration_seconds_count{{{labels},outcome="completed"}}': streamed,
+        f'http_server_stream_duration_seconds_count{{{labels},outcome="aborted"}}': aborted,
+        f'http_server_stream_duration_seconds_count{{{labels},outcome="client_closed"}}': left,
+        f'http_server_streams_aborted_total{{{labels},reason="internal-error"}}': aborted,
+        f'http_server_streams_aborted_total{{{labels},reason="slow-client"}}': left,
     }
     gauges: dict[str, int | str] = {
         f"service_ready{{{labels}}}": ready,
@@ -85,7 +95,15 @@ class Case:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-TROUBLE: dict[str, Any] = {"slow": 900, "failed": 900, "ready": 0, "active": 100, "waiting": 90, "dropped": 9}
+TROUBLE: dict[str, Any] = {
+    "slow": 900,
+    "failed": 900,
+    "ready": 0,
+    "active": 100,
+    "waiting": 90,
+    "dropped": 9,
+    "aborted": 90,
+}
 
 CASES = [
     Case("healthy", [pod("items-1"), pod("items-2")]),
@@ -111,6 +129,13 @@ CASES = [
     ),
     Case("errors, below errorRatio", [pod(fast=81, failed=19)], None, HIGHER),
     Case("errors, above errorRatio", [pod(fast=79, failed=21)], "ServiceErrors", HIGHER),
+    #
+    Case("aborted, below the ratio", [pod(streamed=96, aborted=4)]),
+    Case("aborted, above the ratio", [pod(streamed=94, aborted=6)], "ServiceStreamsAborted"),
+    Case("aborted, all of one pod", [pod("items-1", streamed=0, aborted=50), pod("items-2")], "ServiceStreamsAborted"),
+    Case("aborted, because clients do not read", [pod(left=100)]),
+    Case("aborted, no streams", [pod(streamed=0)]),
+    Case("aborted, below errorRatio", [pod(streamed=81, aborted=19)], None, HIGHER),
     #
     Case("slow, 9 in 1000", [pod(fast=991, slow=9)]),
     Case("slow, 11 in 1000", [pod(fast=989, slow=11)], "ServiceSlow"),
@@ -145,6 +170,7 @@ CASES = [
 # The expected severity and summary of each alert.
 SHOWN = {
     "ServiceErrors": ("critical", "items answers too many requests with 5xx"),
+    "ServiceStreamsAborted": ("critical", "items breaks off too many of its streams"),
     "ServiceSlow": ("warning", "items is slow: 1 % of its requests take longer than {latency} s"),
     "ServiceNotReady": ("critical", "No pod of items is ready"),
     "ServiceSaturated": ("warning", "A pod of items is close to its limit of requests in flight"),

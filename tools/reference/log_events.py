@@ -67,14 +67,38 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
     },
     "Requests": {
         "request": _Meaning(
-            "A request of the API has ended.",
+            "A request of the API has ended; for a stream, the stream.",
             "Nothing. Search by `request_id` for one request, by `status` and `problem` for errors.",
             {
                 "method": "the HTTP method; `_OTHER` for an unknown one",
                 "route": "path of the route; `unmatched` if no route has the path",
                 "status": "status of the response; 499 if the client disconnected before",
-                "duration_ms": "time from the head of the request to the response, in milliseconds",
-                "bytes": "size of the response's body; null if there is none, or if it is unknown",
+                "duration_ms": "time from the head of the request to the response, or to the end of the stream, in "
+                "milliseconds",
+                "bytes": "size of the response's body, for a stream with its head; null if there is none, or if it is "
+                "unknown",
+                "messages": "of a WebSocket only: messages sent and received",
+            },
+        ),
+        "stream_started": _Meaning(
+            "The head of a stream has been sent. The line `request` follows at the end of the stream.",
+            fields={
+                "method": "the HTTP method",
+                "route": "path of the route",
+                "status": "status of the response; 101 for a WebSocket",
+            },
+        ),
+        "stream_aborted": _Meaning(
+            "The service has reset the connection of a stream, so that its client does not take it for complete.",
+            "Act by `reason`. The type of a problem: as for its response. `slow-client` and `idle`: nothing, unless "
+            "there are many; a stream that is meant to be silent needs pings. `shutdown`: nothing, unless streams "
+            "regularly take longer than `REQUEST_TIMEOUT_SECONDS`. `token-expired`: nothing.",
+            {
+                "method": "the HTTP method",
+                "route": "path of the route",
+                "status": "status that was sent",
+                "reason": "name of the [problem type](errors.md#problem-types-and-statuses), `idle`, `slow-client`, "
+                "`shutdown` or `token-expired`",
             },
         ),
         "bad_request": _Meaning(
@@ -364,7 +388,8 @@ def found_events() -> dict[str, _Event]:
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield event, level and fields of each `log.<level>("event", …)` and `structlog.get_logger().<level>(…)`.
+    """Yield event, level and fields of each `log.<level>("event", …)`, `structlog.get_logger().<level>(…)` and
+    `context.run(log.<level>, "event", …)`.
 
     Raises:
         GenerationError: a logger has another name, or an event's name is not a literal.
@@ -375,12 +400,35 @@ def _calls(tree: ast.Module) -> Iterator[tuple[str, str, list[str]]]:
                 ast.unparse(value).startswith("structlog.get_logger(") and ast.unparse(target) != "log"
             ):
                 raise GenerationError(f"Call the logger log, so that its events are found: {ast.unparse(node)}")
-            case ast.Call(func=ast.Attribute(value=logger, attr=method)) if method in _LEVELS and ast.unparse(
-                logger
-            ) in {"log", "structlog.get_logger()"}:
-                match node.args:
-                    case [ast.Constant(value=str(name))]:
-                        fields = [_TRACEBACK if each.arg == "exc_info" else each.arg or "" for each in node.keywords]
-                        yield name, _LEVELS[method], [_TRACEBACK, *fields] if method == "exception" else fields
-                    case _:
-                        raise GenerationError(f"Name the event by a string literal: {ast.unparse(node)}")
+            case ast.Call(func=ast.Attribute(attr="run"), args=[ast.Attribute() as method, *given]) if _logs(method):
+                yield _event(tree, node, method.attr, given)
+            case ast.Call(func=ast.Attribute() as method, args=given) if _logs(method):
+                yield _event(tree, node, method.attr, given)
+
+
+def _logs(method: ast.Attribute) -> bool:
+    return method.attr in _LEVELS and ast.unparse(method.value) in {"log", "structlog.get_logger()"}
+
+
+def _event(tree: ast.Module, call: ast.Call, method: str, given: list[ast.expr]) -> tuple[str, str, list[str]]:
+    match given:
+        case [ast.Constant(value=str(name))]:
+            fields = [_TRACEBACK] if method == "exception" else []
+            for each in call.keywords:
+                fields += [each.arg] if each.arg else _keys(tree, ast.unparse(each.value))
+            return name, _LEVELS[method], [_TRACEBACK if each == "exc_info" else each for each in fields]
+    raise GenerationError(f"Name the event by a string literal: {ast.unparse(call)}")
+
+
+def _keys(tree: ast.Module, name: str) -> list[str]:
+    """Return the keys of a dictionary that is assigned to a name and given as `**name`."""
+    made = [
+        each.value for each in ast.walk(tree) if isinstance(each, ast.Assign) and name in map(ast.unparse, each.targets)
+    ]
+    dictionaries = [each for value in made for each in ast.walk(value) if isinstance(each, ast.Dict)]
+    return [
+        key.value
+        for each in dictionaries
+        for key in each.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    ]

@@ -9,10 +9,16 @@ from tools.reference.markdown import items, page, table
 from tools.reference.source import assignments, constant, module
 
 _MEANINGS = {
-    "http_server_request_duration_seconds": "Time from the head of a request to its response, in seconds. `_count` "
-    "counts requests. A request that cannot be read counts with 0 seconds.",
-    "http_server_active_requests": "Requests of the API that are in progress, those that wait for a place included. "
-    "Compare with `MAX_IN_FLIGHT`.",
+    "http_server_request_duration_seconds": "Time from the head of a request to its response, in seconds; for a "
+    "stream, to the head of its response. `_count` counts requests. A request that cannot be read counts with 0 "
+    "seconds.",
+    "http_server_active_requests": "Requests of the API that are in progress, those that wait for a place included, "
+    "and streams not. Compare with `MAX_IN_FLIGHT`.",
+    "http_server_active_streams": "Streams that are open. With the uploads that handlers read piece by piece, compare "
+    "with `MAX_STREAMS`.",
+    "http_server_stream_duration_seconds": "Time from the head of the request to the end of its stream, in seconds. "
+    "`_count` counts streams that have ended.",
+    "http_server_streams_aborted_total": "Streams that the service has cut.",
     "http_server_open_connections": "Client connections to both ports, idle ones included.",
     "http_server_deprecated_requests_total": "Requests of deprecated routes: `Route(…, deprecated=…)`. A route without "
     "calls has the value 0. Remove the route when its count no longer grows.",
@@ -44,7 +50,10 @@ _LABELS = {
     "state": "`used` or `idle`.",
     "resource": "The name of the function that opens the resource.",
     "function": "The name of the background function.",
-    "outcome": "`success`, `failure`, or `cancelled`: by the shutdown, or because a lease was lost.",
+    "outcome": "Of a background run: `success`, `failure`, or `cancelled` by the shutdown, or because a lease was "
+    "lost. Of a stream: `completed`, `client_closed` or `aborted`.",
+    "reason": "The type of the problem, such as `internal-error`; or `idle`, `slow-client`, `shutdown`, "
+    "`token-expired`.",
     "name": "`project.name` of pyproject.toml.",
     "version": "`project.version` of pyproject.toml.",
 }

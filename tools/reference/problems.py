@@ -33,7 +33,10 @@ _TYPES = {
     "no-such-route": ("No route has this path.", "Correct the path; `/docs` lists all routes."),
     "method-not-allowed": ("The path does not support this method.", "Use a method that the header `Allow` lists."),
     "request-timeout": (
-        "The head took longer than `HEADER_TIMEOUT_SECONDS`, or the body longer than `BODY_TIMEOUT_SECONDS`.",
+        (
+            "The head took longer than `HEADER_TIMEOUT_SECONDS`, or the body arrived more slowly than "
+            "`BODY_MIN_BYTES_PER_SECOND` after `BODY_TIMEOUT_SECONDS`, or longer than the `body_seconds` of the route."
+        ),
         "Repeat the request, and send it faster.",
     ),
     "conflict": (
@@ -51,7 +54,10 @@ _TYPES = {
         "`If-Match` does not match the current version of the resource.",
         "Read the resource, and repeat the request with its new `ETag`.",
     ),
-    "body-too-large": ("The body is larger than `MAX_BODY_BYTES`.", "Send a smaller body."),
+    "body-too-large": (
+        "The body is larger than `MAX_BODY_BYTES`, or than the `body_bytes` of the route.",
+        "Send a smaller body.",
+    ),
     "unsupported-media-type": (
         (
             "`Content-Type` is none that the route takes (`application/json`, unless its `consumes` says otherwise), "
@@ -81,11 +87,18 @@ _TYPES = {
         "Report the `request_id`. Repeat the request only if it is idempotent.",
     ),
     "overloaded": (
-        "None of the `MAX_IN_FLIGHT` places, or no database connection, became free in time.",
+        (
+            "None of the `MAX_IN_FLIGHT` places, of the `in_flight` places of the route or of the database connections "
+            "became free in time, or `MAX_STREAMS` streams are open."
+        ),
         "Repeat the request after `Retry-After`. The connection is closed.",
     ),
+    "shutting-down": (
+        "The process is shutting down and begins no new streams.",
+        "Repeat the request: another process answers it. Browsers' `EventSource` does not do so by itself.",
+    ),
     "deadline-exceeded": (
-        "The request took longer than `REQUEST_TIMEOUT_SECONDS`.",
+        "The request took longer than `REQUEST_TIMEOUT_SECONDS`, or than the `deadline_seconds` of the route.",
         "Repeat the request after `Retry-After`, a POST with its `Idempotency-Key`.",
     ),
     "database-unavailable": (
@@ -224,6 +237,12 @@ def problem_types() -> dict[str, _ProblemType]:
             case ast.expr(), ast.Call(args=[ast.Attribute(attr=status), ast.Constant(value=str(name))]):
                 kept = found.setdefault(name, _ProblemType(HTTPStatus[status], name))
                 kept.classes.append(ast.unparse(error))
+    of_class = {each: kind for kind in found.values() for each in kind.classes}
+    for node in module("errors").body:
+        match node:
+            case ast.ClassDef(name=name, bases=[ast.Name(base)]) if f"errors.{name}" not in of_class:
+                if parent := of_class.get(f"errors.{base}"):
+                    parent.classes.append(f"errors.{name}")
     return found
 
 
