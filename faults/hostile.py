@@ -52,11 +52,11 @@ KINDS = (
 )
 
 
-async def attack(port: int, kind: Kind) -> str:
-    """Attack once. Return a description of an unexpected result, otherwise an empty string."""
+async def attack(port: int, kind: Kind, patience: float = _PATIENCE_SECONDS) -> str:
+    """Attack once, for at most `patience` seconds. Return a description of an unexpected result, or an empty string."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(patience):
             statuses = await _statuses(reader, writer, kind)
     except TimeoutError:
         return f"{kind.name}: the connection was left open"

@@ -6,7 +6,7 @@ import shutil
 import signal
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -172,7 +172,8 @@ class Postgres:
 
     def _signal_children(self, number: signal.Signals) -> None:
         for each in children(self.pid):
-            os.kill(each, number)
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(each, number)
 
     async def _run(self, program: str, *arguments: str) -> None:
         process = await spawn(

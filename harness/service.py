@@ -1,6 +1,7 @@
 """Runs the service in a separate process: starts it, stops it by signals, and observes it from the outside."""
 
 import asyncio
+import json
 import re
 import signal
 import time
@@ -8,6 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from harness.http import Client, request
 from harness.ports import free_port
@@ -109,6 +111,14 @@ class Service:
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
         local_and_state = [(line.split()[1], line.split()[3]) for line in lines]
         return local_and_state.count((f"0100007F:{self.port:04X}", _ESTABLISHED))
+
+    def logged(self, **fields: str) -> list[dict[str, Any]]:
+        """Return the lines of the log that have these fields, of all runs so far."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        found = (
+            json.loads(line) for line in lines if line.startswith("{") and all(map(line.__contains__, fields.values()))
+        )
+        return [each for each in found if fields.items() <= each.items()]
 
     def last_words(self) -> str:
         """Return the end of the log."""

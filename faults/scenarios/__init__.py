@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from faults.bench import Scenario
-from faults.scenarios import clients, database, overload, soak, starting, stopping, writes
+from faults.scenarios import clients, database, overload, soak, starting, stopping, streams, uploads, websockets, writes
 
 SCENARIOS: Mapping[str, Scenario] = {
     **stopping.SCENARIOS,
@@ -12,5 +12,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     **writes.SCENARIOS,
     **overload.SCENARIOS,
     **clients.SCENARIOS,
+    **streams.SCENARIOS,
+    **uploads.SCENARIOS,
+    **websockets.SCENARIOS,
     **soak.SCENARIOS,
 }

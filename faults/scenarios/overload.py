@@ -50,7 +50,7 @@ def _judged(
     silent = sum(b"\r\nretry-after:" not in each.head for each in refused)
     troubled = [each.begun - end for each in after if not each.ok or each.seconds > _TIMES_P99 * normal]
     recovery = max(troubled, default=0.0)
-    limit = _memory_limit()
+    limit = memory_limit()
     row = Row(
         f"{_OVER} times the capacity of {_CAPACITY:.0f} requests/s",
         f"open loop, {end - begun:.0f} s; `DATABASE_POOL_SIZE={_CONNECTIONS}`, queries of {_QUERY_MILLISECONDS} ms",
@@ -75,7 +75,7 @@ def _judged(
     return row
 
 
-def _memory_limit() -> int:
+def memory_limit() -> int:
     """Return the memory limit of a pod in the chart, in MiB."""
     found = re.search(r"limits:\n(?:\s+\w+:.*\n)*?\s+memory: (\d+)Mi", Path("chart/values.yaml").read_text())
     assert found

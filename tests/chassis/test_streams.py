@@ -1,12 +1,14 @@
 """Responses that are sent piece by piece: their bounds, their errors, and their end."""
 
 import asyncio
+import gc
 import re
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,13 +22,14 @@ from structlog.testing import capture_logs
 from chassis.contract import Limits, Route, contract_of
 from chassis.http.openapi import openapi_document
 from chassis.project import project
+from chassis.server import runner
 from chassis.server.sockets import drop_dead_clients, listen
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.testing import service_process
 from chassis.testing.client import Client, clients_of
 from tests.chassis.issuer import issuer
-from tests.chassis.streaming import ROUTES, send_bytes, send_events
+from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events
 
 StartClient = Callable[..., Awaitable[Client]]
 STREAMING = (sys.executable, "-m", "tests.chassis.streaming")
@@ -170,7 +173,7 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
         await until(lambda: lines(logs, "request"))
     assert received.count(b"HTTP/1.1") <= 1
     assert b"hunter2" not in received
-    assert not received.endswith(b"0\r\n\r\n")
+    assert not received.endswith(b"\r\n0\r\n\r\n")
     [aborted] = lines(logs, "stream_aborted")
     assert aborted["reason"] == reason
     [ended] = lines(logs, "request")
@@ -192,6 +195,68 @@ async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(stream
             await until(lambda: lines(logs, "request"))
             assert [(line["event"], line["status"]) for line in logs] == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
+
+
+@pytest.mark.parametrize("path", ["/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/later/0.1"])
+async def test_what_has_ended_is_freed_without_the_garbage_collector(streaming: StartClient, path: str) -> None:
+    client = await streaming()
+    async with without_garbage_collector():
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("path", ["/echo", "/small-messages?size=5&pause=0.01"])
+async def test_a_web_socket_that_is_left_is_freed_without_the_garbage_collector(
+    streaming: StartClient, path: str
+) -> None:
+    client = await streaming()
+    async with without_garbage_collector():
+        for _ in range(3):
+            socket = await client.ws_connect(path)
+            connection = socket._response.connection
+            assert connection
+            assert connection.transport
+            connection.transport.abort()
+
+
+@asynccontextmanager
+async def without_garbage_collector() -> AsyncIterator[None]:
+    """Wait at the end of the block until no request of the block is in memory."""
+
+    def requests() -> list[Any]:
+        return [each for each in gc.get_objects() if isinstance(each, web.BaseRequest)]
+
+    gc.collect()
+    known = {id(each) for each in requests()}
+    gc.disable()
+    try:
+        yield
+        async with asyncio.timeout(5):
+            while [each for each in requests() if id(each) not in known]:
+                await asyncio.sleep(0.05)
+    finally:
+        gc.enable()
+
+
+async def test_the_slowest_readers_are_cut_while_too_much_is_unsent(
+    streaming: StartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_MAX_UNSENT_BYTES", 10_000)
+    client = await streaming()
+    with capture_logs() as logs:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1)
+        writer.write(b"GET /bytes?size=200000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: lines(logs, "request"))
+    [aborted] = lines(logs, "stream_aborted")
+    assert aborted["reason"] == "slow-client"
+    [ended] = lines(logs, "request")
+    assert ended["status"] == 200
+    with pytest.raises(ConnectionResetError):  # not an end, which would wait until the client has read
+        await reader.read(-1)
+    writer.close()
 
 
 async def test_a_client_that_does_not_read_is_cut(streaming: StartClient) -> None:
@@ -304,6 +369,16 @@ async def test_an_export_that_outlasts_the_stop_is_cut_and_not_ended(database_ur
         assert await service.until_ended() == 0
     [aborted] = [line for line in service.lines if line["event"] == "stream_aborted"]
     assert aborted["reason"] == "shutdown"
+
+
+async def test_a_client_that_does_not_read_takes_little_of_the_kernels_memory(database_url: str) -> None:
+    environment = {"STREAM_SEND_TIMEOUT_SECONDS": "0.5"}
+    async with streaming_process(database_url, environment=environment) as service:
+        _, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1)
+        writer.write(b"GET /bytes?size=100000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        ended = await service.until_logged("request")
+        writer.transport.abort()
+    assert ended["bytes"] < 2 * MEBIBYTE  # in the buffers of this process, of the kernel and of the client
 
 
 async def test_metrics_tell_streams_from_requests(database_url: str) -> None:

@@ -355,26 +355,34 @@ def problems_of(types: ProblemTypes) -> Middleware:
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            failure: Exception = RuntimeError("the handler awaits something that was cancelled")
-        except Exception as error:
-            failure = error
-        stream = stream_of(request)
-        if stream and stream.started:
-            return _ended(stream, failure, request, types)
-        if _client_left(failure, request):
-            raise asyncio.CancelledError from failure
-        try:
-            response = _passed(failure) or _problem(failure, request, types)
-        except Exception:  # a header of the error's own that cannot be sent, or the function that makes it
-            response = _problem(RuntimeError(), request, types)
-        response.headers.update(headers_of_every_answer(request.match_info.handler))
-        return response
+            return _response(RuntimeError("the handler awaits something that was cancelled"), request, types)
+        except Exception as error:  # a variable of another kind would be a cycle with the error's traceback
+            return _response(error, request, types)
 
     return problem_details
 
 
 problem_details = problems_of(_BUILT_IN)
 """The middleware for a service without errors of its own."""
+
+
+def _response(error: Exception, request: web.Request, types: ProblemTypes) -> web.StreamResponse:
+    """Convert the exception of a handler into a response.
+
+    Raises:
+        asyncio.CancelledError: the client has left.
+    """
+    stream = stream_of(request)
+    if stream and stream.started:
+        return _ended(stream, error, request, types)
+    if _client_left(error, request):
+        raise asyncio.CancelledError from error
+    try:
+        response = _passed(error) or _problem(error, request, types)
+    except Exception:  # a header of the error's own that cannot be sent, or the function that makes it
+        response = _problem(RuntimeError(), request, types)
+    response.headers.update(headers_of_every_answer(request.match_info.handler))
+    return response
 
 
 def _client_left(error: Exception, request: web.Request) -> bool:

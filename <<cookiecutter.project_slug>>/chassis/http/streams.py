@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, hdrs, web
 
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
-from chassis.http.aiohttp_internals import ping_regularly
+from chassis.http.aiohttp_internals import ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.settings import Settings
@@ -33,10 +33,21 @@ EVENT_STREAM = "text/event-stream"
 _CLOSE_SECONDS = 0.75
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
+_COUNTED = ("receive", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
 _PINGS = 3  # within the time that a stream may be idle
 
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
 """When the stream has to end because the caller's token expires, in seconds of Unix time."""
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Disconnect at once, and drop what is unsent.
+
+    By a reset and not by an end, which a client of HTTP/1.0 takes for the end of the body. An end would also wait for
+    a client that reads nothing, and keep the unsent bytes in the kernel's memory.
+    """
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    transport.abort()
 
 
 class HeadOnlyError(Exception):
@@ -117,9 +128,7 @@ class Stream(StreamRecord):
         if not self.aborted and not self.client_left:
             self.abort(reason)
         if transport := self.request.transport:
-            # A reset and not an end, which a client of HTTP/1.0 takes for the end of the body.
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            transport.abort()
+            reset(transport)
 
     def lost(self) -> None:
         """Cancel the handler, because the connection is lost; unless both sides have ended the stream."""
@@ -165,6 +174,11 @@ class Stream(StreamRecord):
         if self._expiry:
             self._expiry.cancel()
         self._close(self)
+        # Or the cycles of these objects wait for the garbage collector.
+        self.request.pop(RECORD, None)
+        for name in _COUNTED:
+            vars(self.response).pop(name, None)
+        release(self.response)
 
 
 def stream_of(request: web.BaseRequest) -> Stream | None:
@@ -282,9 +296,5 @@ def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
         await send_bytes(data, compress)
         stream.count_message(data)
 
-    for name, counted in (
-        ("receive", counted_receive),
-        ("send_str", counted_send_str),
-        ("send_bytes", counted_send_bytes),
-    ):
+    for name, counted in zip(_COUNTED, (counted_receive, counted_send_str, counted_send_bytes), strict=True):
         setattr(response, name, counted)

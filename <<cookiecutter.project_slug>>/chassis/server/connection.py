@@ -8,6 +8,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
   at shutdown.
 - `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
+- `_data_received_cb`: memory grows with each WebSocket that a client leaves.
 - `_close`: the connection is used after a request that cannot be read.
 - `_post`, `_finish` of the request: the temporary files of a form stay open.
 
@@ -26,10 +27,10 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
-from chassis.http.aiohttp_internals import RequestFactory
+from chassis.http.aiohttp_internals import RequestFactory, release
 from chassis.http.problem_details import problem_response
 from chassis.http.request_body import Request, RequestBodyReader
-from chassis.http.streams import SERVER, Stream, stream_of
+from chassis.http.streams import SERVER, Stream, reset, stream_of
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
@@ -202,6 +203,7 @@ class Connection(RequestHandler):
         if stream := self.stream:
             stream.lost()
         super().connection_lost(exc)
+        self._data_received_cb = None  # a method of a WebSocket, which refers to this connection
 
     def _fail_body(self, reason: Exception) -> None:
         """Make reads of the request's body raise an error, and close the connection after this request."""
@@ -259,10 +261,12 @@ class Connection(RequestHandler):
         """Bytes of responses that the client has not read and this process still holds."""
         return self._socket.get_write_buffer_size() if self._socket is not None else 0
 
-    def abort(self) -> None:
-        """Disconnect at once. Closing would first wait until the client has read what is unsent."""
-        if self._socket is not None:
-            self._socket.abort()
+    def cut(self) -> None:
+        """Disconnect a client that does not read. Closing would first wait until the client has read what is unsent."""
+        if stream := self.stream:
+            stream.cut("slow-client")
+        elif self._socket is not None:
+            reset(self._socket)
 
     def enforce_timeouts(self, now: float, timeouts: ClientTimeouts) -> None:
         """End a wait for the client that has taken too long."""
@@ -274,7 +278,7 @@ class Connection(RequestHandler):
         elif self._unsent_since is None:
             self._unsent_since = now
         elif now - self._unsent_since > timeouts.response:
-            self.abort()
+            self.cut()
         if self._body is not None and self._is_late(self._body, now, timeouts):
             self._fail_body(RequestTimeoutError())
         if self._head_since is not None and now - self._head_since > timeouts.head:
@@ -322,7 +326,8 @@ class Connection(RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._sending = None
-            if on_sent := request.get(ON_SENT):
+            release(resp)
+            if on_sent := request.pop(ON_SENT, None):
                 on_sent()
 
     def handle_error(

@@ -53,7 +53,7 @@ class _Server(Server):
         if total > _MAX_UNSENT_BYTES:
             for connection in sorted(self._open(), key=lambda each: each.unsent_bytes, reverse=True):
                 total -= connection.unsent_bytes
-                connection.abort()
+                connection.cut()
                 if total <= _MAX_UNSENT_BYTES:
                     break
 
@@ -77,7 +77,7 @@ class _Server(Server):
                     connection.force_close()
                 elif connection.stream is None and connection.waits_for_client and waited > _SHUTDOWN_CLIENT_SECONDS:
                     slow.add(connection)
-                    connection.abort()
+                    connection.cut()
             await asyncio.sleep(_SHUTDOWN_CHECK_SECONDS)
         if slow or self.connections:
             log.warning("connections_cut", slow_clients=len(slow), over_their_deadline=len(self.connections))

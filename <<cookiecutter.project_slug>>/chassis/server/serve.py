@@ -13,7 +13,7 @@ from yarl import URL
 from chassis.application import Application
 from chassis.server.runner import Runner
 from chassis.server.signals import Shutdown
-from chassis.server.sockets import BACKLOG, drop_dead_clients
+from chassis.server.sockets import BACKLOG, drop_dead_clients, limit_unsent
 
 log = structlog.get_logger()
 
@@ -38,6 +38,7 @@ async def serve(
         for runner, sockets in ((internal_runner, internal), (api_runner, api)):
             await runner.setup()
             for each in sockets:
+                limit_unsent(each)
                 drop_dead_clients(each)
                 await web.SockSite(runner, each, backlog=BACKLOG).start()
         _tune_garbage_collector()

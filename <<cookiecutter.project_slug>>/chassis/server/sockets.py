@@ -7,6 +7,18 @@ import socket
 BACKLOG = 1024
 """Connections that wait to be accepted. The kernel drops one more, and its client tries again a second later."""
 
+# Of a connection, in the kernel. Otherwise it takes megabytes for each client that does not read.
+_MAX_UNSENT_BYTES = 128 * 1024
+
+
+def limit_unsent(listening: socket.socket) -> None:
+    """Limit the unsent bytes that the kernel takes for each connection that is accepted from now on.
+
+    Bytes on their way to the client do not count, so that a fast client with a long way has its full rate.
+    """
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT_BYTES)
+
 
 _DEAD_CLIENT_SECONDS = 60
 

@@ -1,0 +1,1 @@
+"""Streams, uploads and WebSockets that experiments add to a baked service."""
