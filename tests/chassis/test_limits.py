@@ -8,9 +8,13 @@ from io import BytesIO
 
 import aiohttp
 import pytest
-from aiohttp import FormData
+from aiohttp import ClientSession, FormData, web
+from aiohttp.test_utils import TestServer
 
-from chassis.testing.client import Client
+from chassis.contract import Route
+from chassis.service import Service
+from chassis.settings import Settings
+from chassis.testing.client import Client, clients_of
 from tests.chassis.streaming import MEBIBYTE
 from tests.chassis.test_streams import SHORT, StartClient, open_streams, streaming, until
 
@@ -136,3 +140,27 @@ async def test_the_digest_of_an_upload_is_right(streaming: StartClient) -> None:
     data = b"0123456789" * 1_000_000
     answer = await (await client.put("/uploads/raw", data=BytesIO(data))).json()
     assert answer == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+async def test_a_body_that_is_passed_on_and_is_too_slow_is_the_clients_mistake(settings: Settings) -> None:
+    """And not one of the service that it is passed on to, which aiohttp's client blames."""
+
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    other = web.Application()
+    other.router.add_put("/", take)
+
+    async with TestServer(other) as server:
+
+        async def pass_on(request: web.Request, client: ClientSession) -> int:
+            async with client.put(server.make_url("/"), data=request.content.iter_any()) as answer:
+                return int(await answer.text())
+
+        routes = [Route("PUT", "/files", pass_on, consumes=("*/*",))]
+        async with clients_of(Service(settings=Settings, routes=routes), settings) as make:
+            start: StartClient = make
+            client = await start(**QUICK)
+            assert await (await client.put("/files", data=b"x" * 1000)).json() == 1000
+            answer = await client.put("/files", data=slowly(40, 40, 4))
+            assert (answer.status, await type_of(answer)) == (408, "request-timeout")
