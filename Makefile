@@ -73,6 +73,10 @@ bench: build/environments/bench/.ready ## run the benchmark of docs/benchmarks.m
 bench-guard: build/environments/bench/.ready ## check that requests do not cost more than recorded (2 minutes); RECORD=1 accepts the cost
 	@RECORD=$(RECORD) $(<D)/bin/python -m benchmarks.guard
 
+.PHONY: bench-streams
+bench-streams: build/environments/bench/.ready ## measure what streams cost, docs/streams.md (8 minutes); QUICK=1 scales down
+	@QUICK=$(QUICK) $(<D)/bin/python -m benchmarks.streams
+
 .PHONY: pictures
 pictures: build/environments/bench/.ready ## generate docs/pictures (5 minutes; needs chromium, and Debian's package prometheus)
 	@$(<D)/bin/python -m tools.pictures

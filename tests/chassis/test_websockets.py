@@ -150,3 +150,21 @@ async def test_the_stop_closes_sockets_with_1001(database_url: str) -> None:
             await client.ws_connect("/echo")
         assert await service.until_ended() == 0
     assert not [line for line in service.lines if line["event"] == "stream_aborted" or line["level"] == "error"]
+
+
+async def test_others_have_their_turn_in_a_flood_of_pings(streaming: StartClient) -> None:
+    client, pings = await streaming(), 20_000
+    async with client.ws_connect("/echo", autoping=False) as socket:
+        connection = socket._response.connection
+        assert connection
+        assert connection.transport
+        connection.transport.write(b"\x89\x80" + bytes(4) + (b"\x89\x80" + bytes(4)) * (pings - 1))
+
+        async def pongs() -> None:
+            for _ in range(pings):
+                assert (await socket.receive(timeout=10)).type is WSMsgType.PONG
+
+        answered, ponged = asyncio.create_task(client.get("/wait/0")), asyncio.create_task(pongs())
+        done, _ = await asyncio.wait({answered, ponged}, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {answered}
+        await ponged

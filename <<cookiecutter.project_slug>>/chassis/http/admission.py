@@ -141,22 +141,24 @@ class Admission:
         """
         admission = self._of_request(request) if self._routes else self._default
         with admission.deadline as task:
-            _TASK.set(task)
-            async with admission.in_flight:
-                try:
+            token = _TASK.set(task)
+            try:
+                async with admission.in_flight:
                     response = await handler(request)
-                except HeadOnlyError as head:
-                    return head.response
-                except asyncio.CancelledError:
-                    stream = stream_of(request)
-                    if not (stream and stream.ending and is_cancelled()):
-                        raise
-                    task.uncancel()
-                    return stream.response
-                plain = type(response) is web.Response and type(response.body) is bytes
-                if not plain or request.writer.output_size:
-                    self._check_stream(request, response, admission)
-                return response
+                    plain = type(response) is web.Response and type(response.body) is bytes
+                    if not plain or request.writer.output_size:
+                        self._check_stream(request, response, admission)
+                    return response
+            except HeadOnlyError as head:
+                return head.response
+            except asyncio.CancelledError:
+                stream = stream_of(request)
+                if not (stream and stream.ending and is_cancelled()):
+                    raise
+                task.uncancel()
+                return stream.response
+            finally:
+                _TASK.reset(token)  # or the task and its context are a cycle
 
     def _check_stream(self, request: web.Request, response: web.StreamResponse, admission: _RouteAdmission) -> None:
         """Give a stream a place that the handler has returned, and has not begun to send."""

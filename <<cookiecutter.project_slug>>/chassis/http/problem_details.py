@@ -357,13 +357,23 @@ def problems_of(types: ProblemTypes) -> Middleware:
                 raise
             return _response(RuntimeError("the handler awaits something that was cancelled"), request, types)
         except Exception as error:  # a variable of another kind would be a cycle with the error's traceback
-            return _response(error, request, types)
+            try:
+                return _response(error, request, types)
+            finally:
+                _forget_frames(error)
 
     return problem_details
 
 
 problem_details = problems_of(_BUILT_IN)
 """The middleware for a service without errors of its own."""
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error and of its causes: a frame may refer to the error, such as by a future."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _response(error: Exception, request: web.Request, types: ProblemTypes) -> web.StreamResponse:

@@ -33,7 +33,8 @@ EVENT_STREAM = "text/event-stream"
 _CLOSE_SECONDS = 0.75
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
-_COUNTED = ("receive", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
+_COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
+_MESSAGES_A_TURN = 16  # received in a turn of the event loop
 _PINGS = 3  # within the time that a stream may be idle
 
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
@@ -279,14 +280,26 @@ class Streams:
 
 
 def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
-    """Have each message of a WebSocket counted."""
-    receive, send_str, send_bytes = response.receive, response.send_str, response.send_bytes
+    """Have each message of a WebSocket counted, and let other clients have their turn between many of them."""
+    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
+    received = 0
+
+    async def count_received() -> None:
+        nonlocal received
+        received += 1
+        if received % _MESSAGES_A_TURN == 0:  # aiohttp gives what has arrived without a pause
+            await asyncio.sleep(0)
 
     async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
         message = await receive(timeout)
         if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
             stream.count_message(message.data)
+            await count_received()
         return message
+
+    async def counted_pong(message: bytes = b"") -> None:
+        await pong(message)
+        await count_received()
 
     async def counted_send_str(data: str, compress: int | None = None) -> None:
         await send_str(data, compress)
@@ -296,5 +309,7 @@ def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
         await send_bytes(data, compress)
         stream.count_message(data)
 
-    for name, counted in zip(_COUNTED, (counted_receive, counted_send_str, counted_send_bytes), strict=True):
+    for name, counted in zip(
+        _COUNTED, (counted_receive, counted_pong, counted_send_str, counted_send_bytes), strict=True
+    ):
         setattr(response, name, counted)

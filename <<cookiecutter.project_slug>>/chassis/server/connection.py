@@ -143,6 +143,7 @@ class Connection(RequestHandler):
             message, body = self._messages[-1]
             self._head_since = None
             if isinstance(message, _ErrInfo):
+                message.exc.__traceback__ = None  # its frames refer to it, and to the data
                 if self._body is not None:
                     # aiohttp would leave the request before it waiting for its body, and then answer this error.
                     self._messages.pop()

@@ -1,0 +1,204 @@
+"""`make bench-streams` measures what streams cost beside a bare aiohttp application, and writes docs/streams.md.
+
+The service and the bare application run at the same time on the same core and are measured in turn, so that other load
+on the machine affects both.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from benchmarks import machine
+from benchmarks.baking import bake_service
+from benchmarks.bench import opened
+from benchmarks.markdown import estimate_cell
+from benchmarks.statistics import estimate
+from benchmarks.subjects import Running, Subject, services
+from harness.console import say
+from harness.http import request
+from harness.markdown import table
+from harness.repository import BUILD, REPOSITORY, commit
+from harness.streaming.adding import add_streams
+
+_SETTLE_SECONDS: Final = 2.0
+_HEAD: Final = """# What streams cost
+
+`make bench-streams` writes this page. It measures a baked service with the streams of `harness/streaming/streams.py`
+beside a bare aiohttp application with the same handlers, `benchmarks/bare_streams.py`: aiohttp's stock server, no
+middlewares, no access log, and for rows a cursor of asyncpg's on one connection.
+
+- Both run on one core, and the clients and PostgreSQL on another one. They are measured in turn, {rounds} rounds.
+- Figures are the median of all rounds, with the confidence interval in parentheses.
+- Idle clients have received one event; the rest of the time is silent. CPU is in percent of a core, for all of them.
+- Memory is the proportional set size that the open streams add, divided by their number.
+- Rows are three columns and a timestamp as CSV, read by one client at full speed. The CPU is that of the service's
+  process, without PostgreSQL's.
+"""
+
+
+class Scale(NamedTuple):
+    """How much is measured."""
+
+    clients: int
+    seconds: float
+    rows: int
+    rounds: int
+
+
+_FULL, _QUICK = Scale(1000, 10, 300_000, 7), Scale(100, 2, 20_000, 2)
+
+
+class Figures(NamedTuple):
+    """The figures of a round."""
+
+    idle_percent: float
+    memory_kib: float
+    event_us: float
+    rows_per_second: float
+    row_us: float
+
+
+_NAMES: Final = (
+    "CPU of {clients} idle clients of server-sent events, %",
+    "memory of each of them, KiB",
+    "CPU of an event, µs ({clients} clients, an event a second each)",
+    "rows a second of an export",
+    "CPU of a row, µs",
+)
+
+
+async def main() -> None:
+    """Measure, and write the page; a quick run writes it below build/."""
+    quick = bool(os.environ.get("QUICK"))
+    scale = _QUICK if quick else _FULL
+    service, python = bake_service()
+    add_streams(service)
+    async with opened(service, python) as bench:
+        running = [await bench.start(each) for each in _subjects(service, python)]
+        rounds: list[list[Figures]] = [[] for _ in running]
+        for number in range(scale.rounds):
+            for each, figures in zip(running, rounds, strict=True):
+                figures.append(await _round(each, scale))
+                told = ", ".join(f"{value:,.1f}" for value in figures[-1])
+                say(f"round {number + 1}, {each.subject.name}: {told}")
+        about = machine.machine(bench.cores, bench.disk) | machine.versions(python)
+    page = (BUILD / "bench" if quick else REPOSITORY / "docs") / "streams.md"
+    page.write_text(_page(scale, rounds, about), encoding="utf-8")
+    say(f"{page.relative_to(REPOSITORY)} is written.")
+
+
+def _subjects(service: Path, python: Path) -> list[Subject]:
+    bare = Subject("bare aiohttp", (python, "-m", "benchmarks.bare_streams"), REPOSITORY)
+    return [replace(services(python, service)["bare"], name="service"), bare]
+
+
+async def _round(running: Running, scale: Scale) -> Figures:
+    """Measure a subject."""
+    before = running.memory_mib()
+    clients = await _opened(running, scale.clients, "/v1/events/60000")
+    idle = await _cpu_share(running, scale.seconds)
+    memory = running.memory_mib() - before
+    await _closed(clients)
+    clients = await _opened(running, scale.clients, "/v1/events/1000")
+    events = await _cpu_share(running, scale.seconds)
+    await _closed(clients)
+    running.forget_log()
+    cpu, begun = running.cpu_seconds(), time.perf_counter()
+    await _read(running, f"/v1/rows/{scale.rows}/0", scale.rows)
+    seconds, cpu = time.perf_counter() - begun, running.cpu_seconds() - cpu
+    return Figures(
+        idle_percent=100 * idle,
+        memory_kib=memory * 1024 / scale.clients,
+        event_us=events * 1e6 / scale.clients,
+        rows_per_second=scale.rows / seconds,
+        row_us=cpu * 1e6 / scale.rows,
+    )
+
+
+async def _cpu_share(running: Running, seconds: float) -> float:
+    """Return how many cores the subject uses, after a while."""
+    await asyncio.sleep(_SETTLE_SECONDS)
+    cpu, begun = running.cpu_seconds(), time.perf_counter()
+    await asyncio.sleep(seconds)
+    return (running.cpu_seconds() - cpu) / (time.perf_counter() - begun)
+
+
+async def _opened(running: Running, count: int, path: str) -> list[asyncio.Task[None]]:
+    """Open streams, and read from each until it is closed. Return when each has got something."""
+    begun = asyncio.Semaphore(0)
+
+    async def follow() -> None:
+        reader, writer = await _asked(running, path)
+        try:
+            await reader.readuntil(b"\n\n")
+            begun.release()
+            while await reader.read(65536):
+                pass
+        finally:
+            writer.transport.abort()
+
+    clients = [asyncio.create_task(follow()) for _ in range(count)]
+    for _ in clients:
+        await begun.acquire()
+    return clients
+
+
+async def _closed(clients: Sequence[asyncio.Task[None]]) -> None:
+    for client in clients:
+        client.cancel()
+    for client in clients:
+        with suppress(asyncio.CancelledError):
+            await client
+    await asyncio.sleep(_SETTLE_SECONDS)
+
+
+async def _read(running: Running, path: str, rows: int) -> None:
+    """Read an export to its end.
+
+    Raises:
+        RuntimeError: it is not complete.
+    """
+    reader, writer = await _asked(running, path)
+    lines, tail = 0, b""
+    while not tail.endswith(b"\r\n0\r\n\r\n"):
+        if not (received := await reader.read(2**18)):
+            break
+        lines, tail = lines + received.count(b"+00:00\n"), (tail + received)[-16:]
+    writer.transport.abort()
+    if lines < rows * 0.99:  # a line may be cut in two by a chunk
+        raise RuntimeError(f"{running.subject.name} has sent {lines} of {rows} rows")
+
+
+async def _asked(running: Running, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(running.urls[0]).port)
+    writer.write(request("GET", path))
+    return reader, writer
+
+
+def _page(scale: Scale, rounds: Sequence[Sequence[Figures]], about: dict[str, str]) -> str:
+    rows = []
+    for number, name in enumerate(_NAMES):
+        service, bare = ([figures[number] for figures in each] for each in rounds)
+        ratio = estimate([one / other if other else float("nan") for one, other in zip(service, bare, strict=True)])
+        cells = (estimate_cell(estimate(service)), estimate_cell(estimate(bare)), estimate_cell(ratio))
+        rows.append((name.format(clients=f"{scale.clients:,}"), *cells))
+    measured = ", ".join(f"{name} {about[name]}" for name in ("processor", "python", "aiohttp", "asyncpg", "uvloop"))
+    return "\n".join(
+        [
+            _HEAD.format(rounds=scale.rounds),
+            *table(("", "service", "bare aiohttp", "ratio"), rows),
+            f"Measured on {datetime.now(UTC).date().isoformat()}, commit {commit()}: {measured}.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
