@@ -120,6 +120,11 @@ async def upload(request: web.Request) -> dict[str, list[int]]:
     return {"sizes": sizes}
 
 
+async def upload_texts(request: web.Request) -> list[str]:
+    """Take the texts of a form."""
+    return [await part.text() async for part in await request.multipart() if isinstance(part, BodyPartReader)]
+
+
 async def upload_raw(request: web.Request) -> dict[str, int | str]:
     """Take a body piece by piece, and return its size and its digest."""
     size, digest = 0, hashlib.sha256()
@@ -163,6 +168,7 @@ ROUTES = [
     Route("GET", "/another", return_another, produces="text/plain"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
+    Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),
     Route("PUT", "/uploads/raw", upload_raw, consumes=("*/*",), limits=UPLOAD),
     Route("PUT", "/uploads/whole", upload_to_memory, consumes=("*/*",), limits=Limits(body_bytes=2 * MEBIBYTE)),
     Route("GET", "/wait/{seconds}", wait, limits=Limits(deadline_seconds=0.5)),
