@@ -98,6 +98,26 @@ async def return_another(request: web.Request) -> web.StreamResponse:
     return web.Response(text="hunter2")
 
 
+async def begin_twice(request: web.Request) -> web.StreamResponse:
+    """Begin one response, and then another one."""
+    await web.StreamResponse().prepare(request)
+    response = web.StreamResponse()
+    await response.prepare(request)
+    return response
+
+
+async def fail_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and fail."""
+    await web.Response(text="hello").prepare(request)
+    raise RuntimeError("hunter2")
+
+
+async def exchange_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and return another one."""
+    await web.Response(text="hello").prepare(request)
+    return web.Response(text="hunter2")
+
+
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
@@ -118,6 +138,11 @@ async def upload(request: web.Request) -> dict[str, list[int]]:
             size += len(chunk)
         sizes.append(size)
     return {"sizes": sizes}
+
+
+async def upload_texts(request: web.Request) -> list[str]:
+    """Take the texts of a form."""
+    return [await part.text() async for part in await request.multipart() if isinstance(part, BodyPartReader)]
 
 
 async def upload_raw(request: web.Request) -> dict[str, int | str]:
@@ -161,8 +186,12 @@ ROUTES = [
     Route("GET", "/files/{name}", send_file, produces="application/octet-stream"),
     Route("GET", "/later/{seconds}", send_later, produces="text/csv"),
     Route("GET", "/another", return_another, produces="text/plain"),
+    Route("GET", "/twice", begin_twice, produces="text/plain"),
+    Route("GET", "/prepared", fail_prepared, produces="text/plain"),
+    Route("GET", "/exchanged", exchange_prepared, produces="text/plain"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
+    Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),
     Route("PUT", "/uploads/raw", upload_raw, consumes=("*/*",), limits=UPLOAD),
     Route("PUT", "/uploads/whole", upload_to_memory, consumes=("*/*",), limits=Limits(body_bytes=2 * MEBIBYTE)),
     Route("GET", "/wait/{seconds}", wait, limits=Limits(deadline_seconds=0.5)),

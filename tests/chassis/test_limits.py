@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import ClientSession, FormData, web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from chassis.contract import Route
 from chassis.service import Service
@@ -97,6 +98,37 @@ async def test_a_broken_upload_is_no_error_of_the_service(streaming: StartClient
     answer = await reader.read()
     writer.close()
     assert not answer or answer.split()[1] in {b"400", b"408"}
+
+
+_PART = b'--b\r\nContent-Disposition: form-data; name="a"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("boundary", "body"),
+    [
+        ("", _PART + b"\r\nhello\r\n--b--\r\n"),
+        ("; boundary=b", b""),
+        ("; boundary=b", b"--b\r\n-1--b--\r\n"),
+        ("; boundary=b", _PART + b"\r\nhello"),
+        ("; boundary=b", _PART + b"\r\nhello\r\n--bx\r\n"),
+        ("; boundary=b", _PART + b"X: " + b"x" * 9000 + b"\r\n\r\nhello\r\n--b--\r\n"),
+    ],
+)
+async def test_a_malformed_form_is_a_400(streaming: StartClient, boundary: str, body: bytes) -> None:
+    client = await streaming()
+    headers = {"Content-Type": f"multipart/form-data{boundary}"}
+    with capture_logs() as logs:
+        answer = await client.post("/uploads", data=body, headers=headers)
+        assert (answer.status, await type_of(answer)) == (400, "malformed-body")
+    assert not [line for line in logs if line["log_level"] == "error"]
+
+
+async def test_a_part_that_is_not_what_it_should_be_is_a_400(streaming: StartClient) -> None:
+    client = await streaming()
+    form = FormData()
+    form.add_field("a", BytesIO(b"\xff"))
+    answer = await client.post("/uploads/texts", data=form)
+    assert (answer.status, await type_of(answer)) == (400, "malformed-body")
 
 
 async def test_uploads_do_not_take_places_in_flight(streaming: StartClient) -> None:
