@@ -1,6 +1,7 @@
 """Promise 9: streams end as their clients can tell, in time, and leave nothing behind."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ _CHECK_SECONDS = 2  # within which a timeout is noticed
 _UNSENT_MIB = 64  # of all clients together
 _BACK_SECONDS = 1  # the promised limit after the database is back
 _POOL = 10
+_PAUSE_SECONDS = 0.5
 _AT_A_TIME = 50
 
 
@@ -165,7 +167,7 @@ async def failing(bench: Bench) -> Row:
         for _ in range(number // _POOL):
             clients.append(client := await StreamClient.opened(service.port, f"/v1/failing-rows/{fails_at}"))
             await client.read_to_the_end()
-            await asyncio.sleep(pause_seconds)
+            await asyncio.sleep(random.uniform(0, 2 * pause_seconds))  # not all at once
 
     async def read_together(number: int, pause_seconds: float = 0) -> None:
         await asyncio.gather(*(read(number, pause_seconds) for _ in range(_POOL)))
@@ -174,14 +176,15 @@ async def failing(bench: Bench) -> Row:
     early = await footprint(service, database)
     bench.status = f"among {_POOL} failing exports at a time"
     among = asyncio.create_task(others.measure_among(bench.count(8, 3)))
-    await read_together(count // 2, pause_seconds=0.5)
+    await read_together(count // 2, pause_seconds=_PAUSE_SECONDS)
     await among
     late = await footprint(service, database)
     errors = Counter(client.error or "complete" for client in clients)
     lines = Counter(line["reason"] for line in service.logged(event="stream_aborted"))
     row = Row(
         f"{count} exports of rows whose query fails at row {fails_at:,}",
-        f"{_POOL} at a time, `DATABASE_STREAM_POOL_SIZE={_POOL}`; {LOAD}",
+        f"{_POOL} at a time; while the others are measured, {_POOL / _PAUSE_SECONDS:g} a second; {LOAD}; "
+        f"`DATABASE_STREAM_POOL_SIZE={_POOL}`",
         measured=f"ended by {dict(errors)}, after {min(client.size for client in clients):,} bytes or more; "
         f"{late.since(early)}",
         promise=f"each is reset after a part of the rows, with one line `stream_aborted`; {NOTHING_LEFT}",

@@ -133,7 +133,7 @@ ROUTES = [
         "/v1/files",
         upload,
         consumes=("multipart/form-data",),
-        limits=Limits(body_bytes=10 * MEBIBYTE, body_seconds=60),
+        limits=Limits(body_bytes=2 * MEBIBYTE, body_seconds=60),
     ),
     Route("GET", "/v1/tasks", count_tasks),
 ]
