@@ -98,6 +98,26 @@ async def return_another(request: web.Request) -> web.StreamResponse:
     return web.Response(text="hunter2")
 
 
+async def begin_twice(request: web.Request) -> web.StreamResponse:
+    """Begin one response, and then another one."""
+    await web.StreamResponse().prepare(request)
+    response = web.StreamResponse()
+    await response.prepare(request)
+    return response
+
+
+async def fail_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and fail."""
+    await web.Response(text="hello").prepare(request)
+    raise RuntimeError("hunter2")
+
+
+async def exchange_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and return another one."""
+    await web.Response(text="hello").prepare(request)
+    return web.Response(text="hunter2")
+
+
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
@@ -166,6 +186,9 @@ ROUTES = [
     Route("GET", "/files/{name}", send_file, produces="application/octet-stream"),
     Route("GET", "/later/{seconds}", send_later, produces="text/csv"),
     Route("GET", "/another", return_another, produces="text/plain"),
+    Route("GET", "/twice", begin_twice, produces="text/plain"),
+    Route("GET", "/prepared", fail_prepared, produces="text/plain"),
+    Route("GET", "/exchanged", exchange_prepared, produces="text/plain"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
     Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),

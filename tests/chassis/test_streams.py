@@ -155,7 +155,14 @@ async def test_head_ends_after_the_head(streaming: StartClient) -> None:
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/bytes?fail_at=5&count=10", "internal-error"), ("/nothing", "idle"), ("/another", "internal-error")],
+    [
+        ("/bytes?fail_at=5&count=10", "internal-error"),
+        ("/nothing", "idle"),
+        ("/another", "internal-error"),
+        ("/twice", "internal-error"),
+        ("/prepared", "internal-error"),
+        ("/exchanged", "internal-error"),
+    ],
 )
 async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClient, path: str, reason: str) -> None:
     client = await streaming()

@@ -118,7 +118,7 @@ def request_log(requests: RequestLog) -> Middleware:
             response.headers[REQUEST_ID_HEADER] = request_id
             return response
         finally:
-            if response is None or not is_stream(response):
+            if response is None or not (is_stream(response) or RECORD in request):
                 requests.end(request, response, time.perf_counter() - started)
             else:
                 requests.end_when_sent(request, response, started)
