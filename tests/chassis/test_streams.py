@@ -162,13 +162,18 @@ async def test_head_ends_after_the_head(streaming: StartClient) -> None:
         ("/twice", "internal-error"),
         ("/prepared", "internal-error"),
         ("/exchanged", "internal-error"),
+        ("/too-little", "internal-error"),
+        ("/iterated/failing", "internal-error"),
     ],
 )
-async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClient, path: str, reason: str) -> None:
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_an_error_after_the_head_cuts_the_connection(
+    streaming: StartClient, path: str, reason: str, version: str
+) -> None:
     client = await streaming()
     with capture_logs() as logs:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".encode())
         received = b""
         try:
             while chunk := await reader.read(65536):
@@ -178,7 +183,7 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
             pass
         writer.close()
         await until(lambda: lines(logs, "request"))
-    assert received.count(b"HTTP/1.1") <= 1
+    assert received.count(b"HTTP/1.") <= 1
     assert b"hunter2" not in received
     assert not received.endswith(b"\r\n0\r\n\r\n")
     [aborted] = lines(logs, "stream_aborted")
@@ -186,6 +191,13 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
     [ended] = lines(logs, "request")
     assert ended["status"] == 200
     assert open_streams(client) == 0
+
+
+async def test_a_response_may_send_its_last_bytes_with_its_end(streaming: StartClient) -> None:
+    client = await streaming()
+    for _ in range(2):  # over one connection
+        assert await (await client.get("/all")).read() == b"hellohello"
+        assert (await client.head("/all")).headers["Content-Length"] == "10"
 
 
 async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(streaming: StartClient) -> None:

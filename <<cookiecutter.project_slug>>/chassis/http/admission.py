@@ -203,9 +203,7 @@ class Admission:
             raise RuntimeError("the handler has begun one response, and begins another one")
         stream.start()
 
-    def _begin(
-        self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any] | None"
-    ) -> Stream:
+    def _begin(self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any] | None") -> Stream:
         admission = self._of_request(request)
         try:
             if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):

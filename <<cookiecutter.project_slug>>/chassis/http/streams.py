@@ -31,6 +31,7 @@ EVENT_STREAM = "text/event-stream"
 """The media type of server-sent events (the HTML standard)."""
 # For a client to answer that it closes a WebSocket, too, and then for the handler to end.
 _CLOSE_SECONDS = 0.75
+_WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
 _COUNTED = ("receive", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
@@ -73,6 +74,7 @@ class Stream(StreamRecord):
     Attributes:
         task: runs the handler, if that sends the stream itself.
         ending: True if the service has asked the handler to end.
+        missing_bytes: of the body, as long as it is shorter than its Content-Length.
     """
 
     def __init__(
@@ -90,10 +92,23 @@ class Stream(StreamRecord):
         self._close = close
         self.task: asyncio.Task[Any] | None = None
         self.ending = False
+        self.missing_bytes = 0
         self._expiry: asyncio.TimerHandle | None = None
         self._active_at = self._taken_at = asyncio.get_running_loop().time()
         self._seen = (0, 0)
         self._unsent = 0
+
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.response, web.FileResponse):
+            return  # the kernel may send it, past the writer that counts
+        with_body = self.request.method != hdrs.METH_HEAD and self.response.status not in _WITHOUT_BODY
+        if with_body and (length := self._writer.length):
+            self.missing_bytes = length
+            self._writer.on_body_write = self._count_body
+
+    def _count_body(self, size: int, _: int) -> None:
+        self.missing_bytes -= size
 
     @property
     def endless(self) -> bool:
@@ -175,6 +190,7 @@ class Stream(StreamRecord):
             self._expiry.cancel()
         self._close(self)
         # Or the cycles of these objects wait for the garbage collector.
+        self._writer.on_body_write = None
         self.request.pop(RECORD, None)
         for name in _COUNTED:
             vars(self.response).pop(name, None)
