@@ -145,6 +145,16 @@ async def fail_iterated(request: web.Request) -> web.Response:
     return web.Response(body=pieces(), content_type="text/csv")
 
 
+async def stop_iterating(request: web.Request) -> web.Response:
+    """Return a response whose body stops in the middle."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b": hello\n\n"
+        await asyncio.Event().wait()
+
+    return web.Response(body=pieces(), content_type="text/event-stream")
+
+
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
@@ -219,6 +229,7 @@ ROUTES = [
     Route("GET", "/too-little", send_too_little, produces="text/plain"),
     Route("GET", "/all", send_all_at_the_end, produces="text/plain"),
     Route("GET", "/iterated/failing", fail_iterated, produces="text/csv"),
+    Route("GET", "/iterated/stopping", stop_iterating, produces="text/event-stream"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
     Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),
