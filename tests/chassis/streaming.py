@@ -118,6 +118,43 @@ async def exchange_prepared(request: web.Request) -> web.Response:
     return web.Response(text="hunter2")
 
 
+async def send_too_little(request: web.Request) -> web.StreamResponse:
+    """Send fewer bytes than announced."""
+    response = web.StreamResponse(headers={"Content-Length": "10"})
+    await response.prepare(request)
+    await response.write(b"hello")
+    return response
+
+
+async def send_all_at_the_end(request: web.Request) -> web.StreamResponse:
+    """Send as many bytes as announced, some of them with the end."""
+    response = web.StreamResponse(headers={"Content-Length": "10"})
+    await response.prepare(request)
+    await response.write(b"hello")
+    await response.write_eof(b"hello")
+    return response
+
+
+async def fail_iterated(request: web.Request) -> web.Response:
+    """Return a response whose body fails."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"0\n"
+        raise RuntimeError("hunter2")
+
+    return web.Response(body=pieces(), content_type="text/csv")
+
+
+async def stop_iterating(request: web.Request) -> web.Response:
+    """Return a response whose body stops in the middle."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b": hello\n\n"
+        await asyncio.Event().wait()
+
+    return web.Response(body=pieces(), content_type="text/event-stream")
+
+
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
@@ -189,6 +226,10 @@ ROUTES = [
     Route("GET", "/twice", begin_twice, produces="text/plain"),
     Route("GET", "/prepared", fail_prepared, produces="text/plain"),
     Route("GET", "/exchanged", exchange_prepared, produces="text/plain"),
+    Route("GET", "/too-little", send_too_little, produces="text/plain"),
+    Route("GET", "/all", send_all_at_the_end, produces="text/plain"),
+    Route("GET", "/iterated/failing", fail_iterated, produces="text/csv"),
+    Route("GET", "/iterated/stopping", stop_iterating, produces="text/event-stream"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
     Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),

@@ -29,7 +29,7 @@ from chassis.settings import Settings
 from chassis.testing import service_process
 from chassis.testing.client import Client, clients_of
 from tests.chassis.issuer import issuer
-from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events
+from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events, stop_iterating
 
 StartClient = Callable[..., Awaitable[Client]]
 STREAMING = (sys.executable, "-m", "tests.chassis.streaming")
@@ -162,13 +162,18 @@ async def test_head_ends_after_the_head(streaming: StartClient) -> None:
         ("/twice", "internal-error"),
         ("/prepared", "internal-error"),
         ("/exchanged", "internal-error"),
+        ("/too-little", "internal-error"),
+        ("/iterated/failing", "internal-error"),
     ],
 )
-async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClient, path: str, reason: str) -> None:
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_an_error_after_the_head_cuts_the_connection(
+    streaming: StartClient, path: str, reason: str, version: str
+) -> None:
     client = await streaming()
     with capture_logs() as logs:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".encode())
         received = b""
         try:
             while chunk := await reader.read(65536):
@@ -178,7 +183,7 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
             pass
         writer.close()
         await until(lambda: lines(logs, "request"))
-    assert received.count(b"HTTP/1.1") <= 1
+    assert received.count(b"HTTP/1.") <= 1
     assert b"hunter2" not in received
     assert not received.endswith(b"\r\n0\r\n\r\n")
     [aborted] = lines(logs, "stream_aborted")
@@ -188,13 +193,26 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
     assert open_streams(client) == 0
 
 
+async def test_events_that_an_iterator_yields_are_not_held_back(streaming: StartClient) -> None:
+    client = await streaming()
+    answer = await client.get("/iterated/stopping")
+    assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
+
+
+async def test_a_response_may_send_its_last_bytes_with_its_end(streaming: StartClient) -> None:
+    client = await streaming()
+    for _ in range(2):  # over one connection
+        assert await (await client.get("/all")).read() == b"hellohello"
+        assert (await client.head("/all")).headers["Content-Length"] == "10"
+
+
 async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(streaming: StartClient) -> None:
     client = await streaming()
     with capture_logs() as logs:
         answer = await client.get("/nothing")
         answer.close()
         await until(lambda: lines(logs, "request"))
-        for path in ("/bytes?pause=0.01", "/bytes", "/events?pause=0.01"):
+        for path in ("/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/iterated/stopping"):
             logs.clear()
             answer = await client.get(path)
             await answer.content.read(10)
@@ -334,6 +352,7 @@ async def test_a_stream_ends_with_the_token_if_the_route_says_so(
     routes = [
         Route("GET", "/ends", send_events, produces="text/event-stream", ends_with_token=True),
         Route("GET", "/cut", send_bytes, produces="text/csv", ends_with_token=True),
+        Route("GET", "/returned", stop_iterating, produces="text/event-stream", ends_with_token=True),
     ]
     async with (
         issuer() as made,
@@ -345,11 +364,12 @@ async def test_a_stream_ends_with_the_token_if_the_route_says_so(
         answer = await client.get("/ends?pause=0.1", headers=headers)
         async with asyncio.timeout(5):
             assert (await answer.read()).endswith(b"\n\n")
-        headers = {"Authorization": f"Bearer {made.token(exp=int(time.time()) + 2)}"}
-        cut = await client.get("/cut?pause=0.1", headers=headers)
-        async with asyncio.timeout(5):
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await cut.read()
+        for path in ("/cut?pause=0.1", "/returned"):
+            headers = {"Authorization": f"Bearer {made.token(exp=int(time.time()) + 2)}"}
+            cut = await client.get(path, headers=headers)
+            async with asyncio.timeout(5):
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await cut.read()
 
 
 async def test_the_stop_ends_events_at_once_and_lets_exports_finish(database_url: str) -> None:

@@ -174,7 +174,7 @@ class Admission:
             if isinstance(response, web.FileResponse) and is_missing(response):
                 raise web.HTTPNotFound
             if is_stream(response):
-                self._streams.admit(request, response, admission.limits, admission.deadline.elapsed(task))
+                self._streams.admit(request, response, admission.limits, task, admission.deadline.elapsed(task))
         elif response is not stream.response:
             raise TypeError("the handler has begun one response, and returns another one")
 
@@ -193,28 +193,27 @@ class Admission:
         """
         stream = stream_of(request)
         if stream is None:
-            task = _TASK.get()
-            if task is None and not is_stream(response):
-                return
             if request.writer.output_size:
                 raise RuntimeError("the request is answered already")
+            task = _TASK.get()
+            if task is None:  # not prepared by a handler
+                return
             stream = self._begin(request, response, task)
         elif response is not stream.response:
             raise RuntimeError("the handler has begun one response, and begins another one")
         stream.start()
 
-    def _begin(self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any] | None") -> Stream:
+    def _begin(self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any]") -> Stream:
         admission = self._of_request(request)
         try:
             if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):
                 raise HeadOnlyError(response)
-            elapsed = admission.deadline.elapsed(task) if task else 0
-            stream = self._streams.admit(request, response, admission.limits, elapsed)
+            elapsed = admission.deadline.elapsed(task)
+            stream = self._streams.admit(request, response, admission.limits, task, elapsed)
         except Exception:
             forget_prepared(request)
             raise
-        if task:
-            self._in_flight.leave(task)
-            admission.deadline.lift(task)
-            self._streams.begin(stream, task, admission.limits)
+        self._in_flight.leave(task)
+        admission.deadline.lift(task)
+        self._streams.begin(stream, admission.limits)
         return stream

@@ -31,6 +31,7 @@ EVENT_STREAM = "text/event-stream"
 """The media type of server-sent events (the HTML standard)."""
 # For a client to answer that it closes a WebSocket, too, and then for the handler to end.
 _CLOSE_SECONDS = 0.75
+_WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
 _COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
@@ -68,12 +69,14 @@ class Stream(StreamRecord):
         response: its response.
         limits: of its route.
         settings: of the service.
+        task: sends the stream: it runs the handler, or sends the response that the handler has returned.
         seconds_to_head: from the head of the request to that of the response.
         close: frees the place.
 
     Attributes:
-        task: runs the handler, if that sends the stream itself.
+        by_handler: True if the handler sends the stream itself.
         ending: True if the service has asked the handler to end.
+        missing_bytes: of the body, as long as it is shorter than its Content-Length.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Stream(StreamRecord):
         response: web.StreamResponse,
         limits: Limits,
         settings: Settings,
+        task: "asyncio.Task[Any]",
         seconds_to_head: float,
         close: Callable[["Stream"], None],
     ) -> None:
@@ -89,12 +93,26 @@ class Stream(StreamRecord):
         self._idle_seconds = limits.idle_seconds or settings.stream_idle_timeout_seconds
         self._send_seconds = limits.send_seconds or settings.stream_send_timeout_seconds
         self._close = close
-        self.task: asyncio.Task[Any] | None = None
+        self._task = task
+        self.by_handler = False
         self.ending = False
+        self.missing_bytes = 0
         self._expiry: asyncio.TimerHandle | None = None
         self._active_at = self._taken_at = asyncio.get_running_loop().time()
         self._seen = (0, 0)
         self._unsent = 0
+
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.response, web.FileResponse):
+            return  # the kernel may send it, past the writer that counts
+        with_body = self.request.method != hdrs.METH_HEAD and self.response.status not in _WITHOUT_BODY
+        if with_body and (length := self._writer.length):
+            self.missing_bytes = length
+            self._writer.on_body_write = self._count_body
+
+    def _count_body(self, size: int, _: int) -> None:
+        self.missing_bytes -= size
 
     @property
     def endless(self) -> bool:
@@ -132,15 +150,14 @@ class Stream(StreamRecord):
             reset(transport)
 
     def lost(self) -> None:
-        """Cancel the handler, because the connection is lost; unless both sides have ended the stream."""
+        """Cancel what sends the stream, because the connection is lost; unless both sides have ended the stream."""
         response = self.response
         if self.ending:
             return
         if isinstance(response, web.WebSocketResponse) and response.closed and response.close_code != _ABNORMAL:
             return
         self.client_left = not self.aborted
-        if self.task:
-            self.task.cancel()
+        self._task.cancel()
 
     async def finish(self, code: int, message: bytes, reason: str) -> None:
         """End the stream: properly if its client comes back, otherwise by cutting it.
@@ -150,15 +167,15 @@ class Stream(StreamRecord):
             message: sent with the code.
             reason: why a stream is cut that the client would take for complete.
         """
-        if not self.endless or self.task is None:
+        if not self.endless or not self.by_handler:
             self.cut(reason)
             return
         self.ending = True
         if isinstance(self.response, web.WebSocketResponse):
             with suppress(TimeoutError, RuntimeError):  # a RuntimeError if the handshake is not complete
                 await asyncio.wait_for(self.response.close(code=code, message=message), _CLOSE_SECONDS)
-            await asyncio.wait({self.task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
-        self.task.cancel()
+            await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
+        self._task.cancel()
 
     def expire_at(self, unix_time: float) -> None:
         """End the stream at this time, because the caller's token has expired."""
@@ -176,6 +193,7 @@ class Stream(StreamRecord):
             self._expiry.cancel()
         self._close(self)
         # Or the cycles of these objects wait for the garbage collector.
+        self._writer.on_body_write = None
         self.request.pop(RECORD, None)
         for name in _COUNTED:
             vars(self.response).pop(name, None)
@@ -216,7 +234,12 @@ class Streams:
             self._uploads -= 1
 
     def admit(
-        self, request: web.Request, response: web.StreamResponse, limits: Limits, seconds_to_head: float
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        limits: Limits,
+        task: "asyncio.Task[Any]",
+        seconds_to_head: float,
     ) -> Stream:
         """Give a response a place.
 
@@ -224,6 +247,7 @@ class Streams:
             request: the request.
             response: its response.
             limits: of its route.
+            task: sends the response.
             seconds_to_head: from the head of the request to that of the response.
 
         Raises:
@@ -234,25 +258,29 @@ class Streams:
         if self._health.state is State.DRAINING and not sized:
             raise ShuttingDownError
         self._check_room()
-        stream = Stream(request, response, limits, self._settings, seconds_to_head, self._open.discard)
+        stream = Stream(request, response, limits, self._settings, task, seconds_to_head, self._open.discard)
         self._open.add(stream)
         request[RECORD] = stream
+        if response.content_type == EVENT_STREAM:
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+            response.headers.setdefault("X-Accel-Buffering", "no")  # or nginx holds events back
+        if expires := request.get(TOKEN_EXPIRES):
+            stream.expire_at(expires)
         return stream
 
     def _check_room(self) -> None:
         if len(self._open) + self._uploads >= self._settings.max_streams:
             raise TooManyStreamsError
 
-    def begin(self, stream: Stream, task: "asyncio.Task[Any]", limits: Limits) -> None:
+    def begin(self, stream: Stream, limits: Limits) -> None:
         """Begin a stream that a handler sends itself: complete its head.
 
         Args:
             stream: the stream.
-            task: runs the handler.
             limits: of its route.
         """
         request, response, headers = stream.request, stream.response, stream.response.headers
-        stream.task = task
+        stream.by_handler = True
         headers[hdrs.SERVER] = SERVER
         headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
         headers.update(headers_of_every_answer(request.match_info.handler))
@@ -261,16 +289,11 @@ class Streams:
         if self._health.state is State.DRAINING:
             response.force_close()
             headers[hdrs.CONNECTION] = "close"
-        if response.content_type == EVENT_STREAM:
-            headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-            headers.setdefault("X-Accel-Buffering", "no")  # or nginx holds events back
         if isinstance(response, web.WebSocketResponse):
             idle = limits.idle_seconds or self._settings.stream_idle_timeout_seconds
             max_bytes = limits.body_bytes or self._settings.max_body_bytes
             ping_regularly(response, idle / _PINGS, max_bytes)
             _count_messages(response, stream)
-        if expires := request.get(TOKEN_EXPIRES):
-            stream.expire_at(expires)
 
     async def finish(self, _: web.Application) -> None:
         """End the streams that know no end, before the service stops."""
