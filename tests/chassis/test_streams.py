@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from structlog.testing import capture_logs
 
 from chassis.contract import Limits, Route, contract_of
@@ -234,6 +234,28 @@ async def test_what_has_ended_is_freed_without_the_garbage_collector(streaming: 
             writer.transport.abort()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 100000\r\n\r\n" + bytes(1000),  # and no more
+        b"Content-Length: 10\r\n\r\n" + bytes(100_000),
+        b"Transfer-Encoding: chunked\r\n\r\n3300000\r\n" + bytes(51 * MEBIBYTE),
+    ],
+    ids=["cut", "too short a length", "too large"],
+)
+async def test_an_upload_that_has_failed_is_freed_without_the_garbage_collector(
+    streaming: StartClient, body: bytes
+) -> None:
+    client = await streaming()
+    async with without_garbage_collector():
+        _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"PUT /uploads/raw HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nConnection: close\r\n" + body)
+        with suppress(ConnectionError):
+            await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+
+
 @pytest.mark.parametrize("path", ["/echo", "/small-messages?size=5&pause=0.01"])
 async def test_a_web_socket_that_is_left_is_freed_without_the_garbage_collector(
     streaming: StartClient, path: str
@@ -260,7 +282,7 @@ async def without_garbage_collector(*, tasks: bool = True) -> AsyncIterator[None
         return [
             each
             for each in gc.get_objects()
-            if isinstance(each, web.BaseRequest)
+            if isinstance(each, web.BaseRequest | http_exceptions.HttpProcessingError)
             or (tasks and isinstance(each, asyncio.Task) and "_handle_request" in repr(each))
         ]
 

@@ -106,6 +106,7 @@ class Connection(RequestHandler):
         "_body",
         "_body_began",
         "_body_bytes",
+        "_body_failure",
         "_body_since",
         "_frames_at",
         "_head_since",
@@ -122,6 +123,7 @@ class Connection(RequestHandler):
         self._body: StreamReader | None = None  # of which a part has not arrived yet
         self._body_began = self._body_since = 0.0  # the second is when the present interval has begun
         self._body_bytes = 0  # until then
+        self._body_failure: Exception | None = None
         self._frames_at = 0.0  # when the client has last sent something to a WebSocket
         self._sending: web.BaseRequest | None = None  # whose response aiohttp sends; it has forgotten the request
         self._upgrade_asked = self._rest_is_lost = False
@@ -211,6 +213,7 @@ class Connection(RequestHandler):
         """Make reads of the request's body raise an error, and close the connection after this request."""
         if self._body is not None:
             self._body.set_exception(reason)
+            self._body_failure = reason
         self._body = None
         self._close = True
 
@@ -225,6 +228,8 @@ class Connection(RequestHandler):
         except Exception as error:
             await self._answer_unreadable(error)
         finally:
+            if self._body_failure is not None:
+                self._body_failure.__traceback__ = None  # its frames refer to the body, and that to it
             if self._socket is not None:
                 self._socket.close()
 
