@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import http_exceptions, web
+from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
 from chassis.contract import Limits, Route, contract_of
@@ -221,6 +223,31 @@ async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(stream
             told = [(line["event"], line["status"]) for line in logs if line["event"] != "event_loop_blocked"]
             assert told == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
+
+
+@web.middleware
+async def behind_a_proxy(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Correct the client's address, as aiohttp-remotes does."""
+    return await handler(request.clone(remote="192.0.2.1"))
+
+
+async def test_a_middleware_may_exchange_the_request(settings: Settings) -> None:
+    service = Service(settings=Settings, routes=ROUTES, middlewares=[behind_a_proxy])
+    async with clients_of(service, settings) as make:
+        client = await make(max_streams=1)
+        for _ in range(2):
+            answer = await client.get("/nothing")
+            assert open_streams(client) == 1
+            answer.close()
+            await until(lambda: not open_streams(client))
+        with pytest.raises(aiohttp.ClientError):
+            await (await client.get("/bytes?count=9&fail_at=5")).read()
+        async with client.ws_connect("/echo") as socket:
+            await socket.send_str("hello")
+            assert await socket.receive_str() == "hello"
+        answer = await client.put("/uploads/raw", data=BytesIO(b"x" * (3 * MEBIBYTE)))
+        assert (await answer.json())["size"] == 3 * MEBIBYTE
+        await until(lambda: not open_streams(client))
 
 
 @pytest.mark.parametrize("path", ["/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/later/0.1"])

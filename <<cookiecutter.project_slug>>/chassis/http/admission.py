@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -15,7 +15,7 @@ from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.contract import Limits
 from chassis.errors import DeadlineExceededError
 from chassis.http.aiohttp_internals import for_streams_alone, forget_prepared, is_missing
-from chassis.http.streams import HeadOnlyError, Stream, Streams, stream_of
+from chassis.http.streams import HeadOnlyError, Stream, Streams, original_of, stream_of
 from chassis.settings import Settings
 from chassis.telemetry.stream_record import is_stream
 
@@ -191,6 +191,7 @@ class Admission:
             TooManyStreamsError: there is no place for a stream.
             RuntimeError: another response has begun.
         """
+        request = cast(web.Request, original_of(request))
         stream = stream_of(request)
         if stream is None:
             if request.writer.output_size:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from multidict import MultiDictProxy
@@ -17,7 +17,7 @@ from multidict import MultiDictProxy
 from chassis.contract import Limits, Route, contract_of
 from chassis.errors import MalformedBodyError, OverloadedError, ServiceError, UnsupportedMediaTypeError
 from chassis.http.admission import InFlightLimit
-from chassis.http.streams import Streams
+from chassis.http.streams import ORIGINAL, Streams, original_of
 from chassis.settings import Settings
 
 # Large bodies share a limited amount of memory while they arrive. Small bodies do not count, so that slow large ones
@@ -192,6 +192,13 @@ class Request(web.Request):
     body_reader: RequestBodyReader
     received: bytes | None = None
     _form: StreamReader | None = None
+
+    def clone(self, **changes: Any) -> "Request":
+        """Return the request with other values, as aiohttp's method does."""
+        made = cast(Request, super().clone(**changes))
+        made[ORIGINAL] = original_of(self)
+        made.body_reader, made.received = self.body_reader, self.received
+        return made
 
     async def read(self) -> bytes:
         """Return the body, decompressed."""

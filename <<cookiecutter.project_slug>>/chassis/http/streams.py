@@ -38,6 +38,8 @@ _COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSock
 _MESSAGES_A_TURN = 16  # received in a turn of the event loop
 _PINGS = 3  # within the time that a stream may be idle
 
+ORIGINAL: web.RequestKey[web.BaseRequest] = web.RequestKey("original")
+"""The request that this one is a clone of, as a middleware makes it. The connection knows the original alone."""
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
 """When the stream has to end because the caller's token expires, in seconds of Unix time."""
 
@@ -200,9 +202,15 @@ class Stream(StreamRecord):
         release(self.response)
 
 
+def original_of(request: web.BaseRequest) -> web.BaseRequest:
+    """Return the request that this one is a clone of, or itself."""
+    original: web.BaseRequest = request.get(ORIGINAL, request)
+    return original
+
+
 def stream_of(request: web.BaseRequest) -> Stream | None:
     """Return the stream that answers a request, if there is one."""
-    stream = request.get(RECORD)
+    stream = original_of(request).get(RECORD)
     return stream if isinstance(stream, Stream) else None
 
 
