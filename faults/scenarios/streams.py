@@ -28,7 +28,7 @@ _CHECK_SECONDS = 2  # within which a timeout is noticed
 _UNSENT_MIB = 64  # of all clients together
 _BACK_SECONDS = 1  # the promised limit after the database is back
 _POOL = 10
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 1
 _AT_A_TIME = 50
 
 
@@ -274,7 +274,7 @@ async def _leave_a_socket(path: str, port: int) -> str:
 
 _LEAVE: dict[str, Callable[[int], Awaitable[str]]] = {
     "events before the head": partial(_leave_before_the_head, "/v1/events-later/500"),
-    "events": partial(_leave_after_the_head, "/v1/events/1000"),
+    "events": partial(_leave_after_the_head, "/v1/events/3600000"),  # no write tells the handler
     "bytes": partial(_leave_after_the_head, "/v1/bytes"),
     "WebSocket echo": partial(_leave_a_socket, "/v1/echo"),
     "WebSocket push": partial(_leave_a_socket, "/v1/messages/100"),
