@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, hdrs, web
 
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
-from chassis.http.aiohttp_internals import ping_regularly, release
+from chassis.http.aiohttp_internals import is_complete, ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.settings import Settings
@@ -98,7 +98,8 @@ class Stream(StreamRecord):
         self.by_handler = False
         self.ending = False
         self.missing_bytes = 0
-        self._expiry: asyncio.TimerHandle | None = None
+        self._cleanup_seconds = settings.request_timeout_seconds
+        self._timer: asyncio.TimerHandle | None = None
         self._active_at = self._taken_at = asyncio.get_running_loop().time()
         self._seen = (0, 0)
         self._unsent = 0
@@ -151,14 +152,23 @@ class Stream(StreamRecord):
             reset(transport)
 
     def lost(self) -> None:
-        """Cancel what sends the stream, because the connection is lost; unless both sides have ended the stream."""
-        response = self.response
+        """Cancel what sends the stream, because the connection is lost.
+
+        If both sides have ended the stream before, the handler may clean up, for as long as a request may take.
+        """
         if self.ending:
             return
-        if isinstance(response, web.WebSocketResponse) and response.closed and response.close_code != _ABNORMAL:
+        if self._is_complete():
+            self._set_timer(self._cleanup_seconds, self._task.cancel)
             return
         self.client_left = not self.aborted
         self._task.cancel()
+
+    def _is_complete(self) -> bool:
+        response = self.response
+        if isinstance(response, web.WebSocketResponse):
+            return response.closed and response.close_code != _ABNORMAL
+        return is_complete(response)
 
     async def finish(self, code: int, message: bytes, reason: str) -> None:
         """End the stream: properly if its client comes back, otherwise by cutting it.
@@ -180,8 +190,12 @@ class Stream(StreamRecord):
 
     def expire_at(self, unix_time: float) -> None:
         """End the stream at this time, because the caller's token has expired."""
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(unix_time - time.time(), self._expire)
+        self._set_timer(unix_time - time.time(), self._expire)
+
+    def _set_timer(self, seconds: float, function: Callable[[], object]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, function)
 
     def _expire(self) -> None:
         self._expiring = asyncio.ensure_future(
@@ -190,8 +204,8 @@ class Stream(StreamRecord):
 
     def end(self, seconds: float) -> None:
         super().end(seconds)
-        if self._expiry:
-            self._expiry.cancel()
+        if self._timer:
+            self._timer.cancel()
         self._close(self)
         # Or the cycles of these objects wait for the garbage collector.
         self._writer.on_body_write = None
