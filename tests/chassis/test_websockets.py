@@ -153,6 +153,42 @@ async def test_a_handler_that_does_not_notice_the_end_of_its_socket_is_cancelled
         assert ended["status"] == 101
 
 
+@pytest.mark.parametrize("opcode", [1, 9])
+async def test_a_flood_of_tiny_messages_leaves_turns_to_others(settings: Settings, opcode: int) -> None:
+    messages, turns = 5000, 0
+
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        nonlocal turns
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        other = asyncio.create_task(take_turns())
+        await asyncio.sleep(0.2)  # until the messages are there
+        turns = 0
+        async for message in socket:
+            if message.data == "end":
+                break
+        other.cancel()
+        return socket
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with clients_of(Service(settings=Settings, routes=[Route("GET", "/talk", talk)]), settings) as make:
+        client = await make()
+        async with client.ws_connect("/talk") as socket:
+            connection = socket._response.connection
+            assert connection
+            assert connection.transport
+            connection.transport.write(bytes([0x80 | opcode, 0x80, 0, 0, 0, 0]) * messages)
+            await socket.send_str("end")
+            while (await socket.receive()).type is not WSMsgType.CLOSED:
+                pass
+    assert turns > messages / 100
+
+
 async def test_the_stop_closes_sockets_with_1001(database_url: str) -> None:
     async with (
         streaming_process(database_url, environment={"DRAIN_SECONDS": "0.2"}) as service,

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 from aiohttp import WSCloseCode, hdrs, web
@@ -34,7 +35,8 @@ _CLOSE_SECONDS = 0.75
 _WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
-_COUNTED = ("receive", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
+_COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
+_AT_ONCE = 32  # messages of a WebSocket that are taken without a pause for others
 _PINGS = 3  # within the time that a stream may be idle
 
 ORIGINAL: web.RequestKey[web.BaseRequest] = web.RequestKey("original")
@@ -324,10 +326,23 @@ class Streams:
 
 
 def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
-    """Have each message of a WebSocket counted."""
-    receive, send_str, send_bytes = response.receive, response.send_str, response.send_bytes
+    """Have each message of a WebSocket counted, and let others have their turn after some that came at once.
+
+    A packet may have thousands of tiny ones, which the handler would get without a pause, and aiohttp its pings.
+    """
+    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
+    received = count(1)
+
+    async def pause() -> None:
+        if not next(received) % _AT_ONCE:
+            await asyncio.sleep(0)
+
+    async def counted_pong(message: bytes = b"") -> None:
+        await pause()
+        await pong(message)
 
     async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
+        await pause()  # not after the message, which a cancellation would lose
         message = await receive(timeout)
         if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
             stream.count_message(message.data)
@@ -341,5 +356,6 @@ def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
         await send_bytes(data, compress)
         stream.count_message(data)
 
-    for name, counted in zip(_COUNTED, (counted_receive, counted_send_str, counted_send_bytes), strict=True):
+    counted_methods = (counted_receive, counted_pong, counted_send_str, counted_send_bytes)
+    for name, counted in zip(_COUNTED, counted_methods, strict=True):
         setattr(response, name, counted)
