@@ -374,8 +374,20 @@ def test_the_openapi_document_tells_media_types_and_refusals() -> None:
 def test_a_route_says_which_media_type_a_stream_has() -> None:
     with pytest.raises(TypeError, match=re.escape('Route(…, produces="text/csv")')):
         contract_of(Route("GET", "/", send_bytes))
-    with pytest.raises(ValueError, match="idle_seconds should be more than 0, and is 0"):
-        Limits(idle_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("idle_seconds", 0, "a number of more than 0, and is 0"),
+        ("deadline_seconds", "60", "a number of more than 0, and is '60'"),
+        ("in_flight", 0.5, "a whole number of more than 0, and is 0.5"),
+        ("body_bytes", True, "a whole number of more than 0, and is True"),
+    ],
+)
+def test_a_limit_is_a_number(name: str, value: Any, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} should be {rule}"):
+        Limits(**{name: value})
 
 
 async def test_a_stream_takes_no_idempotency_key(settings: Settings) -> None:
@@ -451,6 +463,21 @@ async def test_an_export_that_outlasts_the_stop_is_cut_and_not_ended(database_ur
         assert await service.until_ended() == 0
     [aborted] = [line for line in service.lines if line["event"] == "stream_aborted"]
     assert aborted["reason"] == "shutdown"
+
+
+async def test_a_handler_that_ignores_its_cancellation_does_not_keep_the_process(database_url: str) -> None:
+    environment = {name.upper(): str(value) for name, value in SHORT.items()} | {"DRAIN_SECONDS": "0"}
+    async with (
+        streaming_process(database_url, environment=environment | {"REQUEST_TIMEOUT_SECONDS": "0.5"}) as service,
+        aiohttp.ClientSession(service.api) as client,
+    ):
+        left = await client.get("/never-ending")
+        left.close()
+        stays = await client.get("/never-ending")
+        service.process.send_signal(signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await stays.read()
+        assert await service.until_ended() == 0
 
 
 async def test_a_client_that_does_not_read_takes_little_of_the_kernels_memory(database_url: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, hdrs, web
 
+from chassis.concurrency.cancellation import abandon
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
 from chassis.http.aiohttp_internals import is_complete, ping_regularly, release
@@ -190,6 +191,12 @@ class Stream(StreamRecord):
             await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
         self._task.cancel()
 
+    def abandon(self) -> None:
+        """Let the process end without a handler that ignores that it is cancelled."""
+        for task in (self._task, self.request.task):
+            if task and not task.done():
+                abandon(task)
+
     def expire_at(self, unix_time: float) -> None:
         """End the stream at this time, because the caller's token has expired."""
         self._set_timer(unix_time - time.time(), self._expire)
@@ -323,6 +330,11 @@ class Streams:
         endless = [stream for stream in self._open if stream.endless]
         message = b"the service is shutting down"
         await asyncio.gather(*(each.finish(WSCloseCode.GOING_AWAY, message, "shutdown") for each in endless))
+
+    async def abandon(self, _: web.Application) -> None:
+        """Abandon what is not over when the service has stopped."""
+        for stream in self._open:
+            stream.abandon()
 
 
 def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
