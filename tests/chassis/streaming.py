@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,15 @@ async def send_nothing(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     await asyncio.Event().wait()
     return response
+
+
+async def never_end(request: web.Request) -> web.StreamResponse:
+    """Begin a stream, and go on whatever happens."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
@@ -218,6 +228,7 @@ ROUTES = [
     Route("GET", "/bytes", send_bytes, produces="text/csv"),
     Route("GET", "/events", send_events, produces="text/event-stream"),
     Route("GET", "/nothing", send_nothing, produces="text/event-stream", limits=Limits(idle_seconds=0.5)),
+    Route("GET", "/never-ending", never_end, produces="text/event-stream"),
     Route("GET", "/echo", echo),
     Route("GET", "/small-messages", push, limits=Limits(body_bytes=1000)),
     Route("GET", "/files/{name}", send_file, produces="application/octet-stream"),

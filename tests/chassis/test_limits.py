@@ -123,6 +123,26 @@ async def test_a_malformed_form_is_a_400(streaming: StartClient, boundary: str, 
     assert not [line for line in logs if line["log_level"] == "error"]
 
 
+@pytest.mark.parametrize("line", [b"x\r\n" * 5, _PART + b"\r\nx\r\n"])
+async def test_a_form_of_many_lines_leaves_turns_to_others(streaming: StartClient, line: bytes) -> None:
+    client = await streaming()
+    body = line * 1000 + _PART + b"\r\nx\r\n--b--\r\n"
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    sending = asyncio.create_task(client.post("/uploads", data=body, headers=headers))
+    others = asyncio.create_task(take_turns())
+    assert (await sending).status == 200
+    others.cancel()
+    assert turns > 80
+
+
 async def test_a_part_that_is_not_what_it_should_be_is_a_400(streaming: StartClient) -> None:
     client = await streaming()
     form = FormData()

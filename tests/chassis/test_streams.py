@@ -28,6 +28,7 @@ from chassis.server import runner
 from chassis.server.sockets import drop_dead_clients, listen
 from chassis.service import Service
 from chassis.settings import Settings
+from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.testing import service_process
 from chassis.testing.client import Client, clients_of
 from tests.chassis.issuer import issuer
@@ -208,6 +209,32 @@ async def test_a_response_may_send_its_last_bytes_with_its_end(streaming: StartC
         assert (await client.head("/all")).headers["Content-Length"] == "10"
 
 
+async def test_a_handler_goes_on_after_the_end_of_its_response(settings: Settings) -> None:
+    left, went_on = asyncio.Event(), asyncio.Event()
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write_eof()
+        await left.wait()
+        went_on.set()
+        return response
+
+    routes = [Route("GET", "/export", export, produces="text/csv")]
+    async with clients_of(Service(settings=Settings, routes=routes), settings) as make:
+        client = await make()
+        with capture_logs() as logs:
+            connections = OPEN_CONNECTIONS._value.get()
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(b"GET /export HTTP/1.1\r\nHost: a\r\n\r\n")
+            await reader.readuntil(b"0\r\n\r\n")
+            writer.transport.abort()
+            await until(lambda: OPEN_CONNECTIONS._value.get() == connections)
+            left.set()
+            [ended] = await until(lambda: lines(logs, "request"))
+        assert (went_on.is_set(), ended["status"]) == (True, 200)
+
+
 async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(streaming: StartClient) -> None:
     client = await streaming()
     with capture_logs() as logs:
@@ -220,8 +247,8 @@ async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(stream
             await answer.content.read(10)
             answer.close()
             await until(lambda: lines(logs, "request"))
-            told = [(line["event"], line["status"]) for line in logs if line["event"] != "event_loop_blocked"]
-            assert told == [("stream_started", 200), ("request", 499)]
+            of_stream = [(line["event"], line["status"]) for line in logs if line["event"] != "event_loop_blocked"]
+            assert of_stream == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
 
 
@@ -378,8 +405,20 @@ def test_the_openapi_document_tells_media_types_and_refusals() -> None:
 def test_a_route_says_which_media_type_a_stream_has() -> None:
     with pytest.raises(TypeError, match=re.escape('Route(…, produces="text/csv")')):
         contract_of(Route("GET", "/", send_bytes))
-    with pytest.raises(ValueError, match="idle_seconds should be more than 0, and is 0"):
-        Limits(idle_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("idle_seconds", 0, "a number of more than 0, and is 0"),
+        ("deadline_seconds", "60", "a number of more than 0, and is '60'"),
+        ("in_flight", 0.5, "a whole number of more than 0, and is 0.5"),
+        ("body_bytes", True, "a whole number of more than 0, and is True"),
+    ],
+)
+def test_a_limit_is_a_number(name: str, value: Any, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} should be {rule}"):
+        Limits(**{name: value})
 
 
 async def test_a_stream_takes_no_idempotency_key(settings: Settings) -> None:
@@ -455,6 +494,21 @@ async def test_an_export_that_outlasts_the_stop_is_cut_and_not_ended(database_ur
         assert await service.until_ended() == 0
     [aborted] = [line for line in service.lines if line["event"] == "stream_aborted"]
     assert aborted["reason"] == "shutdown"
+
+
+async def test_a_handler_that_ignores_its_cancellation_does_not_keep_the_process(database_url: str) -> None:
+    environment = {name.upper(): str(value) for name, value in SHORT.items()} | {"DRAIN_SECONDS": "0"}
+    async with (
+        streaming_process(database_url, environment=environment | {"REQUEST_TIMEOUT_SECONDS": "0.5"}) as service,
+        aiohttp.ClientSession(service.api) as client,
+    ):
+        left = await client.get("/never-ending")
+        left.close()
+        stays = await client.get("/never-ending")
+        service.process.send_signal(signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await stays.read()
+        assert await service.until_ended() == 0
 
 
 async def test_a_client_that_does_not_read_takes_little_of_the_kernels_memory(database_url: str) -> None:

@@ -26,6 +26,7 @@ _SMALL_BYTES = 64 * 1024
 _LARGE_BODIES = 32
 # Of a form at a time: aiohttp reads its lines without a pause, and a form may have a million of them.
 _FORM_CHUNK_BYTES = 4096
+_LINES_AT_ONCE = 32
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -168,6 +169,20 @@ class _Part(BodyPartReader):
     form = _translated(BodyPartReader.form)
 
 
+class _Lines:
+    """The stream of a form's bytes, for aiohttp's reader, which reads its lines without a pause for other requests."""
+
+    def __init__(self, content: StreamReader) -> None:
+        self.read, self.unread_data, self.at_eof = content.read, content.unread_data, content.at_eof
+        self._readline, self._count = content.readline, 0
+
+    async def readline(self, **options: Any) -> bytes:
+        self._count += 1
+        if not self._count % _LINES_AT_ONCE:
+            await asyncio.sleep(0)
+        return await self._readline(**options)
+
+
 class _Parts(MultipartReader):
     """aiohttp's reader of a form, which raises an UnreadableBodyError if that is malformed."""
 
@@ -229,7 +244,7 @@ class Request(web.Request):
         with _malformed_is_unreadable():
             return _Parts(
                 self.headers,
-                self._form or self.content,
+                cast(StreamReader, _Lines(self._form or self.content)),
                 client_max_size=self.body_reader.max_bytes,
                 max_field_size=self.protocol.max_field_size,
                 max_headers=self.protocol.max_headers,

@@ -11,13 +11,15 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 from aiohttp import WSCloseCode, hdrs, web
 
+from chassis.concurrency.cancellation import abandon
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
-from chassis.http.aiohttp_internals import ping_regularly, release
+from chassis.http.aiohttp_internals import is_complete, ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.settings import Settings
@@ -35,7 +37,7 @@ _WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
 _COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
-_MESSAGES_A_TURN = 16  # received in a turn of the event loop
+_AT_ONCE = 32  # messages of a WebSocket that are taken without a pause for others
 _PINGS = 3  # within the time that a stream may be idle
 
 ORIGINAL: web.RequestKey[web.BaseRequest] = web.RequestKey("original")
@@ -99,7 +101,8 @@ class Stream(StreamRecord):
         self.by_handler = False
         self.ending = False
         self.missing_bytes = 0
-        self._expiry: asyncio.TimerHandle | None = None
+        self._cleanup_seconds = settings.request_timeout_seconds
+        self._timer: asyncio.TimerHandle | None = None
         self._active_at = self._taken_at = asyncio.get_running_loop().time()
         self._seen = (0, 0)
         self._unsent = 0
@@ -152,14 +155,23 @@ class Stream(StreamRecord):
             reset(transport)
 
     def lost(self) -> None:
-        """Cancel what sends the stream, because the connection is lost; unless both sides have ended the stream."""
-        response = self.response
+        """Cancel what sends the stream, because the connection is lost.
+
+        If both sides have ended the stream before, the handler may clean up, for as long as a request may take.
+        """
         if self.ending:
             return
-        if isinstance(response, web.WebSocketResponse) and response.closed and response.close_code != _ABNORMAL:
+        if self._is_complete():
+            self._set_timer(self._cleanup_seconds, self._task.cancel)
             return
         self.client_left = not self.aborted
         self._task.cancel()
+
+    def _is_complete(self) -> bool:
+        response = self.response
+        if isinstance(response, web.WebSocketResponse):
+            return response.closed and response.close_code != _ABNORMAL
+        return is_complete(response)
 
     async def finish(self, code: int, message: bytes, reason: str) -> None:
         """End the stream: properly if its client comes back, otherwise by cutting it.
@@ -179,10 +191,20 @@ class Stream(StreamRecord):
             await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
         self._task.cancel()
 
+    def abandon(self) -> None:
+        """Let the process end without a handler that ignores that it is cancelled."""
+        for task in (self._task, self.request.task):
+            if task and not task.done():
+                abandon(task)
+
     def expire_at(self, unix_time: float) -> None:
         """End the stream at this time, because the caller's token has expired."""
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(unix_time - time.time(), self._expire)
+        self._set_timer(unix_time - time.time(), self._expire)
+
+    def _set_timer(self, seconds: float, function: Callable[[], object]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, function)
 
     def _expire(self) -> None:
         self._expiring = asyncio.ensure_future(
@@ -191,8 +213,8 @@ class Stream(StreamRecord):
 
     def end(self, seconds: float) -> None:
         super().end(seconds)
-        if self._expiry:
-            self._expiry.cancel()
+        if self._timer:
+            self._timer.cancel()
         self._close(self)
         # Or the cycles of these objects wait for the garbage collector.
         self._writer.on_body_write = None
@@ -309,28 +331,34 @@ class Streams:
         message = b"the service is shutting down"
         await asyncio.gather(*(each.finish(WSCloseCode.GOING_AWAY, message, "shutdown") for each in endless))
 
+    async def abandon(self, _: web.Application) -> None:
+        """Abandon what is not over when the service has stopped."""
+        for stream in self._open:
+            stream.abandon()
+
 
 def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
-    """Have each message of a WebSocket counted, and let other clients have their turn between many of them."""
-    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
-    received = 0
+    """Have each message of a WebSocket counted, and let others have their turn after some that came at once.
 
-    async def count_received() -> None:
-        nonlocal received
-        received += 1
-        if received % _MESSAGES_A_TURN == 0:  # aiohttp gives what has arrived without a pause
+    A packet may have thousands of tiny ones, which the handler would get without a pause, and aiohttp its pings.
+    """
+    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
+    received = count(1)
+
+    async def pause() -> None:
+        if not next(received) % _AT_ONCE:
             await asyncio.sleep(0)
 
+    async def counted_pong(message: bytes = b"") -> None:
+        await pause()
+        await pong(message)
+
     async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
+        await pause()  # not after the message, which a cancellation would lose
         message = await receive(timeout)
         if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
             stream.count_message(message.data)
-            await count_received()
         return message
-
-    async def counted_pong(message: bytes = b"") -> None:
-        await pong(message)
-        await count_received()
 
     async def counted_send_str(data: str, compress: int | None = None) -> None:
         await send_str(data, compress)
@@ -340,7 +368,6 @@ def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
         await send_bytes(data, compress)
         stream.count_message(data)
 
-    for name, counted in zip(
-        _COUNTED, (counted_receive, counted_pong, counted_send_str, counted_send_bytes), strict=True
-    ):
+    counted_methods = (counted_receive, counted_pong, counted_send_str, counted_send_bytes)
+    for name, counted in zip(_COUNTED, counted_methods, strict=True):
         setattr(response, name, counted)
