@@ -156,6 +156,19 @@ async def test_head_ends_after_the_head(streaming: StartClient) -> None:
     assert open_streams(client) == 0
 
 
+async def test_a_head_is_no_failure_of_the_handler(settings: Settings) -> None:
+    @web.middleware
+    async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception:
+            return web.Response(status=500)
+
+    service = Service(settings=Settings, routes=ROUTES, middlewares=[report])
+    async with clients_of(service, settings) as make:
+        assert (await (await make()).head("/bytes")).status == 200
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [

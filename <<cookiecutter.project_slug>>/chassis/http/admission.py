@@ -211,7 +211,7 @@ class Admission:
                 raise HeadOnlyError(response)
             elapsed = admission.deadline.elapsed(task)
             stream = self._streams.admit(request, response, admission.limits, task, elapsed)
-        except Exception:
+        except BaseException:
             forget_prepared(request)
             raise
         self._in_flight.leave(task)

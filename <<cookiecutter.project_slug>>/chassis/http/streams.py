@@ -56,8 +56,11 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-class HeadOnlyError(Exception):
-    """Ends a handler that has prepared the response to a HEAD request: nothing follows the head."""
+class HeadOnlyError(BaseException):
+    """Ends a handler that has prepared the response to a HEAD request: nothing follows the head.
+
+    No `Exception`, which the handler or a middleware of the service may take for a failure.
+    """
 
     def __init__(self, response: web.StreamResponse) -> None:
         headers = response.headers.copy()
