@@ -226,3 +226,11 @@ async def test_others_have_their_turn_in_a_flood_of_pings(streaming: StartClient
         done, _ = await asyncio.wait({answered, ponged}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {answered}
         await ponged
+
+
+async def test_head_opens_no_socket(streaming: StartClient) -> None:
+    client = await streaming()
+    headers = {"Connection": "upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = await client.head("/echo", headers=headers | {"Sec-WebSocket-Key": "MTIzNDU2Nzg5MDEyMzQ1Ng=="})
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    assert open_streams(client) == 0

@@ -158,10 +158,10 @@ class Admission:
                 _TASK.set(None)  # otherwise the task and its context are a cycle
             plain = type(response) is web.Response and type(response.body) is bytes
             if not plain or admission.deadline.is_lifted(task):
-                self._check_stream(request, response, admission, task)
+                self._admit_returned(request, response, admission, task)
             return response
 
-    def _check_stream(
+    def _admit_returned(
         self,
         request: web.Request,
         response: web.StreamResponse,
@@ -207,6 +207,8 @@ class Admission:
     def _begin(self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any]") -> Stream:
         admission = self._of_request(request)
         try:
+            if request.method == hdrs.METH_HEAD and isinstance(response, web.WebSocketResponse):
+                raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_GET])
             if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):
                 raise HeadOnlyError(response)
             elapsed = admission.deadline.elapsed(task)

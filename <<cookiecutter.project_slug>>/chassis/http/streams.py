@@ -11,7 +11,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from typing import Any
 
 from aiohttp import WSCloseCode, hdrs, web
@@ -22,6 +21,7 @@ from chassis.errors import ShuttingDownError, TooManyStreamsError
 from chassis.http.aiohttp_internals import is_complete, ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
+from chassis.http.websockets import count_messages, forget_count
 from chassis.settings import Settings
 from chassis.telemetry.health import Health, State
 from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER
@@ -36,8 +36,6 @@ _CLOSE_SECONDS = 0.75
 _WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
-_COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
-_AT_ONCE = 32  # messages of a WebSocket that are taken without a pause for others
 _PINGS = 3  # within the time that a stream may be idle
 
 ORIGINAL: web.RequestKey[web.BaseRequest] = web.RequestKey("original")
@@ -222,8 +220,7 @@ class Stream(StreamRecord):
         # Or the cycles of these objects wait for the garbage collector.
         self._writer.on_body_write = None
         self.request.pop(RECORD, None)
-        for name in _COUNTED:
-            vars(self.response).pop(name, None)
+        forget_count(self.response)
         release(self.response)
 
 
@@ -287,8 +284,8 @@ class Streams:
             ShuttingDownError: the service is draining, and the end of the response is not known beforehand.
             TooManyStreamsError: there is no place.
         """
-        sized = isinstance(response, web.FileResponse) or response.content_length is not None
-        if self._health.state is State.DRAINING and not sized:
+        length_known = isinstance(response, web.FileResponse) or response.content_length is not None
+        if self._health.state is State.DRAINING and not length_known:
             raise ShuttingDownError
         self._check_room()
         stream = Stream(request, response, limits, self._settings, task, seconds_to_head, self._open.discard)
@@ -326,7 +323,7 @@ class Streams:
             idle = limits.idle_seconds or self._settings.stream_idle_timeout_seconds
             max_bytes = limits.body_bytes or self._settings.max_body_bytes
             ping_regularly(response, idle / _PINGS, max_bytes)
-            _count_messages(response, stream)
+            count_messages(response, stream)
 
     async def finish(self, _: web.Application) -> None:
         """End the streams that know no end, before the service stops."""
@@ -338,39 +335,3 @@ class Streams:
         """Abandon what is not over when the service has stopped."""
         for stream in self._open:
             stream.abandon()
-
-
-def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
-    """Have each message of a WebSocket counted, and let others have their turn after some that came at once.
-
-    A packet may have thousands of tiny ones, which the handler would get without a pause, and aiohttp its pings.
-    """
-    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
-    received = count(1)
-
-    async def pause() -> None:
-        if not next(received) % _AT_ONCE:
-            await asyncio.sleep(0)
-
-    async def counted_pong(message: bytes = b"") -> None:
-        await pause()
-        await pong(message)
-
-    async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
-        await pause()  # not after the message, which a cancellation would lose
-        message = await receive(timeout)
-        if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
-            stream.count_message(message.data)
-        return message
-
-    async def counted_send_str(data: str, compress: int | None = None) -> None:
-        await send_str(data, compress)
-        stream.count_message(data)
-
-    async def counted_send_bytes(data: bytes, compress: int | None = None) -> None:
-        await send_bytes(data, compress)
-        stream.count_message(data)
-
-    counted_methods = (counted_receive, counted_pong, counted_send_str, counted_send_bytes)
-    for name, counted in zip(_COUNTED, counted_methods, strict=True):
-        setattr(response, name, counted)

@@ -71,6 +71,7 @@ class RequestLog:
             seconds: from the request's head to its response.
             context: has the fields of the line; the present context if None.
         """
+        # Neither is there for a response whose body is in memory: looking it up for each request would cost.
         stream = request.get(RECORD) if context or response is None else None
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._write)
