@@ -74,7 +74,7 @@ bench-guard: build/environments/bench/.ready ## check that requests do not cost 
 	@RECORD=$(RECORD) $(<D)/bin/python -m benchmarks.guard
 
 .PHONY: bench-streams
-bench-streams: build/environments/bench/.ready ## measure what streams cost, docs/streams.md (8 minutes); QUICK=1 scales down
+bench-streams: build/environments/bench/.ready ## measure what streams cost, docs/streams.md (6 minutes); QUICK=1 scales down
 	@QUICK=$(QUICK) $(<D)/bin/python -m benchmarks.streams
 
 .PHONY: pictures

@@ -1,14 +1,14 @@
 """`make bench-streams` measures what streams cost beside a bare aiohttp application, and writes docs/streams.md.
 
-The service and the bare application run at the same time on the same core and are measured in turn, so that other load
-on the machine affects both.
+The service and the bare application run on the same core and are measured in turn, so that other load on the machine
+affects both.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,8 @@ _HEAD: Final = """# What streams cost
 beside a bare aiohttp application with the same handlers, `benchmarks/bare_streams.py`: aiohttp's stock server, no
 middlewares, no access log, and for rows a cursor of asyncpg's on one connection.
 
-- Both run on one core, and the clients and PostgreSQL on another one. They are measured in turn, {rounds} rounds.
+- Both run on one core, and the clients and PostgreSQL on another one. They are measured in turn, in {rounds} rounds,
+  and start anew in each.
 - Figures are the median of all rounds, with the confidence interval in parentheses.
 - Idle clients have received one event; the rest of the time is silent. CPU is in percent of a core, for all of them.
 - Memory is the proportional set size that the open streams add, divided by their number.
@@ -52,7 +53,7 @@ class Scale(NamedTuple):
     rounds: int
 
 
-_FULL, _QUICK = Scale(1000, 10, 300_000, 7), Scale(100, 2, 20_000, 2)
+_FULL, _QUICK = Scale(1000, 6, 300_000, 7), Scale(100, 2, 20_000, 2)
 
 
 class Figures(NamedTuple):
@@ -81,13 +82,15 @@ async def main() -> None:
     service, python = bake_service()
     add_streams(service)
     async with opened(service, python) as bench:
-        running = [await bench.start(each) for each in _subjects(service, python)]
-        rounds: list[list[Figures]] = [[] for _ in running]
+        subjects = _subjects(service, python)
+        rounds: list[list[Figures]] = [[] for _ in subjects]
         for number in range(scale.rounds):
-            for each, figures in zip(running, rounds, strict=True):
-                figures.append(await _round(each, scale))
-                told = ", ".join(f"{value:,.1f}" for value in figures[-1])
-                say(f"round {number + 1}, {each.subject.name}: {told}")
+            async with AsyncExitStack() as started:  # anew: memory that is free already would not be counted
+                running = [await bench.start(each, started) for each in subjects]
+                for each, figures in zip(running, rounds, strict=True):
+                    figures.append(await _round(each, scale))
+                    told = ", ".join(f"{value:,.1f}" for value in figures[-1])
+                    say(f"round {number + 1}, {each.subject.name}: {told}")
         about = machine.machine(bench.cores, bench.disk) | machine.versions(python)
     page = (BUILD / "bench" if quick else REPOSITORY / "docs") / "streams.md"
     page.write_text(_page(scale, rounds, about), encoding="utf-8")
@@ -186,8 +189,9 @@ def _page(scale: Scale, rounds: Sequence[Sequence[Figures]], about: dict[str, st
     rows = []
     for number, name in enumerate(_NAMES):
         service, bare = ([figures[number] for figures in each] for each in rounds)
-        ratio = estimate([one / other if other else float("nan") for one, other in zip(service, bare, strict=True)])
-        cells = (estimate_cell(estimate(service)), estimate_cell(estimate(bare)), estimate_cell(ratio))
+        ratios = [one / other for one, other in zip(service, bare, strict=True) if other]
+        ratio = estimate_cell(estimate(ratios)) if len(ratios) == scale.rounds else "–"
+        cells = (estimate_cell(estimate(service)), estimate_cell(estimate(bare)), ratio)
         rows.append((name.format(clients=f"{scale.clients:,}"), *cells))
     measured = ", ".join(f"{name} {about[name]}" for name in ("processor", "python", "aiohttp", "asyncpg", "uvloop"))
     return "\n".join(

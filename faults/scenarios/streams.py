@@ -315,11 +315,11 @@ async def left(bench: Bench) -> Row:
     early = await leave_together(total // 5)
     async with asyncio.TaskGroup() as both:
         both.create_task(others.measure_among(bench.count(8, 2)))
-        both.create_task(leave_together(total * 3 // 10, pause_seconds=0.5))
+        both.create_task(leave_together(total * 3 // 10, pause_seconds=_PAUSE_SECONDS))
     late = await leave_together(total)
     row = Row(
         f"{total:,} streams of {len(_LEAVE)} kinds that their clients leave, before the head or after it",
-        f"{_AT_A_TIME} at a time; while the others are measured, {_AT_A_TIME * 2} a second; {LOAD}",
+        f"{_AT_A_TIME} at a time; while the others are measured, {_AT_A_TIME / _PAUSE_SECONDS:g} a second; {LOAD}",
         measured=late.since(early),
         promise=f"memory grows {GROWTH_PERCENT} % or less after the first fifth; {NOTHING_LEFT}",
     )
