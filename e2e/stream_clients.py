@@ -10,7 +10,7 @@ import random
 import sys
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -142,7 +142,7 @@ async def main(port: str, host: str, count: str) -> None:
         kinds = {"events": Listeners(session, int(count)), "sockets": Talkers(session, int(count))}
         tasks = [asyncio.create_task(kind.run(client)) for kind in kinds.values() for client in range(int(count))]
         while await asyncio.to_thread(sys.stdin.readline):
-            print(json.dumps({name: asdict(kind.report) for name, kind in kinds.items()}), flush=True)
+            print(json.dumps({name: vars(kind.report) for name, kind in kinds.items()}), flush=True)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

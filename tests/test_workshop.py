@@ -18,6 +18,7 @@ THIRD_PARTY = {
     "harness/baking.py": {"cookiecutter"},
     "harness/cluster/release.py": {"yaml"},
     "harness/postgres.py": {"asyncpg"},
+    "harness/streaming/streams.py": {"aiohttp", "app", "chassis"},  # only a service imports it
 }
 
 

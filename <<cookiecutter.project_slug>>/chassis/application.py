@@ -112,6 +112,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
     )
     api.on_response_prepare.append(admission.on_prepare)
     api.on_shutdown.append(streams.finish)
+    api.on_cleanup.append(streams.abandon)
     body_reader = RequestBodyReader(settings.max_body_bytes, in_flight, BodyMemory(settings, routes))
     make_requests(api, request_class(body_reader))
     for route in routes:

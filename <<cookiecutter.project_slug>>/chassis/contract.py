@@ -50,6 +50,7 @@ _NAME_OF_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, section 5.6.2
 _MEDIA_TYPE = re.compile(rf"{_NAME_OF_HEADER}/{_NAME_OF_HEADER}")  # its parts are tokens, too
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _JSON = "application/json"
+_WHOLE = {"body_bytes", "in_flight"}
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Limits:
         send_seconds: how long the client of a stream may read nothing: STREAM_SEND_TIMEOUT_SECONDS.
 
     Raises:
-        ValueError: a limit is not more than 0.
+        ValueError: a limit is no number of more than 0.
     """
 
     body_bytes: int | None = None
@@ -206,8 +207,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"Limits: {name} should be more than 0, and is {value}")
+            kind: Any = int if name in _WHOLE else int | float
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < math.inf
+            ):
+                number = "a whole number" if name in _WHOLE else "a number"
+                raise ValueError(f"Limits: {name} should be {number} of more than 0, and is {value!r}")
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,8 @@ CASES = [
     Case("saturated, at 80 % of all workers", [pod(active=64)], None, WORKERS),
     Case("saturated, above it", [pod(active=65)], "ServiceSaturated", WORKERS),
     #
-    Case("waits, as many as connections", [pod("items-1", waiting=10), pod("items-2", waiting=10)]),
-    Case("waits, one pod", [pod("items-1", waiting=11), pod("items-2")], "ServiceWaitsForDatabase"),
+    Case("waits, as many as connections", [pod("items-1", waiting=9), pod("items-2", waiting=9)]),
+    Case("waits, one pod", [pod("items-1", waiting=10), pod("items-2")], "ServiceWaitsForDatabase"),
     Case("waits, for 4 minutes", [pod(waiting="0+0x29 90+0x7 0+0x21")]),
     Case("waits, as many as the workers' connections", [pod(waiting=20)], None, WORKERS),
     Case("waits, more", [pod(waiting=21)], "ServiceWaitsForDatabase", WORKERS),

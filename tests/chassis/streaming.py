@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +59,15 @@ async def send_nothing(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def never_end(request: web.Request) -> web.StreamResponse:
+    """Begin a stream, and go on whatever happens."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
 async def echo(request: web.Request) -> web.WebSocketResponse:
     """Send each message back."""
     socket = web.WebSocketResponse()
@@ -98,6 +108,63 @@ async def return_another(request: web.Request) -> web.StreamResponse:
     return web.Response(text="hunter2")
 
 
+async def begin_twice(request: web.Request) -> web.StreamResponse:
+    """Begin one response, and then another one."""
+    await web.StreamResponse().prepare(request)
+    response = web.StreamResponse()
+    await response.prepare(request)
+    return response
+
+
+async def fail_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and fail."""
+    await web.Response(text="hello").prepare(request)
+    raise RuntimeError("hunter2")
+
+
+async def exchange_prepared(request: web.Request) -> web.Response:
+    """Begin a response whose body is in memory, and return another one."""
+    await web.Response(text="hello").prepare(request)
+    return web.Response(text="hunter2")
+
+
+async def send_too_little(request: web.Request) -> web.StreamResponse:
+    """Send fewer bytes than announced."""
+    response = web.StreamResponse(headers={"Content-Length": "10"})
+    await response.prepare(request)
+    await response.write(b"hello")
+    return response
+
+
+async def send_all_at_the_end(request: web.Request) -> web.StreamResponse:
+    """Send as many bytes as announced, some of them with the end."""
+    response = web.StreamResponse(headers={"Content-Length": "10"})
+    await response.prepare(request)
+    await response.write(b"hello")
+    await response.write_eof(b"hello")
+    return response
+
+
+async def fail_iterated(request: web.Request) -> web.Response:
+    """Return a response whose body fails."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"0\n"
+        raise RuntimeError("hunter2")
+
+    return web.Response(body=pieces(), content_type="text/csv")
+
+
+async def stop_iterating(request: web.Request) -> web.Response:
+    """Return a response whose body stops in the middle."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b": hello\n\n"
+        await asyncio.Event().wait()
+
+    return web.Response(body=pieces(), content_type="text/event-stream")
+
+
 async def send_iterated(request: web.Request) -> web.Response:
     """Return a response whose body is an asynchronous generator."""
 
@@ -118,6 +185,11 @@ async def upload(request: web.Request) -> dict[str, list[int]]:
             size += len(chunk)
         sizes.append(size)
     return {"sizes": sizes}
+
+
+async def upload_texts(request: web.Request) -> list[str]:
+    """Take the texts of a form."""
+    return [await part.text() async for part in await request.multipart() if isinstance(part, BodyPartReader)]
 
 
 async def upload_raw(request: web.Request) -> dict[str, int | str]:
@@ -156,13 +228,22 @@ ROUTES = [
     Route("GET", "/bytes", send_bytes, produces="text/csv"),
     Route("GET", "/events", send_events, produces="text/event-stream"),
     Route("GET", "/nothing", send_nothing, produces="text/event-stream", limits=Limits(idle_seconds=0.5)),
+    Route("GET", "/never-ending", never_end, produces="text/event-stream"),
     Route("GET", "/echo", echo),
     Route("GET", "/small-messages", push, limits=Limits(body_bytes=1000)),
     Route("GET", "/files/{name}", send_file, produces="application/octet-stream"),
     Route("GET", "/later/{seconds}", send_later, produces="text/csv"),
     Route("GET", "/another", return_another, produces="text/plain"),
+    Route("GET", "/twice", begin_twice, produces="text/plain"),
+    Route("GET", "/prepared", fail_prepared, produces="text/plain"),
+    Route("GET", "/exchanged", exchange_prepared, produces="text/plain"),
+    Route("GET", "/too-little", send_too_little, produces="text/plain"),
+    Route("GET", "/all", send_all_at_the_end, produces="text/plain"),
+    Route("GET", "/iterated/failing", fail_iterated, produces="text/csv"),
+    Route("GET", "/iterated/stopping", stop_iterating, produces="text/event-stream"),
     Route("GET", "/iterated", send_iterated, produces="text/csv"),
     Route("POST", "/uploads", upload, consumes=("multipart/form-data",), limits=UPLOAD),
+    Route("POST", "/uploads/texts", upload_texts, consumes=("multipart/form-data",)),
     Route("PUT", "/uploads/raw", upload_raw, consumes=("*/*",), limits=UPLOAD),
     Route("PUT", "/uploads/whole", upload_to_memory, consumes=("*/*",), limits=Limits(body_bytes=2 * MEBIBYTE)),
     Route("GET", "/wait/{seconds}", wait, limits=Limits(deadline_seconds=0.5)),

@@ -8,9 +8,14 @@ from io import BytesIO
 
 import aiohttp
 import pytest
-from aiohttp import FormData
+from aiohttp import ClientSession, FormData, web
+from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
-from chassis.testing.client import Client
+from chassis.contract import Route
+from chassis.service import Service
+from chassis.settings import Settings
+from chassis.testing.client import Client, clients_of
 from tests.chassis.streaming import MEBIBYTE
 from tests.chassis.test_streams import SHORT, StartClient, open_streams, streaming, until
 
@@ -95,6 +100,57 @@ async def test_a_broken_upload_is_no_error_of_the_service(streaming: StartClient
     assert not answer or answer.split()[1] in {b"400", b"408"}
 
 
+_PART = b'--b\r\nContent-Disposition: form-data; name="a"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("boundary", "body"),
+    [
+        ("", _PART + b"\r\nhello\r\n--b--\r\n"),
+        ("; boundary=b", b""),
+        ("; boundary=b", b"--b\r\n-1--b--\r\n"),
+        ("; boundary=b", _PART + b"\r\nhello"),
+        ("; boundary=b", _PART + b"\r\nhello\r\n--bx\r\n"),
+        ("; boundary=b", _PART + b"X: " + b"x" * 9000 + b"\r\n\r\nhello\r\n--b--\r\n"),
+    ],
+)
+async def test_a_malformed_form_is_a_400(streaming: StartClient, boundary: str, body: bytes) -> None:
+    client = await streaming()
+    headers = {"Content-Type": f"multipart/form-data{boundary}"}
+    with capture_logs() as logs:
+        answer = await client.post("/uploads", data=body, headers=headers)
+        assert (answer.status, await type_of(answer)) == (400, "malformed-body")
+    assert not [line for line in logs if line["log_level"] == "error"]
+
+
+@pytest.mark.parametrize("line", [b"x\r\n" * 5, _PART + b"\r\nx\r\n"])
+async def test_a_form_of_many_lines_leaves_turns_to_others(streaming: StartClient, line: bytes) -> None:
+    client = await streaming()
+    body = line * 1000 + _PART + b"\r\nx\r\n--b--\r\n"
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    sending = asyncio.create_task(client.post("/uploads", data=body, headers=headers))
+    others = asyncio.create_task(take_turns())
+    assert (await sending).status == 200
+    others.cancel()
+    assert turns > 80
+
+
+async def test_a_part_that_is_not_what_it_should_be_is_a_400(streaming: StartClient) -> None:
+    client = await streaming()
+    form = FormData()
+    form.add_field("a", BytesIO(b"\xff"))
+    answer = await client.post("/uploads/texts", data=form)
+    assert (answer.status, await type_of(answer)) == (400, "malformed-body")
+
+
 async def test_uploads_do_not_take_places_in_flight(streaming: StartClient) -> None:
     client = await streaming(max_in_flight=1, max_streams=2)
     going_on = asyncio.Event()
@@ -136,3 +192,27 @@ async def test_the_digest_of_an_upload_is_right(streaming: StartClient) -> None:
     data = b"0123456789" * 1_000_000
     answer = await (await client.put("/uploads/raw", data=BytesIO(data))).json()
     assert answer == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+async def test_a_body_that_is_passed_on_and_is_too_slow_is_the_clients_mistake(settings: Settings) -> None:
+    """And not one of the service that it is passed on to, which aiohttp's client blames."""
+
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    other = web.Application()
+    other.router.add_put("/", take)
+
+    async with TestServer(other) as server:
+
+        async def pass_on(request: web.Request, client: ClientSession) -> int:
+            async with client.put(server.make_url("/"), data=request.content.iter_any()) as answer:
+                return int(await answer.text())
+
+        routes = [Route("PUT", "/files", pass_on, consumes=("*/*",))]
+        async with clients_of(Service(settings=Settings, routes=routes), settings) as make:
+            start: StartClient = make
+            client = await start(**QUICK)
+            assert await (await client.put("/files", data=b"x" * 1000)).json() == 1000
+            answer = await client.put("/files", data=slowly(40, 40, 4))
+            assert (answer.status, await type_of(answer)) == (408, "request-timeout")

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import http_exceptions, web
+from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
 from chassis.contract import Limits, Route, contract_of
@@ -26,10 +28,11 @@ from chassis.server import runner
 from chassis.server.sockets import drop_dead_clients, listen
 from chassis.service import Service
 from chassis.settings import Settings
+from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.testing import service_process
 from chassis.testing.client import Client, clients_of
 from tests.chassis.issuer import issuer
-from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events
+from tests.chassis.streaming import MEBIBYTE, ROUTES, send_bytes, send_events, stop_iterating
 
 StartClient = Callable[..., Awaitable[Client]]
 STREAMING = (sys.executable, "-m", "tests.chassis.streaming")
@@ -153,15 +156,40 @@ async def test_head_ends_after_the_head(streaming: StartClient) -> None:
     assert open_streams(client) == 0
 
 
+async def test_a_head_is_no_failure_of_the_handler(settings: Settings) -> None:
+    @web.middleware
+    async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception:
+            return web.Response(status=500)
+
+    service = Service(settings=Settings, routes=ROUTES, middlewares=[report])
+    async with clients_of(service, settings) as make:
+        assert (await (await make()).head("/bytes")).status == 200
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/bytes?fail_at=5&count=10", "internal-error"), ("/nothing", "idle"), ("/another", "internal-error")],
+    [
+        ("/bytes?fail_at=5&count=10", "internal-error"),
+        ("/nothing", "idle"),
+        ("/another", "internal-error"),
+        ("/twice", "internal-error"),
+        ("/prepared", "internal-error"),
+        ("/exchanged", "internal-error"),
+        ("/too-little", "internal-error"),
+        ("/iterated/failing", "internal-error"),
+    ],
 )
-async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClient, path: str, reason: str) -> None:
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_an_error_after_the_head_cuts_the_connection(
+    streaming: StartClient, path: str, reason: str, version: str
+) -> None:
     client = await streaming()
     with capture_logs() as logs:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".encode())
         received = b""
         try:
             while chunk := await reader.read(65536):
@@ -171,7 +199,7 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
             pass
         writer.close()
         await until(lambda: lines(logs, "request"))
-    assert received.count(b"HTTP/1.1") <= 1
+    assert received.count(b"HTTP/1.") <= 1
     assert b"hunter2" not in received
     assert not received.endswith(b"\r\n0\r\n\r\n")
     [aborted] = lines(logs, "stream_aborted")
@@ -181,20 +209,85 @@ async def test_an_error_after_the_head_cuts_the_connection(streaming: StartClien
     assert open_streams(client) == 0
 
 
+async def test_events_that_an_iterator_yields_are_not_held_back(streaming: StartClient) -> None:
+    client = await streaming()
+    answer = await client.get("/iterated/stopping")
+    assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
+
+
+async def test_a_response_may_send_its_last_bytes_with_its_end(streaming: StartClient) -> None:
+    client = await streaming()
+    for _ in range(2):  # over one connection
+        assert await (await client.get("/all")).read() == b"hellohello"
+        assert (await client.head("/all")).headers["Content-Length"] == "10"
+
+
+async def test_a_handler_goes_on_after_the_end_of_its_response(settings: Settings) -> None:
+    left, went_on = asyncio.Event(), asyncio.Event()
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write_eof()
+        await left.wait()
+        went_on.set()
+        return response
+
+    routes = [Route("GET", "/export", export, produces="text/csv")]
+    async with clients_of(Service(settings=Settings, routes=routes), settings) as make:
+        client = await make()
+        with capture_logs() as logs:
+            connections = OPEN_CONNECTIONS._value.get()
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(b"GET /export HTTP/1.1\r\nHost: a\r\n\r\n")
+            await reader.readuntil(b"0\r\n\r\n")
+            writer.transport.abort()
+            await until(lambda: OPEN_CONNECTIONS._value.get() == connections)
+            left.set()
+            [ended] = await until(lambda: lines(logs, "request"))
+        assert (went_on.is_set(), ended["status"]) == (True, 200)
+
+
 async def test_a_client_that_leaves_is_a_499_and_its_handler_is_cancelled(streaming: StartClient) -> None:
     client = await streaming()
     with capture_logs() as logs:
         answer = await client.get("/nothing")
         answer.close()
         await until(lambda: lines(logs, "request"))
-        for path in ("/bytes?pause=0.01", "/bytes", "/events?pause=0.01"):
+        for path in ("/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/iterated/stopping"):
             logs.clear()
             answer = await client.get(path)
             await answer.content.read(10)
             answer.close()
             await until(lambda: lines(logs, "request"))
-            assert [(line["event"], line["status"]) for line in logs] == [("stream_started", 200), ("request", 499)]
+            of_stream = [(line["event"], line["status"]) for line in logs if line["event"] != "event_loop_blocked"]
+            assert of_stream == [("stream_started", 200), ("request", 499)]
     assert open_streams(client) == 0
+
+
+@web.middleware
+async def behind_a_proxy(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Correct the client's address, as aiohttp-remotes does."""
+    return await handler(request.clone(remote="192.0.2.1"))
+
+
+async def test_a_middleware_may_exchange_the_request(settings: Settings) -> None:
+    service = Service(settings=Settings, routes=ROUTES, middlewares=[behind_a_proxy])
+    async with clients_of(service, settings) as make:
+        client = await make(max_streams=1)
+        for _ in range(2):
+            answer = await client.get("/nothing")
+            assert open_streams(client) == 1
+            answer.close()
+            await until(lambda: not open_streams(client))
+        with pytest.raises(aiohttp.ClientError):
+            await (await client.get("/bytes?count=9&fail_at=5")).read()
+        async with client.ws_connect("/echo") as socket:
+            await socket.send_str("hello")
+            assert await socket.receive_str() == "hello"
+        answer = await client.put("/uploads/raw", data=BytesIO(b"x" * (3 * MEBIBYTE)))
+        assert (await answer.json())["size"] == 3 * MEBIBYTE
+        await until(lambda: not open_streams(client))
 
 
 @pytest.mark.parametrize("path", ["/bytes?pause=0.01", "/bytes", "/events?pause=0.01", "/later/0.1"])
@@ -325,8 +418,20 @@ def test_the_openapi_document_tells_media_types_and_refusals() -> None:
 def test_a_route_says_which_media_type_a_stream_has() -> None:
     with pytest.raises(TypeError, match=re.escape('Route(…, produces="text/csv")')):
         contract_of(Route("GET", "/", send_bytes))
-    with pytest.raises(ValueError, match="idle_seconds should be more than 0, and is 0"):
-        Limits(idle_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("idle_seconds", 0, "a number of more than 0, and is 0"),
+        ("deadline_seconds", "60", "a number of more than 0, and is '60'"),
+        ("in_flight", 0.5, "a whole number of more than 0, and is 0.5"),
+        ("body_bytes", True, "a whole number of more than 0, and is True"),
+    ],
+)
+def test_a_limit_is_a_number(name: str, value: Any, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} should be {rule}"):
+        Limits(**{name: value})
 
 
 async def test_a_stream_takes_no_idempotency_key(settings: Settings) -> None:
@@ -348,6 +453,7 @@ async def test_a_stream_ends_with_the_token_if_the_route_says_so(
     routes = [
         Route("GET", "/ends", send_events, produces="text/event-stream", ends_with_token=True),
         Route("GET", "/cut", send_bytes, produces="text/csv", ends_with_token=True),
+        Route("GET", "/returned", stop_iterating, produces="text/event-stream", ends_with_token=True),
     ]
     async with (
         issuer() as made,
@@ -359,11 +465,12 @@ async def test_a_stream_ends_with_the_token_if_the_route_says_so(
         answer = await client.get("/ends?pause=0.1", headers=headers)
         async with asyncio.timeout(5):
             assert (await answer.read()).endswith(b"\n\n")
-        headers = {"Authorization": f"Bearer {made.token(exp=int(time.time()) + 2)}"}
-        cut = await client.get("/cut?pause=0.1", headers=headers)
-        async with asyncio.timeout(5):
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await cut.read()
+        for path in ("/cut?pause=0.1", "/returned"):
+            headers = {"Authorization": f"Bearer {made.token(exp=int(time.time()) + 2)}"}
+            cut = await client.get(path, headers=headers)
+            async with asyncio.timeout(5):
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await cut.read()
 
 
 async def test_the_stop_ends_events_at_once_and_lets_exports_finish(database_url: str) -> None:
@@ -400,6 +507,21 @@ async def test_an_export_that_outlasts_the_stop_is_cut_and_not_ended(database_ur
         assert await service.until_ended() == 0
     [aborted] = [line for line in service.lines if line["event"] == "stream_aborted"]
     assert aborted["reason"] == "shutdown"
+
+
+async def test_a_handler_that_ignores_its_cancellation_does_not_keep_the_process(database_url: str) -> None:
+    environment = {name.upper(): str(value) for name, value in SHORT.items()} | {"DRAIN_SECONDS": "0"}
+    async with (
+        streaming_process(database_url, environment=environment | {"REQUEST_TIMEOUT_SECONDS": "0.5"}) as service,
+        aiohttp.ClientSession(service.api) as client,
+    ):
+        left = await client.get("/never-ending")
+        left.close()
+        stays = await client.get("/never-ending")
+        service.process.send_signal(signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await stays.read()
+        assert await service.until_ended() == 0
 
 
 async def test_a_client_that_does_not_read_takes_little_of_the_kernels_memory(database_url: str) -> None:

@@ -17,6 +17,7 @@ from chassis.testing.client import clients_of
 from tests.chassis.issuer import issuer
 from tests.chassis.streaming import echo
 from tests.chassis.test_streams import (
+    SHORT,
     StartClient,
     lines,
     open_streams,
@@ -131,6 +132,63 @@ async def test_a_handler_cleans_up_after_its_socket_is_closed(settings: Settings
             await cleaned.wait()
 
 
+async def test_a_handler_that_does_not_notice_the_end_of_its_socket_is_cancelled(settings: Settings) -> None:
+    soon: dict[str, Any] = SHORT | {"request_timeout_seconds": 0.3}
+
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        reading = asyncio.create_task(socket.receive())
+        await asyncio.Event().wait()
+        await reading
+        return socket
+
+    async with clients_of(Service(settings=Settings, routes=[Route("GET", "/talk", talk)]), settings) as make:
+        client = await make(**soon)
+        with capture_logs() as logs:
+            async with client.ws_connect("/talk"):
+                assert open_streams(client) == 1
+            await until(lambda: not open_streams(client))
+        [ended] = [line for line in logs if line["event"] == "request"]
+        assert ended["status"] == 101
+
+
+@pytest.mark.parametrize("opcode", [1, 9])
+async def test_a_flood_of_tiny_messages_leaves_turns_to_others(settings: Settings, opcode: int) -> None:
+    messages, turns = 5000, 0
+
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        nonlocal turns
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        other = asyncio.create_task(take_turns())
+        await asyncio.sleep(0.2)  # until the messages are there
+        turns = 0
+        async for message in socket:
+            if message.data == "end":
+                break
+        other.cancel()
+        return socket
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with clients_of(Service(settings=Settings, routes=[Route("GET", "/talk", talk)]), settings) as make:
+        client = await make()
+        async with client.ws_connect("/talk") as socket:
+            connection = socket._response.connection
+            assert connection
+            assert connection.transport
+            connection.transport.write(bytes([0x80 | opcode, 0x80, 0, 0, 0, 0]) * messages)
+            await socket.send_str("end")
+            while (await socket.receive()).type is not WSMsgType.CLOSED:
+                pass
+    assert turns > messages / 100
+
+
 async def test_the_stop_closes_sockets_with_1001(database_url: str) -> None:
     async with (
         streaming_process(database_url, environment={"DRAIN_SECONDS": "0.2"}) as service,
@@ -168,3 +226,11 @@ async def test_others_have_their_turn_in_a_flood_of_pings(streaming: StartClient
         done, _ = await asyncio.wait({answered, ponged}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {answered}
         await ponged
+
+
+async def test_head_opens_no_socket(streaming: StartClient) -> None:
+    client = await streaming()
+    headers = {"Connection": "upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = await client.head("/echo", headers=headers | {"Sec-WebSocket-Key": "MTIzNDU2Nzg5MDEyMzQ1Ng=="})
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    assert open_streams(client) == 0

@@ -44,6 +44,10 @@ class Deadline:
         if self._due.pop(task, None) is not None:
             self._lifted.add(task)
 
+    def is_lifted(self, task: "asyncio.Task[Any]") -> bool:
+        """Return whether the block that a task is in may take as long as it likes."""
+        return task in self._lifted
+
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         task = cast(asyncio.Task[Any], asyncio.current_task())
         if self._due.pop(task, None) is not None:

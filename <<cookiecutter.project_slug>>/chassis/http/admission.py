@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -15,14 +15,15 @@ from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.contract import Limits
 from chassis.errors import DeadlineExceededError
 from chassis.http.aiohttp_internals import for_streams_alone, forget_prepared, is_missing
-from chassis.http.streams import HeadOnlyError, Streams, stream_of
+from chassis.http.streams import HeadOnlyError, Stream, Streams, original_of, stream_of
 from chassis.settings import Settings
 from chassis.telemetry.stream_record import is_stream
 
 # A thousand requests that arrive at once are served within this time. Refusing a request takes about as long as
 # answering it: docs/decisions/0009 of the template.
 _WAIT_TIMEOUT_SECONDS = 0.5
-_TASK = ContextVar["asyncio.Task[Any]"]("admitted_task")  # runs the handler, which may prepare its response in another
+# Runs the handler, which may prepare its response in another task; None once the handler has ended.
+_TASK = ContextVar["asyncio.Task[Any] | None"]("admitted_task", default=None)
 
 
 class InFlightLimit:
@@ -141,14 +142,10 @@ class Admission:
         """
         admission = self._of_request(request) if self._routes else self._default
         with admission.deadline as task:
-            token = _TASK.set(task)
+            _TASK.set(task)
             try:
                 async with admission.in_flight:
                     response = await handler(request)
-                    plain = type(response) is web.Response and type(response.body) is bytes
-                    if not plain or request.writer.output_size:
-                        self._check_stream(request, response, admission)
-                    return response
             except HeadOnlyError as head:
                 return head.response
             except asyncio.CancelledError:
@@ -158,16 +155,26 @@ class Admission:
                 task.uncancel()
                 return stream.response
             finally:
-                _TASK.reset(token)  # or the task and its context are a cycle
+                _TASK.set(None)  # otherwise the task and its context are a cycle
+            plain = type(response) is web.Response and type(response.body) is bytes
+            if not plain or admission.deadline.is_lifted(task):
+                self._admit_returned(request, response, admission, task)
+            return response
 
-    def _check_stream(self, request: web.Request, response: web.StreamResponse, admission: _RouteAdmission) -> None:
+    def _admit_returned(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        admission: _RouteAdmission,
+        task: "asyncio.Task[Any]",
+    ) -> None:
         """Give a stream a place that the handler has returned, and has not begun to send."""
         stream = stream_of(request)
         if stream is None:
             if isinstance(response, web.FileResponse) and is_missing(response):
                 raise web.HTTPNotFound
             if is_stream(response):
-                self._streams.admit(request, response, admission.limits, admission.deadline.elapsed(_TASK.get()))
+                self._streams.admit(request, response, admission.limits, task, admission.deadline.elapsed(task))
         elif response is not stream.response:
             raise TypeError("the handler has begun one response, and returns another one")
 
@@ -175,25 +182,41 @@ class Admission:
     async def on_prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         """Begin a stream: aiohttp's signal for a response whose head is about to be sent.
 
+        A response that the handler itself prepares is a stream, even if its body is in memory: a problem cannot take
+        its place any more.
+
         Raises:
             HeadOnlyError: nothing may follow the head.
             ShuttingDownError: the service is draining.
             TooManyStreamsError: there is no place for a stream.
+            RuntimeError: another response has begun.
         """
-        if not is_stream(response):
-            return
+        request = cast(web.Request, original_of(request))
         stream = stream_of(request)
         if stream is None:
-            admission, task = self._of_request(request), _TASK.get()
-            try:
-                if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):
-                    raise HeadOnlyError(response)
-                elapsed = admission.deadline.elapsed(task)
-                stream = self._streams.admit(request, response, admission.limits, elapsed)
-            except Exception:
-                forget_prepared(request)
-                raise
-            self._in_flight.leave(task)
-            admission.deadline.lift(task)
-            self._streams.begin(stream, task, admission.limits)
+            if request.writer.output_size:
+                raise RuntimeError("the request is answered already")
+            task = _TASK.get()
+            if task is None:  # not prepared by a handler
+                return
+            stream = self._begin(request, response, task)
+        elif response is not stream.response:
+            raise RuntimeError("the handler has begun one response, and begins another one")
         stream.start()
+
+    def _begin(self, request: web.Request, response: web.StreamResponse, task: "asyncio.Task[Any]") -> Stream:
+        admission = self._of_request(request)
+        try:
+            if request.method == hdrs.METH_HEAD and isinstance(response, web.WebSocketResponse):
+                raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_GET])
+            if request.method == hdrs.METH_HEAD and not isinstance(response, web.FileResponse):
+                raise HeadOnlyError(response)
+            elapsed = admission.deadline.elapsed(task)
+            stream = self._streams.admit(request, response, admission.limits, task, elapsed)
+        except BaseException:
+            forget_prepared(request)
+            raise
+        self._in_flight.leave(task)
+        admission.deadline.lift(task)
+        self._streams.begin(stream, admission.limits)
+        return stream

@@ -107,6 +107,15 @@ def ping_regularly(response: web.WebSocketResponse, seconds: float, max_bytes: i
     response._max_msg_size = min(response._max_msg_size, max_bytes) or max_bytes
 
 
+def is_complete(response: web.StreamResponse) -> bool:
+    """True if a response is sent to its end.
+
+    `_eof_sent` is set by `write_eof`. Without it a handler that goes on after it has ended its response is cancelled
+    when the client leaves: tests/chassis/test_streams.py fails.
+    """
+    return bool(response._eof_sent)
+
+
 def release(response: web.StreamResponse) -> None:
     """Have a response that has ended refer to its request no more, and a WebSocket ping no more.
 

@@ -6,7 +6,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, traceparent"
-_RESPONSE_HEADERS = "Deprecation, ETag, Link, Location, Retry-After, Sunset, WWW-Authenticate, X-Request-ID"
+_RESPONSE_HEADERS = (
+    "Accept-Ranges, Content-Disposition, Content-Range, Deprecation, ETag, Link, Location, Retry-After, Sunset, "
+    "WWW-Authenticate, X-Request-ID"
+)
 _PREFLIGHT_SECONDS = "600"
 
 

@@ -27,7 +27,7 @@ from chassis.http.deprecation import deprecated
 from chassis.http.header_fields import replace
 from chassis.http.idempotency import HEADER, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
-from chassis.http.streams import TOKEN_EXPIRES, Streams
+from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
@@ -89,11 +89,13 @@ def endpoint(
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = await verify(request, route.scopes) if verify else _ANONYMOUS
         if expiry_of:
-            request[TOKEN_EXPIRES] = expiry_of(caller)
+            original_of(request)[TOKEN_EXPIRES] = expiry_of(caller)
         if takes_no_key and HEADER in request.headers:
             raise InvalidRequestError([FieldError("parameter", HEADER, _NO_KEY)])
-        if limited and isinstance(request, Request):
-            request.body_reader = reader
+        if limited:
+            for each in (request, original_of(request)):
+                if isinstance(each, Request):
+                    each.body_reader = reader
             allow_form(request, reader.max_bytes)
         body = await read_body(request) if read_body else b""
         values = validate(request, body)

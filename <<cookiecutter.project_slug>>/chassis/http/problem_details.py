@@ -382,6 +382,8 @@ def _response(error: Exception, request: web.Request, types: ProblemTypes) -> we
     Raises:
         asyncio.CancelledError: the client has left.
     """
+    if isinstance(error, ClientError) and (broken := request.content.exception()):
+        error = broken if isinstance(broken, Exception) else error  # a handler that passes the body on to a service
     stream = stream_of(request)
     if stream and stream.started:
         return _ended(stream, error, request, types)

@@ -6,17 +6,18 @@ aiohttp would decompress every body, also of requests that no handler reads, and
 import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
-from aiohttp import MultipartReader, StreamReader, hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from multidict import MultiDictProxy
 
 from chassis.contract import Limits, Route, contract_of
 from chassis.errors import MalformedBodyError, OverloadedError, ServiceError, UnsupportedMediaTypeError
 from chassis.http.admission import InFlightLimit
-from chassis.http.streams import Streams
+from chassis.http.streams import ORIGINAL, Streams, original_of
 from chassis.settings import Settings
 
 # Large bodies share a limited amount of memory while they arrive. Small bodies do not count, so that slow large ones
@@ -25,6 +26,9 @@ _SMALL_BYTES = 64 * 1024
 _LARGE_BODIES = 32
 # Of a form at a time: aiohttp reads its lines without a pause, and a form may have a million of them.
 _FORM_CHUNK_BYTES = 4096
+_LINES_AT_ONCE = 32
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class BodyMemory:
@@ -134,12 +138,64 @@ class UnreadableBodyError(MalformedBodyError, ValueError):
         super().__init__("The body is not what its Content-Type says.")
 
 
+@contextmanager
+def _malformed_is_unreadable() -> Iterator[None]:
+    """Raise an UnreadableBodyError for a malformed form, for which aiohttp raises many kinds of exceptions."""
+    try:
+        yield
+    except (OSError, ServiceError, web.HTTPException, web.RequestPayloadError, AssertionError):
+        raise  # an AssertionError is for the handler: it reads pieces that are smaller than the boundary
+    except Exception as error:
+        raise UnreadableBodyError from error
+
+
+def _translated(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    @wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _malformed_is_unreadable():
+            return await method(*args, **kwargs)
+
+    return call
+
+
+class _Part(BodyPartReader):
+    """aiohttp's part of a form, whose methods raise an UnreadableBodyError if it is malformed."""
+
+    read_chunk = _translated(BodyPartReader.read_chunk)
+    readline = _translated(BodyPartReader.readline)
+    read = _translated(BodyPartReader.read)
+    text = _translated(BodyPartReader.text)
+    json = _translated(BodyPartReader.json)
+    form = _translated(BodyPartReader.form)
+
+
+class _Lines:
+    """The stream of a form's bytes, for aiohttp's reader, which reads its lines without a pause for other requests."""
+
+    def __init__(self, content: StreamReader) -> None:
+        self.read, self.unread_data, self.at_eof = content.read, content.unread_data, content.at_eof
+        self._readline, self._count = content.readline, 0
+
+    async def readline(self, **options: Any) -> bytes:
+        self._count += 1
+        if not self._count % _LINES_AT_ONCE:
+            await asyncio.sleep(0)
+        return await self._readline(**options)
+
+
+class _Parts(MultipartReader):
+    """aiohttp's reader of a form, which raises an UnreadableBodyError if that is malformed."""
+
+    part_reader_cls = _Part
+    next = _translated(MultipartReader.next)
+
+
 class Request(web.Request):
     """aiohttp's request, whose body has the service's limits and is decompressed.
 
     `read()`, `text()`, `json()` and `post()` raise the errors of `RequestBodyReader.read`, and an `UnreadableBodyError`
-    for a body that cannot be decoded. `content` and `multipart()` are the stream of bytes as they are sent; its size
-    and its rate have the service's limits, too.
+    for a body that cannot be decoded; `multipart()` and its parts raise that, too. `content` and `multipart()` are the
+    stream of bytes as they are sent; its size and its rate have the service's limits, too.
 
     Attributes:
         body_reader: reads the body; `request_class` sets it, and the endpoint of a route with limits of its own.
@@ -151,6 +207,13 @@ class Request(web.Request):
     body_reader: RequestBodyReader
     received: bytes | None = None
     _form: StreamReader | None = None
+
+    def clone(self, **changes: Any) -> "Request":
+        """Return the request with other values, as aiohttp's method does."""
+        made = cast(Request, super().clone(**changes))
+        made[ORIGINAL] = original_of(self)
+        made.body_reader, made.received = self.body_reader, self.received
+        return made
 
     async def read(self) -> bytes:
         """Return the body, decompressed."""
@@ -176,9 +239,17 @@ class Request(web.Request):
 
     async def multipart(self) -> MultipartReader:
         """Return the parts of the stream of bytes, as they arrive."""
-        if self._form is not None:
-            return MultipartReader(self.headers, self._form)
-        return await super().multipart()
+        if not self.content_type.startswith("multipart/"):
+            raise UnreadableBodyError
+        with _malformed_is_unreadable():
+            return _Parts(
+                self.headers,
+                cast(StreamReader, _Lines(self._form or self.content)),
+                client_max_size=self.body_reader.max_bytes,
+                max_field_size=self.protocol.max_field_size,
+                max_headers=self.protocol.max_headers,
+                max_size_error_cls=web.HTTPRequestEntityTooLarge,
+            )
 
     async def post(self) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
         """Return the fields of a form."""

@@ -15,11 +15,13 @@ from typing import Any
 
 from aiohttp import WSCloseCode, hdrs, web
 
+from chassis.concurrency.cancellation import abandon
 from chassis.contract import Limits
 from chassis.errors import ShuttingDownError, TooManyStreamsError
-from chassis.http.aiohttp_internals import ping_regularly, release
+from chassis.http.aiohttp_internals import is_complete, ping_regularly, release
 from chassis.http.cors import allow
 from chassis.http.deprecation import headers_of_every_answer
+from chassis.http.websockets import count_messages, forget_count
 from chassis.settings import Settings
 from chassis.telemetry.health import Health, State
 from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER
@@ -31,12 +33,13 @@ EVENT_STREAM = "text/event-stream"
 """The media type of server-sent events (the HTML standard)."""
 # For a client to answer that it closes a WebSocket, too, and then for the handler to end.
 _CLOSE_SECONDS = 0.75
+_WITHOUT_BODY = {204, 304}
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _ABNORMAL = WSCloseCode.ABNORMAL_CLOSURE
-_COUNTED = ("receive", "pong", "send_str", "send_bytes")  # methods of a WebSocket that count its messages
-_MESSAGES_A_TURN = 16  # received in a turn of the event loop
 _PINGS = 3  # within the time that a stream may be idle
 
+ORIGINAL: web.RequestKey[web.BaseRequest] = web.RequestKey("original")
+"""The request that this one is a clone of, as a middleware makes it. The connection knows the original alone."""
 TOKEN_EXPIRES: web.RequestKey[float] = web.RequestKey("token_expires")
 """When the stream has to end because the caller's token expires, in seconds of Unix time."""
 
@@ -51,8 +54,11 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-class HeadOnlyError(Exception):
-    """Ends a handler that has prepared the response to a HEAD request: nothing follows the head."""
+class HeadOnlyError(BaseException):
+    """Ends a handler that has prepared the response to a HEAD request: nothing follows the head.
+
+    No `Exception`, which the handler or a middleware of the service may take for a failure.
+    """
 
     def __init__(self, response: web.StreamResponse) -> None:
         headers = response.headers.copy()
@@ -68,12 +74,14 @@ class Stream(StreamRecord):
         response: its response.
         limits: of its route.
         settings: of the service.
+        task: sends the stream: it runs the handler, or sends the response that the handler has returned.
         seconds_to_head: from the head of the request to that of the response.
         close: frees the place.
 
     Attributes:
-        task: runs the handler, if that sends the stream itself.
+        by_handler: True if the handler sends the stream itself.
         ending: True if the service has asked the handler to end.
+        missing_bytes: of the body, as long as it is shorter than its Content-Length.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class Stream(StreamRecord):
         response: web.StreamResponse,
         limits: Limits,
         settings: Settings,
+        task: "asyncio.Task[Any]",
         seconds_to_head: float,
         close: Callable[["Stream"], None],
     ) -> None:
@@ -89,12 +98,27 @@ class Stream(StreamRecord):
         self._idle_seconds = limits.idle_seconds or settings.stream_idle_timeout_seconds
         self._send_seconds = limits.send_seconds or settings.stream_send_timeout_seconds
         self._close = close
-        self.task: asyncio.Task[Any] | None = None
+        self._task = task
+        self.by_handler = False
         self.ending = False
-        self._expiry: asyncio.TimerHandle | None = None
+        self.missing_bytes = 0
+        self._cleanup_seconds = settings.request_timeout_seconds
+        self._timer: asyncio.TimerHandle | None = None
         self._active_at = self._taken_at = asyncio.get_running_loop().time()
         self._seen = (0, 0)
         self._unsent = 0
+
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.response, web.FileResponse):
+            return  # the kernel may send it, past the writer that counts
+        with_body = self.request.method != hdrs.METH_HEAD and self.response.status not in _WITHOUT_BODY
+        if with_body and (length := self._writer.length):
+            self.missing_bytes = length
+            self._writer.on_body_write = self._count_body
+
+    def _count_body(self, size: int, _: int) -> None:
+        self.missing_bytes -= size
 
     @property
     def endless(self) -> bool:
@@ -132,15 +156,23 @@ class Stream(StreamRecord):
             reset(transport)
 
     def lost(self) -> None:
-        """Cancel the handler, because the connection is lost; unless both sides have ended the stream."""
-        response = self.response
+        """Cancel what sends the stream, because the connection is lost.
+
+        If both sides have ended the stream before, the handler may clean up, for as long as a request may take.
+        """
         if self.ending:
             return
-        if isinstance(response, web.WebSocketResponse) and response.closed and response.close_code != _ABNORMAL:
+        if self._is_complete():
+            self._set_timer(self._cleanup_seconds, self._task.cancel)
             return
         self.client_left = not self.aborted
-        if self.task:
-            self.task.cancel()
+        self._task.cancel()
+
+    def _is_complete(self) -> bool:
+        response = self.response
+        if isinstance(response, web.WebSocketResponse):
+            return response.closed and response.close_code != _ABNORMAL
+        return is_complete(response)
 
     async def finish(self, code: int, message: bytes, reason: str) -> None:
         """End the stream: properly if its client comes back, otherwise by cutting it.
@@ -150,20 +182,30 @@ class Stream(StreamRecord):
             message: sent with the code.
             reason: why a stream is cut that the client would take for complete.
         """
-        if not self.endless or self.task is None:
+        if not self.endless or not self.by_handler:
             self.cut(reason)
             return
         self.ending = True
         if isinstance(self.response, web.WebSocketResponse):
             with suppress(TimeoutError, RuntimeError):  # a RuntimeError if the handshake is not complete
                 await asyncio.wait_for(self.response.close(code=code, message=message), _CLOSE_SECONDS)
-            await asyncio.wait({self.task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
-        self.task.cancel()
+            await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)  # a handler that reads messages ends by itself
+        self._task.cancel()
+
+    def abandon(self) -> None:
+        """Let the process end without a handler that ignores that it is cancelled."""
+        for task in (self._task, self.request.task):
+            if task and not task.done():
+                abandon(task)
 
     def expire_at(self, unix_time: float) -> None:
         """End the stream at this time, because the caller's token has expired."""
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(unix_time - time.time(), self._expire)
+        self._set_timer(unix_time - time.time(), self._expire)
+
+    def _set_timer(self, seconds: float, function: Callable[[], object]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, function)
 
     def _expire(self) -> None:
         self._expiring = asyncio.ensure_future(
@@ -172,19 +214,25 @@ class Stream(StreamRecord):
 
     def end(self, seconds: float) -> None:
         super().end(seconds)
-        if self._expiry:
-            self._expiry.cancel()
+        if self._timer:
+            self._timer.cancel()
         self._close(self)
         # Or the cycles of these objects wait for the garbage collector.
+        self._writer.on_body_write = None
         self.request.pop(RECORD, None)
-        for name in _COUNTED:
-            vars(self.response).pop(name, None)
+        forget_count(self.response)
         release(self.response)
+
+
+def original_of(request: web.BaseRequest) -> web.BaseRequest:
+    """Return the request that this one is a clone of, or itself."""
+    original: web.BaseRequest = request.get(ORIGINAL, request)
+    return original
 
 
 def stream_of(request: web.BaseRequest) -> Stream | None:
     """Return the stream that answers a request, if there is one."""
-    stream = request.get(RECORD)
+    stream = original_of(request).get(RECORD)
     return stream if isinstance(stream, Stream) else None
 
 
@@ -216,7 +264,12 @@ class Streams:
             self._uploads -= 1
 
     def admit(
-        self, request: web.Request, response: web.StreamResponse, limits: Limits, seconds_to_head: float
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        limits: Limits,
+        task: "asyncio.Task[Any]",
+        seconds_to_head: float,
     ) -> Stream:
         """Give a response a place.
 
@@ -224,35 +277,40 @@ class Streams:
             request: the request.
             response: its response.
             limits: of its route.
+            task: sends the response.
             seconds_to_head: from the head of the request to that of the response.
 
         Raises:
             ShuttingDownError: the service is draining, and the end of the response is not known beforehand.
             TooManyStreamsError: there is no place.
         """
-        sized = isinstance(response, web.FileResponse) or response.content_length is not None
-        if self._health.state is State.DRAINING and not sized:
+        length_known = isinstance(response, web.FileResponse) or response.content_length is not None
+        if self._health.state is State.DRAINING and not length_known:
             raise ShuttingDownError
         self._check_room()
-        stream = Stream(request, response, limits, self._settings, seconds_to_head, self._open.discard)
+        stream = Stream(request, response, limits, self._settings, task, seconds_to_head, self._open.discard)
         self._open.add(stream)
         request[RECORD] = stream
+        if response.content_type == EVENT_STREAM:
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+            response.headers.setdefault("X-Accel-Buffering", "no")  # or nginx holds events back
+        if expires := request.get(TOKEN_EXPIRES):
+            stream.expire_at(expires)
         return stream
 
     def _check_room(self) -> None:
         if len(self._open) + self._uploads >= self._settings.max_streams:
             raise TooManyStreamsError
 
-    def begin(self, stream: Stream, task: "asyncio.Task[Any]", limits: Limits) -> None:
+    def begin(self, stream: Stream, limits: Limits) -> None:
         """Begin a stream that a handler sends itself: complete its head.
 
         Args:
             stream: the stream.
-            task: runs the handler.
             limits: of its route.
         """
         request, response, headers = stream.request, stream.response, stream.response.headers
-        stream.task = task
+        stream.by_handler = True
         headers[hdrs.SERVER] = SERVER
         headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
         headers.update(headers_of_every_answer(request.match_info.handler))
@@ -261,16 +319,11 @@ class Streams:
         if self._health.state is State.DRAINING:
             response.force_close()
             headers[hdrs.CONNECTION] = "close"
-        if response.content_type == EVENT_STREAM:
-            headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-            headers.setdefault("X-Accel-Buffering", "no")  # or nginx holds events back
         if isinstance(response, web.WebSocketResponse):
             idle = limits.idle_seconds or self._settings.stream_idle_timeout_seconds
             max_bytes = limits.body_bytes or self._settings.max_body_bytes
             ping_regularly(response, idle / _PINGS, max_bytes)
-            _count_messages(response, stream)
-        if expires := request.get(TOKEN_EXPIRES):
-            stream.expire_at(expires)
+            count_messages(response, stream)
 
     async def finish(self, _: web.Application) -> None:
         """End the streams that know no end, before the service stops."""
@@ -278,38 +331,7 @@ class Streams:
         message = b"the service is shutting down"
         await asyncio.gather(*(each.finish(WSCloseCode.GOING_AWAY, message, "shutdown") for each in endless))
 
-
-def _count_messages(response: web.WebSocketResponse, stream: Stream) -> None:
-    """Have each message of a WebSocket counted, and let other clients have their turn between many of them."""
-    receive, pong, send_str, send_bytes = response.receive, response.pong, response.send_str, response.send_bytes
-    received = 0
-
-    async def count_received() -> None:
-        nonlocal received
-        received += 1
-        if received % _MESSAGES_A_TURN == 0:  # aiohttp gives what has arrived without a pause
-            await asyncio.sleep(0)
-
-    async def counted_receive(timeout: float | None = None) -> Any:  # noqa: ASYNC109  (aiohttp's signature)
-        message = await receive(timeout)
-        if message.type in {web.WSMsgType.TEXT, web.WSMsgType.BINARY}:
-            stream.count_message(message.data)
-            await count_received()
-        return message
-
-    async def counted_pong(message: bytes = b"") -> None:
-        await pong(message)
-        await count_received()
-
-    async def counted_send_str(data: str, compress: int | None = None) -> None:
-        await send_str(data, compress)
-        stream.count_message(data)
-
-    async def counted_send_bytes(data: bytes, compress: int | None = None) -> None:
-        await send_bytes(data, compress)
-        stream.count_message(data)
-
-    for name, counted in zip(
-        _COUNTED, (counted_receive, counted_pong, counted_send_str, counted_send_bytes), strict=True
-    ):
-        setattr(response, name, counted)
+    async def abandon(self, _: web.Application) -> None:
+        """Abandon what is not over when the service has stopped."""
+        for stream in self._open:
+            stream.abandon()

@@ -18,6 +18,7 @@ tests/chassis/test_connection.py of the template fails for each of them.
 import asyncio
 import sys
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
@@ -28,7 +29,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
 from chassis.http.aiohttp_internals import RequestFactory, release
-from chassis.http.problem_details import problem_response
+from chassis.http.problem_details import problem_response, problem_type_of
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import SERVER, Stream, reset, stream_of
 from chassis.server.response_writer import is_plain, write_plain
@@ -277,6 +278,7 @@ class Connection(RequestHandler):
     def enforce_timeouts(self, now: float, timeouts: ClientTimeouts) -> None:
         """End a wait for the client that has taken too long."""
         if stream := self.stream:
+            self._unsent_since = None
             if reason := stream.overdue(now, self._frames_at, self.unsent_bytes):
                 stream.cut(reason)
         elif not self.unsent_bytes:
@@ -329,12 +331,29 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         self._sending = request
         try:
-            return await super().finish_response(request, resp, start_time)
+            finished = await super().finish_response(request, resp, start_time)
+            if (stream := self.stream) and stream.missing_bytes > 0:
+                self._fail_stream(stream, ValueError("the response has fewer bytes than its Content-Length"))
+            return finished
+        except ConnectionError:
+            raise
+        except Exception as error:  # of the iterator or the file that the body is
+            if not (stream := self.stream):
+                raise
+            self._fail_stream(stream, error)
+            return resp, True
         finally:
             self._sending = None
             release(resp)
             if on_sent := request.pop(ON_SENT, None):
                 on_sent()
+
+    def _fail_stream(self, stream: Stream, error: Exception) -> None:
+        """Cut a stream that has failed after its handler has returned it."""
+        kind = problem_type_of(type(error))
+        if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("unforeseen_error", exc_info=error)
+        stream.cut(kind.name)
 
     def handle_error(
         self,

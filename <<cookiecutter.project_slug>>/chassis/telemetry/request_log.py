@@ -71,6 +71,7 @@ class RequestLog:
             seconds: from the request's head to its response.
             context: has the fields of the line; the present context if None.
         """
+        # Neither is there for a response whose body is in memory: looking it up for each request would cost.
         stream = request.get(RECORD) if context or response is None else None
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._write)
@@ -118,7 +119,7 @@ def request_log(requests: RequestLog) -> Middleware:
             response.headers[REQUEST_ID_HEADER] = request_id
             return response
         finally:
-            if response is None or not is_stream(response):
+            if response is None or not (is_stream(response) or response.prepared):
                 requests.end(request, response, time.perf_counter() - started)
             else:
                 requests.end_when_sent(request, response, started)

@@ -98,4 +98,4 @@ def is_stream(response: web.StreamResponse) -> bool:
 
 
 RECORD: web.RequestKey[StreamRecord] = web.RequestKey("stream_record")
-"""The record of the stream that answers a request."""
+"""The record of the stream that answers a request: a `chassis.http.streams.Stream`, which telemetry does not import."""
