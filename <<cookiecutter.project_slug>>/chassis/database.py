@@ -3,29 +3,52 @@
 Values are passed beside the statement, as `$1`, `$2`, …:
 
     rows = await database.fetch("SELECT id, name FROM items WHERE name = $1", name)
-    async with database.transaction() as connection:
-        await connection.execute("DELETE FROM items WHERE id = $1", item_id)
+    async with database.transaction() as transaction:  # a Database, too: pass it to query functions
+        await transaction.execute("DELETE FROM items WHERE id = $1", item_id)
     async with database.stream("SELECT id, name FROM items ORDER BY id") as rows:
         async for row in rows:
             ...
 """
 
 import asyncio
+import inspect
+import random
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextvars import ContextVar
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
+
+from chassis.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:  # a generic type in its stubs only
     from asyncpg.pool import PoolConnectionProxy
 
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
-"""A pooled or a standalone connection."""
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record] | Transaction"
+"""A pooled or a standalone connection, or a transaction, which has what a connection has."""
+
+Isolation: TypeAlias = Literal["read_committed", "repeatable_read", "serializable"]
+"""PostgreSQL's isolation levels. The database's default is `read_committed`, unless it is configured otherwise."""
 
 _CHUNK_ROWS = 200  # docs/decisions/0011 of the template
+_FIRST_PAUSE_SECONDS = 0.02  # before a transaction is carried out again; each further pause may be twice as long
+_LONGEST_PAUSE_SECONDS = 0.5
+
+# A savepoint that is rolled back can be tried again after these. A deadlock has released its locks, and asyncpg has
+# forgotten a statement whose columns a migration has changed.
+_CONFLICTS_OF_A_SAVEPOINT = (asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError)
+
+# The savepoint in whose block the present task is, so that statements on an outer transaction do not wait for it.
+_INNERMOST = ContextVar["Transaction | None"]("innermost", default=None)
+
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result")
 
 
 class Database(ABC):
@@ -42,11 +65,36 @@ class Database(ABC):
         The statements are not a transaction; see `transaction`.
         """
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Acquire a connection and begin a transaction; commit at the end of the block, roll back on an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+    def transaction(
+        self, *, isolation: Isolation | None = None, readonly: bool = False, retry: int = 0
+    ) -> "TransactionBlock":
+        """Return a transaction: `async with` runs a block in it, and its method `run` a function, which may be retried.
+
+        Inside of another transaction it is a savepoint.
+
+        Args:
+            isolation: the isolation level; None for the database's default, or for that of the outer transaction.
+            readonly: whether PostgreSQL refuses statements that write.
+            retry: how often `run` carries the function out again after a conflict with other transactions.
+
+        Raises:
+            asyncpg.InterfaceError: the outer transaction has another isolation level, or a statement of a read-only
+                transaction writes.
+        """
+        return TransactionBlock(self, partial(self._begin, isolation, readonly), retry)
+
+    async def execute(self, query: str, *values: Any) -> str:
+        """Run a statement whose rows are not needed.
+
+        Args:
+            query: the statement, with `$1`, `$2`, … for the values.
+            values: the values.
+
+        Returns:
+            What PostgreSQL says of it, such as `UPDATE 3`.
+        """
+        async with self.connection() as connection:
+            return await connection.execute(query, *values)
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Run a statement and return its rows.
@@ -73,6 +121,19 @@ class Database(ABC):
         """
         async with self.connection() as connection:
             return await connection.fetchrow(query, *values)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """Run a statement and return the first value of its first row.
+
+        Args:
+            query: the statement, with `$1`, `$2`, … for the values.
+            values: the values.
+
+        Returns:
+            The value, or None if there is no row.
+        """
+        row = await self.fetchrow(query, *values)
+        return row[0] if row else None
 
     async def load(self, query: str, key: object) -> asyncpg.Record | None:
         """Fetch one row by its key.
@@ -105,47 +166,246 @@ class Database(ABC):
         Returns:
             A context manager that yields the rows as an asynchronous iterator.
         """
-        async with self.connection() as connection, connection.transaction():
-            cursor = await connection.cursor(query, *values)
-            with closing(Rows(cursor.fetch)) as rows:
-                yield rows
+        async with self.transaction() as transaction, transaction.stream(query, *values) as rows:
+            yield rows
+
+    def on_retry(self, error: Exception) -> None:  # noqa: B027  (only the pool counts)
+        """Note that a transaction is carried out again after an error."""
+
+    def conflict(self, error: Exception) -> Exception | None:
+        """Return the reason of an error, if a transaction that is carried out again may succeed."""
+        reason = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
+        return reason if isinstance(reason, (asyncpg.SerializationError, *_CONFLICTS_OF_A_SAVEPOINT)) else None
+
+    @asynccontextmanager
+    async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
+        async with self.connection() as connection, connection.transaction(isolation=isolation, readonly=readonly):
+            transaction = Transaction(connection, self)
+            try:
+                with _writes_refused(readonly):
+                    yield transaction
+            finally:
+                transaction._ended = True
 
 
-class InTransaction(Database):
-    """Runs statements on the connection of a transaction that the caller has begun and will end."""
+class TransactionBlock:
+    """A transaction that is about to begin, as `Database.transaction` returns it.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._lock = asyncio.Lock()
+    Args:
+        database: is told of retries.
+        begin: begins the transaction, and ends it at the end of its `async with` block.
+        retry: how often `run` carries its function out again.
+    """
+
+    def __init__(
+        self, database: Database, begin: Callable[[], AbstractAsyncContextManager["Transaction"]], retry: int
+    ) -> None:
+        self._database, self._begin, self._retry = database, begin, retry
+
+    async def run(
+        self,
+        function: Callable[Concatenate["Transaction", _P], Awaitable[_Result]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Result:
+        """Carry a function out in the transaction, and return what it returns.
+
+        After a conflict with other transactions (a serialization failure or a deadlock) it is carried out again, up to
+        `retry` times and within the deadline of the request, after short random pauses. So let it do nothing that
+        cannot be rolled back.
+
+        Args:
+            function: is given the transaction, and then the other arguments.
+        """
+        for attempt in count():
+            try:
+                async with self._begin() as transaction:
+                    return await function(transaction, *args, **kwargs)
+            except Exception as error:
+                reason = self._database.conflict(error)
+                if attempt == self._retry or reason is None:
+                    raise
+                self._database.on_retry(reason)
+            longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
+            await asyncio.sleep(random.uniform(0, longest))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    async def __aenter__(self) -> "Transaction":
+        if self._retry:
+            raise TypeError(
+                "A block of `async with` cannot be carried out again. Write the statements as a function, and call "
+                "`await database.transaction(retry=…).run(function, …)`."
+            )
+        self._entered = self._begin()
+        return await self._entered.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._entered.__aexit__(kind, error, traceback)
+
+    async def start(self) -> None:
+        """Begin, without an `async with` block, as asyncpg's transactions can."""
+        await self.__aenter__()
+
+    async def commit(self) -> None:
+        """End a transaction that `start` has begun."""
+        await self.__aexit__(None, None, None)
+
+    async def rollback(self) -> None:
+        """Roll back a transaction that `start` has begun."""
+        await self.__aexit__(_RollbackError, _RollbackError(), None)
+
+
+class Transaction(Database):
+    """Runs statements in a transaction, on one connection and one after the other.
+
+    It has all methods of asyncpg's connection, too: `executemany`, `cursor`, `copy_records_to_table`, …
+
+    Args:
+        connection: on which the transaction has begun.
+        outer: the transaction in which this one is a savepoint, or the database.
+    """
+
+    def __init__(self, connection: Connection, outer: Database | None = None) -> None:
+        self._connection, self._outer = connection, outer
+        self._lock = asyncio.Lock()  # one statement or one savepoint at a time
+        self._ended = False
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Yield the same connection each time; a transaction on it is a savepoint."""
-        yield self._connection
+        """Yield this transaction itself."""
+        async with self._turn():
+            pass
+        yield self
 
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        """Run a statement in a savepoint, so that an error does not end the transaction; one statement at a time."""
-        async with self._lock, self._connection.transaction():
-            return await self._connection.fetch(query, *values)
+    async def execute(self, query: str, *values: Any, **options: Any) -> str:
+        """Run a statement; the options are asyncpg's."""
+        result: str = await self._call("execute", query, *values, **options)
+        return result
 
-    async def fetchrow(self, query: str, *values: Any) -> asyncpg.Record | None:
-        """Run a statement in a savepoint, as `fetch` does, and return its first row, or None if there is none."""
-        async with self._lock, self._connection.transaction():
-            return await self._connection.fetchrow(query, *values)
+    async def fetch(self, query: str, *values: Any, **options: Any) -> list[asyncpg.Record]:
+        """Run a statement and return its rows; the options are asyncpg's."""
+        rows: list[asyncpg.Record] = await self._call("fetch", query, *values, **options)
+        return rows
+
+    async def fetchrow(self, query: str, *values: Any, **options: Any) -> asyncpg.Record | None:
+        """Run a statement and return its first row, or None if there is none; the options are asyncpg's."""
+        row: asyncpg.Record | None = await self._call("fetchrow", query, *values, **options)
+        return row
+
+    async def fetchval(self, query: str, *values: Any, **options: Any) -> Any:
+        """Run a statement and return a value of its first row, the first one by default; the options are asyncpg's."""
+        return await self._call("fetchval", query, *values, **options)
 
     @asynccontextmanager
     async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
         """Read rows as this transaction sees them. Other statements may run between two rows."""
-        async with self._lock, self._connection.transaction():
-            statement = await self._connection.prepare(query)
+        async with self._innermost()._turn() as connection:
+            statement = await connection.prepare(query)
             cursor = await statement.cursor(*values)
 
         async def fetch(count: int) -> list[asyncpg.Record]:
-            async with self._lock, self._connection.transaction():
-                return await cursor.fetch(count)
+            async with self._innermost()._turn():
+                rows: list[asyncpg.Record] = await cursor.fetch(count)
+                return rows
 
         with closing(Rows(fetch)) as rows:
             yield rows
+
+    def on_retry(self, error: Exception) -> None:
+        if self._outer:
+            self._outer.on_retry(error)
+
+    def conflict(self, error: Exception) -> Exception | None:
+        # A serialization failure lasts until the outermost transaction ends.
+        return error if isinstance(error, _CONFLICTS_OF_A_SAVEPOINT) else None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else asyncpg's connection has."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if inspect.iscoroutinefunction(getattr(asyncpg.Connection, name, None)):
+            return partial(self._call, name)
+        return getattr(self._innermost()._connection, name)
+
+    async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        async with self._innermost()._turn() as connection:
+            return await getattr(connection, method)(*args, **kwargs)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[Connection]:
+        """Wait until no other statement and no savepoint is in progress, and yield the connection."""
+        async with self._lock:
+            yield await self._ready(None)
+
+    async def _ready(self, isolation: Isolation | None) -> Connection:
+        """Return the connection, for a statement or a savepoint.
+
+        Raises:
+            asyncpg.InterfaceError: the transaction has ended, or has another isolation level.
+        """
+        if self._ended:
+            raise asyncpg.InterfaceError("The transaction has ended. Use it inside of its `async with` block.")
+        if isolation:
+            present = str(await self._connection.fetchval("SHOW transaction_isolation")).replace(" ", "_")
+            if present != isolation:
+                raise asyncpg.InterfaceError(
+                    f"The transaction is {present}, and cannot become {isolation}: a transaction inside of another one "
+                    f"is a savepoint. Begin the outermost one with isolation={isolation!r}; with an Idempotency-Key, "
+                    "that is the first one of the handler, before any other statement."
+                )
+        return self._connection
+
+    @asynccontextmanager
+    async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
+        """Begin a savepoint. Statements of other tasks wait until it ends."""
+        outer, before = self._innermost(), _INNERMOST.get()
+        async with outer._lock:
+            connection = await outer._ready(isolation)
+            async with connection.transaction():
+                if readonly:
+                    await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
+                savepoint = Transaction(connection, outer)
+                _INNERMOST.set(savepoint)
+                try:
+                    with _writes_refused(readonly):
+                        yield savepoint
+                finally:
+                    savepoint._ended = True
+                    _INNERMOST.set(before)
+
+    def _innermost(self) -> "Transaction":
+        """Return the savepoint of this transaction in whose block the caller is, or this transaction."""
+        innermost = _INNERMOST.get()
+        while innermost and innermost._ended and isinstance(innermost._outer, Transaction):
+            innermost = innermost._outer
+        each: Database | None = innermost
+        while isinstance(each, Transaction):
+            if each is self:
+                return innermost or self
+            each = each._outer
+        return self
+
+
+class InTransaction(Transaction):
+    """Runs statements in a transaction that the caller has begun and will end; an error does not end it.
+
+    Each statement that is in no `transaction()` block runs in a savepoint.
+    """
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[Connection]:
+        async with super()._turn() as connection, connection.transaction():
+            yield connection
+
+    async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._call(method, *args, **kwargs)
+        except asyncpg.InvalidCachedStatementError:
+            if self._innermost() is not self:
+                raise
+            return await super()._call(method, *args, **kwargs)  # asyncpg has forgotten the statement
 
 
 class Rows(AsyncIterator[asyncpg.Record]):
@@ -170,6 +430,21 @@ class Rows(AsyncIterator[asyncpg.Record]):
         """Refuse to be read from now on."""
         self._fetched.clear()
         self._fetch = _closed
+
+
+class _RollbackError(Exception):
+    """Ends a block without an error of its own."""
+
+
+@contextmanager
+def _writes_refused(readonly: bool) -> Iterator[None]:
+    """Name the mistake of a read-only transaction. In another one, the error means that the server is a standby."""
+    try:
+        yield
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        if not readonly:
+            raise
+        raise asyncpg.InterfaceError("A statement writes in a transaction with readonly=True.") from error
 
 
 async def _closed(_: int) -> list[asyncpg.Record]:

@@ -215,6 +215,14 @@ class Settings(BaseModel):
         le=31_536_000,
         description="How long the response to a request with an `Idempotency-Key` is kept.",
     )
+    idempotency_caller_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]*$",
+        examples=["X-Consumer-ID"],
+        description="Header with the identity of the caller, which a gateway in front of the service sets and clients "
+        "cannot. Each caller has `Idempotency-Key`s of its own, as each subject of a token has. If empty, callers "
+        "without tokens share theirs.",
+    )
     migration_lock_timeout_seconds: Seconds = Field(
         default=2,
         description="Longest time that a migration waits for a table's lock. Then its revision is rolled back.",

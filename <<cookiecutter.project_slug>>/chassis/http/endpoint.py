@@ -25,7 +25,7 @@ from chassis.errors import (
 from chassis.http.aiohttp_internals import allow_form
 from chassis.http.deprecation import deprecated
 from chassis.http.header_fields import replace
-from chassis.http.idempotency import HEADER, idempotency_key, once
+from chassis.http.idempotency import HEADER, digest, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
 from chassis.resources.injection import Injector, not_open
@@ -38,6 +38,7 @@ _ANONYMOUS = Caller()
 _WITHOUT_BODY = {204, 205, 304}
 _KEYED = {hdrs.METH_POST, hdrs.METH_PATCH}
 _NO_KEY = "Is not taken here, because the body or the response is streamed; leave it out"
+_SPARE_SECONDS = 2  # from the deadline of a request to the end of its claim on a key
 _MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
 
 _Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.StreamResponse]
@@ -85,6 +86,8 @@ def endpoint(
         made.append((contract.if_match, partial(if_match, required=settings.require_if_match)))
     head_parameter, caller_parameter, parameter = contract.head, contract.caller, contract.idempotent
     keep = timedelta(seconds=settings.idempotency_keep_seconds)
+    deadline = route.limits.deadline_seconds or settings.request_timeout_seconds + (route.limits.body_seconds or 0)
+    claim = timedelta(seconds=deadline + _SPARE_SECONDS)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = await verify(request, route.scopes) if verify else _ANONYMOUS
@@ -112,7 +115,7 @@ def endpoint(
         head = None
         if head_parameter:
             head = values[head_parameter] = ResponseHead()
-        key = idempotency_key(request, caller) if parameter else None
+        key = idempotency_key(request, caller, settings.idempotency_caller_header) if parameter else None
         if not parameter or not key:
             return respond(request, await handler(**values), head)
 
@@ -122,10 +125,10 @@ def endpoint(
 
         # The client's JSON, normalized. Not the validated model: its defaults may change with the next release.
         said = json.dumps(json.loads(body), sort_keys=True) if contract.body else body.decode("latin-1")
-        content = f"{request.query_string}\n{said}"
-        if contract.headers:  # such as a signature or a tenant: another value is another request
-            content += "".join(f"\n{each.name}: {request.headers.get(each.name)}" for each in contract.headers.values())
-        return await once(values[parameter], key, content, keep, carry_out)
+        # A header such as a signature or a tenant: another value is another request.
+        headers = (f"{each.name}: {request.headers.get(each.name)}" for each in contract.headers.values())
+        fingerprint = digest(request.query_string, said, *headers)
+        return await once(values[parameter], key, fingerprint, keep, claim, carry_out)
 
     return deprecated(route, handle) if route.deprecated else handle
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 from hashlib import blake2b
 
 import structlog
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import hdrs, web
 
 from chassis.caller import Caller
-from chassis.database import Database, InTransaction
-from chassis.errors import FieldError, IdempotencyKeyReusedError, InvalidRequestError, RequestInProgressError
+from chassis.database import Database
+from chassis.errors import FieldError, InvalidRequestError
+from chassis.http.keyed_transaction import KeyedTransaction
 
 log = structlog.get_logger()
 
@@ -26,8 +26,13 @@ _BATCH_SIZE = 1000
 _CLEANUP_INTERVAL_SECONDS = 60
 
 
-def idempotency_key(request: web.Request, caller: Caller) -> bytes | None:
-    """Return a digest of the request's path, caller and key; None if the client sent no key.
+def idempotency_key(request: web.Request, caller: Caller, caller_header: str = "") -> bytes | None:
+    """Return a digest of the request's method, path, caller and key; None if the client sent no key.
+
+    Args:
+        request: the request.
+        caller: its caller; all callers are one if the API requires no token.
+        caller_header: a header that tells callers apart; empty if none does.
 
     Raises:
         InvalidRequestError: the key is malformed, or there are several.
@@ -38,14 +43,30 @@ def idempotency_key(request: web.Request, caller: Caller) -> bytes | None:
     if len(keys) > 1 or not re.fullmatch(KEY, keys[0]):
         rule = "Should be given once, as 1 to 255 visible ASCII characters; a UUID is a good one"
         raise InvalidRequestError([FieldError("parameter", HEADER, rule)])
-    return _digest(request.path, caller.subject, keys[0].strip('"'))
+    parts = [request.path, caller.subject, keys[0].strip('"')]
+    if request.method != hdrs.METH_POST:
+        parts.append(request.method)
+    if caller_header:
+        parts.append(f"{caller_header}: {', '.join(request.headers.getall(caller_header, ()))}")
+    return digest(*parts)
+
+
+def digest(*parts: str) -> bytes:
+    """Return a digest of texts, another one for other texts.
+
+    Texts without newlines have the digest of release 0.2, whose pods answer requests beside these during an update.
+    """
+    if any("\n" in part for part in parts):
+        return _hash(json.dumps(parts), b"newlines")
+    return _hash("\n".join(parts), b"")
 
 
 async def once(
     database: Database,
     key: bytes,
-    content: str,
+    fingerprint: bytes,
     keep: timedelta,
+    claim: timedelta,
     carry_out: Callable[[Database], Awaitable[web.Response]],
 ) -> web.Response:
     """Run a request and store its response, or return the stored response of an earlier run.
@@ -53,45 +74,33 @@ async def once(
     Args:
         database: stores the responses.
         key: identifies the request, as `idempotency_key` returns it.
-        content: the normalized query string and body.
+        fingerprint: a digest of the query string, the body and the declared headers.
         keep: how long a response is stored.
+        claim: how long a key is kept from others if the process dies; more than the request may take.
         carry_out: runs the request on a database; an exception rolls back, so that the client may try again.
 
     Raises:
-        IdempotencyKeyReusedError: the key was used with another content.
+        IdempotencyKeyReusedError: the key was used with another fingerprint.
         RequestInProgressError: a request with this key is running.
     """
-    fingerprint = _digest(content)
-    # In this isolation level, the SELECT sees what the previous holder of the lock has committed.
-    async with database.connection() as connection, connection.transaction(isolation="read_committed"):
-        # Does not wait. With a unique index alone, the second request would wait for the transaction of the first.
-        lock = int.from_bytes(key[:8], signed=True)
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", lock):
-            raise RequestInProgressError
-        kept = "id = $1 AND created_at > now() - $2::interval"
-        query = f"SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE {kept}"
-        if stored := await connection.fetchrow(query, key, keep):
-            if stored["fingerprint"] != fingerprint:
-                raise IdempotencyKeyReusedError
-            headers = CIMultiDict(json.loads(stored["headers"]))
-            return web.Response(status=stored["status"], body=stored["body"], headers=headers)
-        response = await carry_out(InTransaction(connection))
-        await connection.execute(
-            "INSERT INTO idempotency_keys (id, fingerprint, status, headers, body) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (id) DO UPDATE SET (fingerprint, status, headers, body, created_at) = ($2, $3, $4, $5, now())",
-            key,
-            fingerprint,
-            response.status,
-            json.dumps(list(response.headers.items())),
-            response.body or b"",
-        )
-        return response
+    async with KeyedTransaction(database, key, fingerprint, keep, claim) as transaction:
+        if transaction.stored is None:
+            try:
+                response = await carry_out(transaction)
+                await transaction.store(response)
+            except Exception:
+                if transaction.stored is None:
+                    raise
+            else:
+                return response
+    return transaction.stored
 
 
 async def delete_expired(database: Database, keep: timedelta) -> None:
-    """Delete expired responses periodically, in small batches, until cancelled."""
+    """Delete expired responses and claims periodically, in small batches, until cancelled."""
     while True:
         try:
+            await database.execute("DELETE FROM idempotency_claims WHERE expires_at <= now()")
             while await _delete_batch(database, keep) == _BATCH_SIZE:
                 pass
         except Exception as error:  # the next round tries again
@@ -109,5 +118,5 @@ async def _delete_batch(database: Database, keep: timedelta) -> int:
     return len(await database.fetch(query, keep, _BATCH_SIZE))
 
 
-def _digest(*texts: str) -> bytes:
-    return blake2b("\n".join(texts).encode(errors="surrogatepass"), digest_size=16).digest()
+def _hash(text: str, person: bytes) -> bytes:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16, person=person).digest()

@@ -35,6 +35,7 @@ _TEMPORARY_ERRORS = (
     asyncpg.OperatorInterventionError,  # such as a statement timeout
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # a deadlock or a serialization failure
+    asyncpg.InvalidCachedStatementError,  # a migration has changed the columns of a statement in a transaction
     asyncpg.LockNotAvailableError,
 )
 _SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)

@@ -12,6 +12,12 @@ from chassis.postgres.batched_reads import BatchedReads
 from chassis.postgres.connection_pool import ConnectionPool
 from chassis.postgres.stream_pool import StreamPool
 from chassis.settings import Settings
+from chassis.telemetry.metrics import TRANSACTION_RETRIES
+
+_REASONS: dict[type[Exception], str] = {
+    asyncpg.SerializationError: "serialization_failure",
+    asyncpg.DeadlockDetectedError: "deadlock",
+}
 
 
 class Pool(ConnectionPool, Database):
@@ -49,6 +55,9 @@ class Pool(ConnectionPool, Database):
     async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
         async with self.streams.stream(query, *values) as rows:
             yield rows
+
+    def on_retry(self, error: Exception) -> None:
+        TRANSACTION_RETRIES.labels(_REASONS.get(type(error), "statement_changed")).inc()
 
     async def expire(self) -> None:
         """Close all connections, those of streams too: they would go on reading from a server that is a standby now."""

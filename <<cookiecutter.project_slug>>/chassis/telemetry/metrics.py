@@ -61,6 +61,12 @@ CONNECTION_REQUESTS = Gauge(
 STREAM_CONNECTIONS = Gauge(
     "db_client_stream_connections", "Connections on which rows are streamed now.", multiprocess_mode="livesum"
 )
+TRANSACTION_RETRIES = Counter(
+    "db_client_transaction_retries",
+    "Transactions that were carried out again, by reason: serialization_failure, deadlock, or statement_changed by a "
+    "migration.",
+    ["reason"],
+)
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
 )
