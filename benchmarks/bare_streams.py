@@ -1,7 +1,7 @@
 """The baseline of `benchmarks.streams`, run by the service's Python, and so with the same libraries.
 
 aiohttp's stock server on uvloop, without middlewares and access log. The handlers are those of
-`harness.streaming.streams`, with a cursor of asyncpg's in the place of `Database.stream`. It imports nothing of the
+`harness.added.streams`, with a cursor of asyncpg's in the place of `Database.stream`. It imports nothing of the
 service, so changes there do not affect it.
 """
 

@@ -21,16 +21,16 @@ from benchmarks.bench import opened
 from benchmarks.markdown import estimate_cell
 from benchmarks.statistics import estimate
 from benchmarks.subjects import Running, Subject, services
+from harness.adding import add_streams
 from harness.console import say
 from harness.http import request
 from harness.markdown import table
 from harness.repository import BUILD, REPOSITORY, commit
-from harness.streaming.adding import add_streams
 
 _SETTLE_SECONDS: Final = 2.0
 _HEAD: Final = """# What streams cost
 
-`make bench-streams` writes this page. It measures a baked service with the streams of `harness/streaming/streams.py`
+`make bench-streams` writes this page. It measures a baked service with the streams of `harness/added/streams.py`
 beside a bare aiohttp application with the same handlers, `benchmarks/bare_streams.py`: aiohttp's stock server, no
 middlewares, no access log, and for rows a cursor of asyncpg's on one connection.
 

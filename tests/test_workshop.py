@@ -18,7 +18,8 @@ THIRD_PARTY = {
     "harness/baking.py": {"cookiecutter"},
     "harness/cluster/release.py": {"yaml"},
     "harness/postgres.py": {"asyncpg"},
-    "harness/streaming/streams.py": {"aiohttp", "app", "chassis"},  # only a service imports it
+    "harness/added/orders.py": {"aiohttp", "app", "chassis"},
+    "harness/added/streams.py": {"aiohttp", "app", "chassis"},  # only services import these
 }
 
 

@@ -168,7 +168,7 @@ class IdempotencyKeyReusedError(ServiceError):
     """
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key came with another body before. Use a new key for each new request.")
+        super().__init__("This Idempotency-Key came with another request before. Use a new key for each new request.")
 
 
 class MalformedBodyError(ServiceError):

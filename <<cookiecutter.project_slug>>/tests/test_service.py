@@ -99,7 +99,8 @@ async def describe(url: str) -> tuple[str | None, list[tuple[str, ...]]]:
 
 def tables_of_the_chassis() -> set[str]:
     """Return the tables that are not the service's own."""
-    created = [re.findall(r"CREATE TABLE (\w+)", file.read_text("utf-8")) for file in CHASSIS.versions.glob("*.py")]
+    files = CHASSIS.versions.glob("*.py")
+    created = [re.findall(r"CREATE (?:UNLOGGED )?TABLE (\w+)", file.read_text("utf-8")) for file in files]
     return {history.table for history in HISTORIES}.union(*created)
 
 

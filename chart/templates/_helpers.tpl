@@ -127,6 +127,7 @@ DRAIN_SECONDS: drainSeconds
 HEADER_TIMEOUT_SECONDS: config.headerTimeoutSeconds
 BODY_MIN_BYTES_PER_SECOND: config.bodyMinBytesPerSecond
 BODY_TIMEOUT_SECONDS: config.bodyTimeoutSeconds
+IDEMPOTENCY_CALLER_HEADER: config.idempotencyCallerHeader
 IDEMPOTENCY_KEEP_SECONDS: config.idempotencyKeepSeconds
 LOG_FORMAT: config.logFormat
 LOG_LEVEL: config.logLevel

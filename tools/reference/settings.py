@@ -21,7 +21,7 @@ _GROUPS = {
     "Concurrency and request size limits": "MAX_IN_FLIGHT MAX_BODY_BYTES",
     "Graceful shutdown": "DRAIN_SECONDS TERMINATION_GRACE_PERIOD_SECONDS",
     "Authentication (OIDC)": "OIDC_ISSUER OIDC_AUDIENCE OIDC_JWKS_URL",
-    "Conditional requests and idempotency": "REQUIRE_IF_MATCH IDEMPOTENCY_KEEP_SECONDS",
+    "Conditional requests and idempotency": "REQUIRE_IF_MATCH IDEMPOTENCY_KEEP_SECONDS IDEMPOTENCY_CALLER_HEADER",
     "Cross-origin requests (CORS)": "CORS_ORIGINS",
     "Calls to other services": "CLIENT_TIMEOUT_SECONDS",
     "Resources of the service": "RESOURCE_TIMEOUT_SECONDS",

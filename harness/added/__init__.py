@@ -1,0 +1,1 @@
+"""What experiments add to a baked service."""

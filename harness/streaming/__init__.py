@@ -1,1 +1,0 @@
-"""Streams, uploads and WebSockets that experiments add to a baked service."""
