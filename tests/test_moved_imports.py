@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.environments import python_for
+from harness.releases import releases
 from harness.repository import REPOSITORY, SERVICE
 from tests.answers import QUESTIONS
-from tests.releases import releases
 
 PROGRAM = """
 import importlib, json, sys, warnings

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.releases import releases, write_release
 from harness.repository import REPOSITORY
-from tests.releases import releases, write_release
 from tools.release_notes import notes
 
 

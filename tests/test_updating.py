@@ -16,10 +16,10 @@ from uv import find_uv_bin
 from harness.baking import bake, own_settings
 from harness.environments import python_for
 from harness.git import commit, git, repository
+from harness.releases import releases, write_release
 from harness.repository import REPOSITORY, copy_what_git_would_commit
 from tests.answers import EXAMPLE, QUESTIONS
 from tests.contents import contents
-from tests.releases import releases, write_release
 from tests.services import run
 
 ANSWERS = EXAMPLE | {

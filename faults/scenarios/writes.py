@@ -5,10 +5,12 @@ statement, and between two.
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
@@ -154,4 +156,68 @@ async def _kill(bench: Bench, order: list[Service | Postgres], writers: Writers)
         await writers.until_acknowledged(1)
 
 
-SCENARIOS: dict[str, Scenario] = {"writes.kills": kills}
+async def rolling(bench: Bench) -> Row:
+    """Sends each write to a pod of the earlier release and to a new one: one after the other, or to both at once."""
+    writes = bench.count(1000, 60)
+    database = await bench.postgres()
+    row = Row(
+        "a rolling update: a pod of release 0.2 beside a new one",
+        f"{writes:,} writes with an Idempotency-Key, each to both pods, at once or one after the other",
+        requests=0,
+        failures=0,
+        promise="both pods give the same response",
+    )
+    async with _payments() as payments:
+        settings = {"DATABASE_URL": database.url, "PAYMENTS_URL": payments}
+        earlier = Service(
+            Path(os.environ["EARLIER_SERVICE"]), bench.logs, (os.environ["EARLIER_PYTHON"], "-m", "app"), settings
+        )
+        bench.started.push_async_callback(earlier.end)
+        await earlier.start()
+        await earlier.until_ready()
+        pods = [earlier, await bench.running_service(database.url, APP, PAYMENTS_URL=payments)]
+        numbers = iter(range(writes))
+        found = [_BothPods(row) for _ in range(_WRITERS)]
+        await asyncio.gather(*(each.write([pod.port for pod in pods], numbers) for each in found))
+    async with database.connection() as connection:
+        rows = dict(await connection.fetch("SELECT name, count(*) FROM items GROUP BY name"))
+    row.lost, row.doubled = writes - len(rows), sum(count > 1 for count in rows.values())
+    answered = sum((each.answered for each in found), Counter[str]())
+    row.measured = ", ".join(f"{count:,} {how}" for how, count in sorted(answered.items()))
+    row.hold(row.lost == 0, f"{row.lost} writes lost")
+    row.hold(row.doubled == 0, f"{row.doubled} writes doubled")
+    return row
+
+
+class _BothPods:
+    """A client that sends each write to both pods, until both have acknowledged it."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self.answered = Counter[str]()
+
+    async def write(self, ports: list[int], numbers: Iterator[int]) -> None:
+        clients = [Client(port) for port in ports]
+        for number in numbers:
+            key, path, at_once = str(uuid4()), random.choice(_PATHS), bool(number % 2)
+            question = request("POST", path, ITEM | {"name": key}, Idempotency_Key=key)
+            random.shuffle(clients)
+            if at_once:
+                answers = await asyncio.gather(*(self._until_acknowledged(client, question) for client in clients))
+            else:
+                answers = [await self._until_acknowledged(client, question) for client in clients]
+            self._row.hold(answers[0] == answers[1], f"{path}: the pods answered {answers}")
+            self.answered[f"{'at once' if at_once else 'one after the other'} to {path}"] += 1
+        for client in clients:
+            client.close()
+
+    async def _until_acknowledged(self, client: Client, question: bytes) -> tuple[int, bytes]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (answer := await client.send(question)).status in _TRY_AGAIN:
+                self._row.failures = (self._row.failures or 0) + 1
+                await asyncio.sleep(_AGAIN_SECONDS)
+        self._row.requests = (self._row.requests or 0) + 1
+        return answer.status, answer.body
+
+
+SCENARIOS: dict[str, Scenario] = {"writes.kills": kills, "writes.rolling": rolling}
