@@ -69,7 +69,7 @@ class KeyedTransaction(InTransaction):
         self._begun: AsyncExitStack | None = None  # ends the transaction and releases the connection
         self._used = self._claimed = self._completed = False
         self._claiming: asyncio.Task[None] | None = None
-        self._refused: Exception | None = None  # what all further statements raise
+        self._not_claimed: Exception | None = None  # why the claim could not be written
 
     async def __aenter__(self) -> Self:
         await self._begin_outermost("read_committed")
@@ -115,7 +115,7 @@ class KeyedTransaction(InTransaction):
                 try:
                     await self._end_with_claim()
                 except Exception as error:
-                    self._refused = error
+                    self._not_claimed = error
 
     async def _end_with_claim(self) -> None:
         begun, self._begun = self._begun, None
@@ -125,18 +125,12 @@ class KeyedTransaction(InTransaction):
                 await self._connection.execute(_CLAIM, self._key, self._owner, self._claim_for)
 
     async def _ready(self, isolation: Isolation | None) -> Connection:
-        if self._refused:
-            raise self._refused
+        if self._not_claimed:
+            raise self._not_claimed
         if isolation not in {None, "read_committed"} and not self._used:
             await self._end_with_claim()
         if self._begun is None:
-            try:
-                await self._begin_outermost(isolation or "read_committed")
-            except UnavailableError:
-                raise
-            except Exception as error:
-                self._refused = error
-                raise
+            await self._begin_outermost(isolation or "read_committed")
         self._used = True
         return await super()._ready(isolation)
 
