@@ -115,7 +115,8 @@ async def withdraw(service: ServiceProcess, item_id: int) -> int:
             aiohttp.ClientSession() as client,
             client.post(f"{service.api}/v1/items/{item_id}/withdrawal") as answer,
         ):
-            return answer.status
+            status: int = answer.status
+            return status
     return 0
 
 
