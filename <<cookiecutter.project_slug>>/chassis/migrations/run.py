@@ -25,9 +25,10 @@ _POLL_SECONDS = 0.2
 
 # A role's timeouts are for the service's statements; a migration takes as long as it needs. The names are looked up,
 # because servers before PostgreSQL 17 have no transaction_timeout.
-_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
-_TURN_OFF = "SELECT set_config(name, '0', $2) FROM pg_settings WHERE name = ANY ($1)"
-_TURN_ON = "SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name = ANY ($1)"
+_TIMEOUTS = "'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout'"
+_TURN_OFF_LOCALLY = f"SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ({_TIMEOUTS})"
+_TURN_OFF = f"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ({_TIMEOUTS}, 'lock_timeout')"
+_TURN_ON = f"SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name IN ({_TIMEOUTS}, 'lock_timeout')"
 
 # Alembic writes BEGIN and COMMIT around a revision, and COMMIT and BEGIN around an `autocommit_block`.
 _BEGIN, _COMMIT = "BEGIN;", "COMMIT;"
@@ -150,7 +151,7 @@ async def _begin(connection: Connection, statement: str, lock_timeout: float) ->
     await connection.execute(statement)
     # A statement that waits for a table lock blocks all later requests for the table.
     await connection.execute(f"SET LOCAL lock_timeout = {math.ceil(lock_timeout * 1000)}")
-    await connection.execute(_TURN_OFF, _TIMEOUTS, True)
+    await connection.execute(_TURN_OFF_LOCALLY)
 
 
 async def _execute_outside(connection: Connection, statement: str) -> None:
@@ -158,10 +159,9 @@ async def _execute_outside(connection: Connection, statement: str) -> None:
 
     CREATE INDEX CONCURRENTLY may wait for locks for long, and blocks nobody.
     """
-    timeouts = (*_TIMEOUTS, "lock_timeout")
-    await connection.execute(_TURN_OFF, timeouts, False)
+    await connection.execute(_TURN_OFF)
     await connection.execute(statement)
-    await connection.execute(_TURN_ON, timeouts)
+    await connection.execute(_TURN_ON)
 
 
 def _steps(history: History) -> list[Step]:
