@@ -227,6 +227,11 @@ class Settings(BaseModel):
         default=2,
         description="Longest time that a migration waits for a table's lock. Then its revision is rolled back.",
     )
+    migration_connect_timeout_seconds: Seconds = Field(
+        default=10,
+        description="Longest time that a migration waits for a database that is not up yet: the server refuses "
+        "connections, has no name in DNS, does not respond, or is starting.",
+    )
     oidc_issuer: str = Field(
         default="",
         examples=["https://id.example.com/realms/main"],

@@ -134,6 +134,7 @@ LOG_LEVEL: config.logLevel
 MAX_BODY_BYTES: config.maxBodyBytes
 MAX_IN_FLIGHT: config.maxInFlight
 MAX_STREAMS: config.maxStreams
+MIGRATION_CONNECT_TIMEOUT_SECONDS: migrations.connectTimeoutSeconds
 MIGRATION_LOCK_TIMEOUT_SECONDS: migrations.lockTimeoutSeconds
 OIDC_AUDIENCE: auth.audience
 OIDC_ISSUER: auth.issuer
@@ -158,6 +159,9 @@ STREAM_SEND_TIMEOUT_SECONDS: config.streamSendTimeoutSeconds
     {{- $value = int64 $value -}}{{/* toString would write a large float64 as 1e+06 */}}
   {{- end -}}
   {{- if ne (toString $value) "" -}}{{- $_ := set $variables $name (toString $value) -}}{{- end -}}
+{{- end -}}
+{{- if not (or (hasKey $variables "MIGRATION_CONNECT_TIMEOUT_SECONDS") (eq .Values.database.mode "external")) -}}
+  {{- $_ := set $variables "MIGRATION_CONNECT_TIMEOUT_SECONDS" (divf .Values.migrations.timeoutSeconds 2 | minf 3600 | toString) -}}
 {{- end -}}
 {{- $_ := set $variables "TERMINATION_GRACE_PERIOD_SECONDS" (include "service.terminationGracePeriodSeconds" .) -}}
 {{- if .Values.database.caSecret -}}{{- $_ := set $variables "PGSSLROOTCERT" "/etc/database-ca/ca.crt" -}}{{- end -}}

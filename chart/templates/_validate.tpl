@@ -39,6 +39,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.migrations -}}
+{{- if and .connectTimeoutSeconds (ge (float64 .connectTimeoutSeconds) (float64 .timeoutSeconds)) -}}
+{{- $found = append $found (printf "migrations.connectTimeoutSeconds (%v) is not shorter than migrations.timeoutSeconds (%v), the deadline of the Job: lower the first or raise the second." .connectTimeoutSeconds .timeoutSeconds) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.auth -}}
 {{- if not (or (and .issuer .audience .jwksUrl) (not (or .issuer .audience .jwksUrl))) -}}
 {{- $found = append $found "auth.issuer, auth.audience and auth.jwksUrl are not all set: without one of them no token can be accepted; set all three, or none for an open API." -}}

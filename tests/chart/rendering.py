@@ -58,7 +58,7 @@ EVERYTHING: dict[str, Any] = {
     "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
     "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
     "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
-    "migrations": {"existingSecret": "items-migrations"},
+    "migrations": {"existingSecret": "items-migrations", "connectTimeoutSeconds": 20},
     "initContainers": [{"name": "wait", "image": "example/wait:1", **SIZED}],
     "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED}],
     "extraObjects": [{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "more"}, "spec": {"limits": []}}],

@@ -114,6 +114,25 @@ def test_only_a_database_that_is_there_already_is_migrated_by_a_hook(chart: Char
     assert own["serviceAccountName"] == "existing"
 
 
+@pytest.mark.parametrize(
+    ("mode", "migrations", "seconds"),
+    [
+        ("external", {}, None),
+        ("cnpg", {}, "120"),
+        ("evaluation", {}, "120"),
+        ("evaluation", {"timeoutSeconds": 5}, "2.5"),
+        ("evaluation", {"timeoutSeconds": 86400}, "3600"),
+        ("evaluation", {"connectTimeoutSeconds": 60}, "60"),
+        ("external", {"connectTimeoutSeconds": 60}, "60"),
+    ],
+)
+def test_a_database_that_starts_with_the_release_is_waited_for(
+    chart: Chart, mode: str, migrations: dict[str, Any], seconds: str | None
+) -> None:
+    variables = environment_of(chart.render(IMAGE, MODES[mode], {"migrations": migrations}))
+    assert variables.get("MIGRATION_CONNECT_TIMEOUT_SECONDS") == seconds
+
+
 def test_another_image_makes_another_job_and_the_same_one_the_same(chart: Chart) -> None:
     def name(**values: Any) -> str:
         job: str = one(chart.render(IMAGE, EXTERNAL, values), "Job")["metadata"]["name"]

@@ -91,6 +91,10 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             "config.databasePoolSize (3) and config.databaseStreamPoolSize (20) are too large",
         ),
         (
+            {"migrations": {"connectTimeoutSeconds": 240}},
+            "migrations.connectTimeoutSeconds (240) is not shorter than migrations.timeoutSeconds (240)",
+        ),
+        (
             {"gunicorn": {"available": True, "enabled": True, "workers": 11}},
             "× 11 workers × 11 connections + 10 in reserve = 494",
         ),
@@ -122,6 +126,7 @@ def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[
         ({"config": {"databasePoolSize": None}}, "databasePoolSize"),
         ({"config": {"databaseStreamPoolSize": 0}}, "databaseStreamPoolSize"),
         ({"migrations": None}, "migrations"),
+        ({"migrations": {"connectTimeoutSeconds": "long"}}, "connectTimeoutSeconds"),
     ],
 )
 def test_a_value_that_is_none_is_named_by_the_schema(chart: Chart, values: dict[str, Any], path: str) -> None:

@@ -17,7 +17,9 @@ from structlog.testing import capture_logs
 from chassis.development.postgres import embedded_postgres
 from chassis.migrations.run import migrate
 from chassis.postgres.pool import Pool
+from chassis.postgres.pool_metrics import measure_pool
 from chassis.settings import Settings
+from chassis.telemetry.metrics import CONNECTIONS
 from chassis.testing.databases import make_database
 from chassis.testing.processes import PATIENCE_SECONDS
 from harness.toxic_proxy import ToxicProxy, toxic_proxy
@@ -129,6 +131,23 @@ async def test_backends_that_an_operator_ends(service: Running, operator: Operat
     await operator.fetch(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")
     await asked
     await all_at_once(service, 200)
+
+
+async def test_connections_that_an_operator_ends_while_they_are_idle_are_not_counted(
+    settings: Settings, operator: Operator
+) -> None:
+    async with Pool(settings) as pool:
+        await asyncio.gather(*(pool.fetch("SELECT pg_sleep(0.05)") for _ in range(2)))
+        assert (pool.size, pool.idle) == (2, 2)
+        assert len(await operator.fetch(f"SELECT pg_terminate_backend(pid) FROM {OTHERS}")) == 2
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while pool.size or pool.idle:
+                assert 0 <= pool.idle <= pool.size
+                await asyncio.sleep(0)
+        measuring = asyncio.create_task(measure_pool(pool))
+        await asyncio.sleep(0)  # the gauges are set at once, and then every second
+        measuring.cancel()
+    assert [CONNECTIONS.labels(state)._value.get() for state in ("used", "idle")] == [0, 0]
 
 
 async def test_no_connection_is_left(start: Start, database_url: str, operator: Operator) -> None:

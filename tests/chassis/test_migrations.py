@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import shlex
 import shutil
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -18,12 +21,13 @@ from structlog.testing import capture_logs
 
 from app.settings import Settings
 from chassis.database import Connection
+from chassis.development.postgres import embedded_postgres
 from chassis.errors import MigrationError
 from chassis.migrations.render import render
 from chassis.migrations.revisions import HISTORIES, RENDERED, SERVICE, History, Revisions, read_revisions
 from chassis.migrations.run import migrate
 from chassis.project import ROOT
-from chassis.testing.databases import drop_database, make_database
+from chassis.testing.databases import drop_database, make_database, new_name, with_database
 from chassis.testing.processes import PATIENCE_SECONDS, service_process
 from tests.chassis.histories import write_history
 
@@ -67,6 +71,12 @@ def use_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         monkeypatch.setattr("chassis.migrations.run.RENDERED", tmp_path / "none")
 
     return use
+
+
+def as_role(url: str, name: str) -> str:
+    """Return the address with another role, whose password is its name."""
+    address = urlsplit(url)
+    return address._replace(netloc=f"{name}:{name}@{address.netloc.rpartition('@')[2]}").geturl()
 
 
 @asynccontextmanager
@@ -176,6 +186,32 @@ async def test_what_a_failed_revision_did_outside_of_its_transaction_is_told(
     assert await _value(empty_url, "SELECT 't_a'::regclass::text") == "t_a"
 
 
+async def test_a_role_s_timeouts_do_not_end_a_migration(empty_url: str, use_history: Callable[..., None]) -> None:
+    """docs/chassis/how-to/use-pgbouncer.md recommends such timeouts for the role of the service."""
+    role, sleep = new_name(), 'op.execute("SELECT pg_sleep(0.2)")'
+    settings = Settings(database_url=SecretStr(as_role(empty_url, role)))
+    async with _connection(empty_url) as owner, _connection(empty_url) as writer:
+        await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'; GRANT ALL ON SCHEMA public TO {role}")
+        timeouts = await owner.fetch(
+            "SELECT name FROM pg_settings WHERE name IN "
+            "('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+        )
+        for row in timeouts:
+            await owner.execute(f"ALTER ROLE {role} SET {row['name']} = '50ms'")
+        try:
+            use_history(CREATE)
+            await migrate(settings)
+            use_history(CREATE, f"{sleep}\n{INDEX}\n{sleep}")
+            async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as migrations, writer.transaction():
+                await writer.execute("INSERT INTO t VALUES ('a')")  # the index has to wait for this transaction
+                migrations.create_task(migrate(settings))
+                while not await owner.fetchval(LONG_WAIT, "CREATE INDEX%", 0.2):
+                    await asyncio.sleep(0.01)
+            assert await owner.fetchval("SELECT version_num FROM test_version") == "0002"
+        finally:
+            await owner.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 async def test_a_newer_database_is_a_success_that_says_so(empty_url: str) -> None:
     await migrate(Settings(database_url=SecretStr(empty_url)))
     await _value(empty_url, "UPDATE alembic_version SET version_num = 'future'")
@@ -185,12 +221,67 @@ async def test_a_newer_database_is_a_success_that_says_so(empty_url: str) -> Non
     assert await _value(empty_url, "SELECT version_num FROM alembic_version") == "future"
 
 
-async def test_a_database_that_is_away_is_one_line_and_a_failure() -> None:
-    async with service_process("postgresql://a@127.0.0.1:1/b", MIGRATE, ready=False) as process:
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
+async def test_a_database_that_stays_away_is_waited_for_and_a_failure(host: str) -> None:
+    bound = {"MIGRATION_CONNECT_TIMEOUT_SECONDS": "0.5"}
+    async with service_process(f"postgresql://a@{host}/b", MIGRATE, ready=False, environment=bound) as process:
         output, errors = await process.process.communicate()
         assert process.process.returncode == 1
-        assert b"database_unavailable" in output
+        assert output.count(b'"migration_waiting"') == 1
+        assert output.count(b'"database_unavailable"') == 1
         assert b"Traceback" not in output + errors
+
+
+@pytest.mark.development
+async def test_a_server_that_comes_up_later_is_waited_for_and_a_refusal_is_not() -> None:
+    with embedded_postgres() as server:
+        data = Path(parse_qs(urlsplit(server).query)["host"][0], "data")
+        async with _connection(server) as operator:
+            await operator.execute("CREATE ROLE clerk LOGIN PASSWORD 'right'")
+        (data / "pg_hba.conf").write_text("local all clerk scram-sha-256\nlocal all all trust\n", encoding="utf-8")
+        start = shlex.split((data / "postmaster.opts").read_text(encoding="utf-8"))
+        await _stop(data)
+        (data / "standby.signal").touch()
+        with capture_logs() as logs:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                no_socket = asyncio.create_task(migrate(Settings(database_url=SecretStr(server))))
+                await _until_logged(logs, 1)
+                # A standby that does not serve: it says that it is starting up until it is promoted.
+                process = await asyncio.create_subprocess_exec(
+                    *start, "-c", "hot_standby=off", cwd="/", stderr=PIPE, user=data.stat().st_uid
+                )
+                assert process.stderr
+                while b"entering standby mode" not in await process.stderr.readline():
+                    pass
+                starting = asyncio.create_task(migrate(Settings(database_url=SecretStr(server))))
+                await _until_logged(logs, 2)
+                assert not no_socket.done()
+                (data / "promote").touch()
+                process.send_signal(signal.SIGUSR1)
+                await asyncio.gather(no_socket, starting)
+        reasons = [line["reason"] for line in logs if line["event"] == "migration_waiting"]
+        assert "No such file" in reasons[0]
+        assert "not" in reasons[1]
+        for wrong, said in ((as_role(server, "clerk"), "password"), (with_database(server, "none"), "does not exist")):
+            settings = Settings(database_url=SecretStr(wrong), migration_connect_timeout_seconds=3600)
+            with capture_logs() as logs, pytest.raises(MigrationError, match=said):
+                await migrate(settings)
+            assert [line["event"] for line in logs] == ["database_unavailable"]
+
+
+async def _stop(data: Path) -> None:
+    """Stop the server of a data folder."""
+    running = data / "postmaster.pid"
+    os.kill(int(running.read_text(encoding="utf-8").split()[0]), signal.SIGINT)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while running.exists():
+            await asyncio.sleep(0.01)
+
+
+async def _until_logged(logs: Sequence[MutableMapping[str, object]], count: int) -> None:
+    """Wait until this many migrations wait for the server."""
+    while [line["event"] for line in logs].count("migration_waiting") < count:
+        await asyncio.sleep(0.01)
 
 
 async def test_a_statement_that_fails_is_told_without_a_traceback(empty_url: str) -> None:
@@ -227,6 +318,13 @@ async def test_a_migration_without_sql_is_not_run(empty_url: str, tmp_path: Path
         assert process.returncode == status, errors
     assert b"has no SQL yet" in errors
     assert await _value(empty_url, TABLES) == 0  # the revisions before it do not run either
+
+
+@pytest.mark.parametrize(("missing", "there"), [("downgrade", "upgrade"), ("upgrade", "downgrade")])
+def test_a_revision_without_a_direction_is_named_with_the_way_out(tmp_path: Path, missing: str, there: str) -> None:
+    (tmp_path / "0001_a.py").write_text(f"revision = '0001'\ndown_revision = None\ndef {there}() -> None: ...\n")
+    with pytest.raises(MigrationError, match=rf"migration 0001 has no function {missing}: write .* in .*0001_a\.py"):
+        render(History(tmp_path, "t_version"))
 
 
 async def test_an_image_has_the_sql_and_no_alembic(empty_url: str, tmp_path: Path) -> None:

@@ -238,8 +238,9 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             },
         ),
         "migration_waiting": _Meaning(
-            "Another migration runs on the database. This one begins when the other has ended.",
-            "Nothing, unless it takes long: then look for the other migration's session in `pg_stat_activity`.",
+            "Another migration runs on the database, or the database is not up yet. This one begins after that.",
+            "Nothing, unless it takes long: then look for the other migration's session in `pg_stat_activity`. For the "
+            "database, this migration waits up to `MIGRATION_CONNECT_TIMEOUT_SECONDS`.",
             {"reason": "the same in words"},
         ),
         "migration_failed": _Meaning(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from os.path import relpath
 from typing import TextIO, cast
 
 from alembic import command
@@ -19,11 +20,17 @@ def render(history: History) -> list[Step]:
     """Return the SQL of a history's revisions, oldest first, with BEGIN and COMMIT.
 
     Raises:
-        MigrationError: a revision has no SQL yet.
+        MigrationError: a revision has no SQL yet, or lacks a function.
     """
     steps = []
     parent = "base"
     for script in reversed([*ScriptDirectory.from_config(alembic_config(history)).walk_revisions()]):
+        for function in ("upgrade", "downgrade"):
+            if not hasattr(script.module, function):
+                raise MigrationError(
+                    f"The migration {script.revision} has no function {function}: write `def {function}() -> None:` in "
+                    f"{relpath(script.path, ROOT)}, with the SQL of that direction, or `pass` if there is none."
+                )
         upgrade, downgrade = _Statements(), _Statements()
         command.upgrade(alembic_config(history, upgrade), f"{parent}:{script.revision}", sql=True)
         command.downgrade(alembic_config(history, downgrade), f"{script.revision}:{parent}", sql=True)

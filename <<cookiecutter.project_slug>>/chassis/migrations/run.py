@@ -6,6 +6,7 @@ Alembic renders the revisions as SQL, and asyncpg executes it statement by state
 import asyncio
 import json
 import math
+import ssl
 from collections.abc import Sequence
 
 import asyncpg
@@ -21,7 +22,13 @@ log = structlog.get_logger()
 
 _LOCK = 0x6D696772617465  # "migrate" in ASCII; an arbitrary key that nothing else locks
 _POLL_SECONDS = 0.2
-_CONNECT_SECONDS = 10
+
+# A role's timeouts are for the service's statements; a migration takes as long as it needs. The names are looked up,
+# because servers before PostgreSQL 17 have no transaction_timeout.
+_TIMEOUTS = "'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout'"
+_TURN_OFF_LOCALLY = f"SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ({_TIMEOUTS})"
+_TURN_OFF = f"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ({_TIMEOUTS}, 'lock_timeout')"
+_TURN_ON = f"SELECT set_config(name, reset_val, false) FROM pg_settings WHERE name IN ({_TIMEOUTS}, 'lock_timeout')"
 
 # Alembic writes BEGIN and COMMIT around a revision, and COMMIT and BEGIN around an `autocommit_block`.
 _BEGIN, _COMMIT = "BEGIN;", "COMMIT;"
@@ -44,18 +51,40 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
             is rolled back, earlier ones stay), a revision has no SQL yet, or `down_to` is not an earlier revision.
     """
     plan = [(each, _steps(each)) for each in (HISTORIES if down_to is None else [history])]
-    try:
-        connection = await FailoverConnector(settings.database_url.get_secret_value()).connect(timeout=_CONNECT_SECONDS)
-    except CANNOT_CONNECT as error:
-        reason = str(error) or type(error).__name__
-        log.error("database_unavailable", reason=reason)
-        raise MigrationError(f"The database cannot be reached: {reason}") from error
+    connection = await _connect(settings)
     try:
         await _lock(connection)
         for each, steps in plan:
             await _run(connection, each, steps, down_to, settings.migration_lock_timeout_seconds)
     finally:
         await connection.close()
+
+
+async def _connect(settings: Settings) -> Connection:
+    """Connect. While the server is not up yet, try again until MIGRATION_CONNECT_TIMEOUT_SECONDS is over."""
+    connector = FailoverConnector(settings.database_url.get_secret_value())
+    loop = asyncio.get_running_loop()
+    end = loop.time() + settings.migration_connect_timeout_seconds
+    waiting = False
+    while True:
+        try:
+            return await connector.connect(timeout=max(end - loop.time(), _POLL_SECONDS))
+        except CANNOT_CONNECT as error:
+            reason = str(error) or type(error).__name__
+            if not _may_come_up(error) or loop.time() + _POLL_SECONDS >= end:
+                log.error("database_unavailable", reason=reason)
+                raise MigrationError(f"The database cannot be reached: {reason}") from error
+        if not waiting:
+            log.info("migration_waiting", reason=f"the database is not up yet: {reason}")
+            waiting = True
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _may_come_up(error: Exception) -> bool:
+    """Tell whether the same attempt may succeed later: refused, no such host, no response, the server starts up."""
+    if isinstance(error, ssl.SSLError) or type(error) is ConnectionError:  # asyncpg's own, such as: no TLS
+        return False
+    return isinstance(error, (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError))
 
 
 async def _lock(connection: Connection) -> None:
@@ -98,19 +127,41 @@ async def _run(
 async def _execute(connection: Connection, step: str, statements: Sequence[str], lock_timeout: float) -> None:
     log.info("migrating", step=step)
     outcome = " and is rolled back"
+    in_transaction = False
     for statement in statements:
         try:
-            await connection.execute(statement)
             if statement.strip() == _BEGIN:
-                # A statement that waits for a table lock blocks all later requests for the table. LOCAL, because CREATE
-                # INDEX CONCURRENTLY, outside of a transaction, may wait for long and blocks nobody.
-                await connection.execute(f"SET LOCAL lock_timeout = {math.ceil(lock_timeout * 1000)}")
+                await _begin(connection, statement, lock_timeout)
+                in_transaction = True
+            elif in_transaction:
+                await connection.execute(statement)
+            else:
+                await _execute_outside(connection, statement)
         except asyncpg.PostgresError as error:
             log.error("migration_failed", step=step, reason=str(error))
             reason = _GAVE_UP.format(lock_timeout) if isinstance(error, asyncpg.LockNotAvailableError) else error
             raise MigrationError(f"The migration {step!r} failed{outcome}: {reason}\n{statement}") from error
         if statement.strip() == _COMMIT:
             outcome = "; what it committed before that stays"
+            in_transaction = False
+
+
+async def _begin(connection: Connection, statement: str, lock_timeout: float) -> None:
+    """Begin a transaction and set its timeouts: local ones, because other clients of PgBouncer use the session next."""
+    await connection.execute(statement)
+    # A statement that waits for a table lock blocks all later requests for the table.
+    await connection.execute(f"SET LOCAL lock_timeout = {math.ceil(lock_timeout * 1000)}")
+    await connection.execute(_TURN_OFF_LOCALLY)
+
+
+async def _execute_outside(connection: Connection, statement: str) -> None:
+    """Execute a statement outside of a transaction, without timeouts, and turn those of the role on again.
+
+    CREATE INDEX CONCURRENTLY may wait for locks for long, and blocks nobody.
+    """
+    await connection.execute(_TURN_OFF)
+    await connection.execute(statement)
+    await connection.execute(_TURN_ON)
 
 
 def _steps(history: History) -> list[Step]:

@@ -117,7 +117,7 @@ class ConnectionPool:
     @property
     def idle(self) -> int:
         """The number of open connections that are not in use."""
-        return self._pool.get_idle_size() + len(self._idle_connections)
+        return self._pool.get_idle_size() + sum(not is_lost(each) for each in self._idle_connections)
 
     @property
     def waiting(self) -> int:
