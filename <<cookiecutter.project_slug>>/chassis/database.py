@@ -396,8 +396,10 @@ class InTransaction(Transaction):
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[Connection]:
-        async with super()._turn() as connection, connection.transaction():
-            yield connection
+        async with self._lock:
+            connection = await self._ready(None)
+            async with connection.transaction():
+                yield connection
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         try:
