@@ -7,7 +7,17 @@ from pathlib import Path
 from harness.repository import REPOSITORY
 
 # What these tests import besides the service.
-_HARNESS = ("__init__.py", "addresses.py", "toxic_proxy.py")
+_HARNESS = (
+    "__init__.py",
+    "addresses.py",
+    "ports.py",
+    "postgres.py",
+    "postgres_programs.py",
+    "processes.py",
+    "toxic_proxy.py",
+    "usage.py",
+    "waiting.py",
+)
 # What these tests read in an image, besides what a service's own tests read.
 _IN_THE_IMAGE = "!chassis/development\n!docs/chassis\n!harness\n"
 

@@ -35,6 +35,15 @@ class Database(ABC):
     connection becomes free in time, and asyncpg's own errors if the database refuses the statement.
     """
 
+    @property
+    def replica(self) -> "Database":
+        """The database for reads that may be up to `DATABASE_REPLICA_MAX_LAG_SECONDS` out of date.
+
+        Its reads run on the server of `DATABASE_REPLICA_URL` while that is usable, and on the primary otherwise, as
+        `load` always does. The replica refuses statements that write. In a transaction it is the transaction itself.
+        """
+        return self
+
     @abstractmethod
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Acquire a connection in an `async with` block, for several statements in a row.
