@@ -29,7 +29,8 @@ class Pool(ConnectionPool, Database):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.database_pool_size)
         self.streams = StreamPool(settings)
-        self.read_replica = Replica(settings, self) if settings.database_replica_url else None
+        address = settings.database_replica_url
+        self.read_replica = Replica(settings, address, self) if address else None
         self._batched_reads = BatchedReads(self.connection) if settings.database_coalesce_reads else None
 
     async def __aenter__(self) -> Self:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Never, Self
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Never, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _POSITION = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
 
+_Entered = TypeVar("_Entered")
+
 
 class Replica(Database):
     """The database for reads that may lag, used as an asynchronous context manager.
@@ -28,7 +30,8 @@ class Replica(Database):
     Its monitor reads the primary's position and probes the replica, once a second. No read waits for a probe.
 
     Args:
-        settings: the service's settings, with the address of a replica.
+        settings: the service's settings.
+        address: the address of the replica.
         primary: the database for reads while the replica is not usable.
 
     Attributes:
@@ -37,14 +40,14 @@ class Replica(Database):
         streams: the connections of streams.
     """
 
-    def __init__(self, settings: Settings, primary: Database) -> None:
+    def __init__(self, settings: Settings, address: SecretStr, primary: Database) -> None:
         self._primary = primary
         self.state = ReplicaState(settings)
         # A connection of its own: otherwise a primary whose pool is exhausted would look like a lag of the replica, and
         # get the reads of the replica as well.
         self._monitor_pool = ConnectionPool(settings, 1)
         self._monitor_timeout = settings.database_connect_timeout_seconds
-        of_replica = settings.model_copy(update={"database_url": SecretStr(replica_url(settings))})
+        of_replica = settings.model_copy(update={"database_url": with_credentials(address, settings.database_url)})
         self.connections = ReplicaPool(self.state, of_replica, settings.database_pool_size)
         self.streams = ReplicaStreamPool(self.state, of_replica)
 
@@ -61,13 +64,9 @@ class Replica(Database):
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Acquire a connection to the replica, or to the primary if there is none; no statement runs again."""
-        async with AsyncExitStack() as stack:
-            connection = None
-            if self.state.usable:
-                with suppress(UnavailableError):
-                    connection = await stack.enter_async_context(self.connections.connection())
-            yield connection or await stack.enter_async_context(self._primary.connection())
+        """Acquire a connection to the replica, or to the primary if the replica has none."""
+        async with AsyncExitStack() as block:
+            yield await self._enter(block, self.connections.connection(), self._primary.connection())
 
     async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """Run a statement on the replica, or on the primary if the replica does not answer it; return the rows."""
@@ -92,12 +91,19 @@ class Replica(Database):
     @asynccontextmanager
     async def stream(self, query: str, *values: Any) -> AsyncIterator[AsyncIterator[asyncpg.Record]]:
         """Read rows from the replica, or from the primary if the replica does not begin the stream."""
-        async with AsyncExitStack() as stack:
-            rows = None
-            if self.state.usable:
-                with suppress(UnavailableError):
-                    rows = await stack.enter_async_context(self.streams.stream(query, *values))
-            yield rows or await stack.enter_async_context(self._primary.stream(query, *values))
+        async with AsyncExitStack() as block:
+            yield await self._enter(block, self.streams.stream(query, *values), self._primary.stream(query, *values))
+
+    async def _enter(
+        self,
+        block: AsyncExitStack,
+        on_replica: AbstractAsyncContextManager[_Entered],
+        on_primary: AbstractAsyncContextManager[_Entered],
+    ) -> _Entered:
+        if self.state.usable:
+            with suppress(UnavailableError):
+                return await block.enter_async_context(on_replica)
+        return await block.enter_async_context(on_primary)
 
     @property
     def _pools(self) -> tuple[ConnectionPool, ...]:
@@ -142,15 +148,13 @@ class Replica(Database):
             log.warning("replica_not_usable", database=self.connections.address, reason=self.state.problem)
 
 
-def replica_url(settings: Settings) -> str:
-    """Return the replica's address, with the user and the password of the primary if it has none.
+def with_credentials(address: SecretStr, primary: SecretStr) -> SecretStr:
+    """Return the replica's address, with the user and the password of the primary's if it names no user.
 
     A standby has the roles of its primary.
     """
-    assert settings.database_replica_url
-    address = settings.database_replica_url.get_secret_value()
-    url = urlsplit(address)
-    credentials = urlsplit(settings.database_url.get_secret_value()).netloc.rpartition("@")[0]
+    url = urlsplit(address.get_secret_value())
+    credentials = urlsplit(primary.get_secret_value()).netloc.rpartition("@")[0]
     if not credentials or "@" in url.netloc or "user" in parse_qs(url.query):
         return address
-    return url._replace(netloc=f"{credentials}@{url.netloc}").geturl()
+    return SecretStr(url._replace(netloc=f"{credentials}@{url.netloc}").geturl())

@@ -124,13 +124,12 @@ class ReplicaPool(ConnectionPool):
 
     async def _check(self, connection: Connection) -> None:
         try:
-            row = await connection.fetchrow(_CHECK, timeout=self._connect_timeout)
-            assert row
+            [(is_standby, replayed)] = await connection.fetch(_CHECK, timeout=self._connect_timeout)
         except Exception as error:  # whatever it is: the monitor logs it, and the read runs on the primary
             await self.means_unavailable(error, lost=is_lost(connection))  # expires the others, if the server is lost
             self._state.fail(f"{error!r}")
             raise DatabaseUnavailableError from error
-        if not self._state.fits(is_standby=row[0], replayed=row[1]):
+        if not self._state.fits(is_standby=is_standby, replayed=replayed):
             raise DatabaseUnavailableError
 
 
