@@ -211,6 +211,7 @@ async def test_a_write_on_the_replica_is_refused_and_costs_no_connection(pool: P
 async def test_reads_run_on_the_primary_while_the_replica_lags(pool: Pool, standby: Postgres) -> None:
     assert pool.read_replica
     loop = asyncio.get_running_loop()
+    connection = await pool.replica.fetch("SELECT pg_backend_pid()")
     with capture_logs() as logs:
         async with paused(standby):
             await pool.fetch("INSERT INTO notes VALUES ('late')")
@@ -222,6 +223,9 @@ async def test_reads_run_on_the_primary_while_the_replica_lags(pool: Pool, stand
             await until_logged(logs, "replica_not_usable")
         await until_on_standby(pool)
         assert await words(pool.replica) == ["late"]
+        assert (
+            await pool.replica.fetch("SELECT pg_backend_pid()") != connection
+        )  # another standby may answer at its end
         await until_logged(logs, "replica_usable")
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("replica_not_usable", "warning"),

@@ -125,7 +125,7 @@ class Replica(Database):
             async with self._monitor_pool.connection() as connection:
                 position = await connection.fetchval(_POSITION, timeout=self._monitor_timeout)
         except Exception as error:  # whatever it is: the lag grows, and its log line has the reason
-            await self._monitor_pool.expire()
+            await self._monitor_pool.expire()  # it may have reached a standby during a failover
             self.state.primary_error = f"{error.__cause__ or error!r}"
         else:
             self.state.primary_error = ""
