@@ -168,9 +168,11 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             {"reason": "the time limit"},
         ),
         "replica_not_usable": _Meaning(
-            "Reads of `Database.replica` run on the primary from now on. Logged once, until the replica is usable again.",
-            "For a lag, look at `pg_stat_replication` on the primary, and for long queries on the replica. If it is not "
-            "a standby, correct `DATABASE_REPLICA_URL`. Otherwise check the replica's server and the network policy.",
+            "Reads of `Database.replica` run on the primary from now on. Logged once, until the replica is usable "
+            "again.",
+            "For a lag, look at `pg_stat_replication` on the primary, and for long queries on the replica. If it is "
+            "not a standby, correct `DATABASE_REPLICA_URL`. Otherwise check the replica's server and the network "
+            "policy.",
             {"database": "address of the replica, without its password", "reason": "the cause"},
         ),
         "replica_usable": _Meaning(

@@ -30,12 +30,12 @@ _MEANINGS = {
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
     "db_client_stream_connections": "Connections on which `Database.stream` reads rows now, of up to "
     "`DATABASE_STREAM_POOL_SIZE`. They are not among those of the pool. Updated once a second.",
-    "db_client_replica_usable": "1 if reads of `Database.replica` go to the replica, 0 if they go to the primary. Only "
-    "with `DATABASE_REPLICA_URL`. Updated once a second.",
-    "db_client_replica_lag_seconds": "How far the replica is behind the primary, in seconds, by samples of the primary's "
-    "WAL position once a second. `+Inf` if it is more than `DATABASE_REPLICA_MAX_LAG_SECONDS`, or unknown.",
-    "db_client_replica_connections": "Connections to the replica that are open, those of streams included. They are not "
-    "among those of the pool. Updated once a second.",
+    "db_client_replica_usable": "1 if reads of `Database.replica` go to the replica, 0 if they go to the primary. "
+    "Only with `DATABASE_REPLICA_URL`. Updated once a second.",
+    "db_client_replica_lag_seconds": "How far the replica is behind the primary, in seconds, by samples of the "
+    "primary's WAL position once a second. `+Inf` if it is more than `DATABASE_REPLICA_MAX_LAG_SECONDS`, or unknown.",
+    "db_client_replica_connections": "Connections to the replica that are open, those of streams included. They are "
+    "not among those of the pool. Updated once a second.",
     "event_loop_lag_seconds": "How late the event loop runs a timer, in seconds. The lag delays every request: code "
     "that blocks, or a lack of CPU. Updated once a second.",
     "background_runs_total": "Runs of background functions that have ended.",
