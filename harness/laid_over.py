@@ -7,7 +7,19 @@ from pathlib import Path
 from harness.repository import REPOSITORY
 
 # What these tests import besides the service.
-_HARNESS = ("__init__.py", "addresses.py", "toxic_proxy.py")
+_HARNESS = (
+    "__init__.py",
+    "addresses.py",
+    "ports.py",
+    "postgres.py",
+    "postgres_programs.py",
+    "processes.py",
+    "toxic_proxy.py",
+    "usage.py",
+    "waiting.py",
+)
+# As the repository's own configuration has it.
+_LINTING = 'extend = "../pyproject.toml"\n[lint]\nextend-ignore = ["ASYNC110", "S"]\n'
 # What these tests read in an image, besides what a service's own tests read.
 _IN_THE_IMAGE = "!chassis/development\n!docs/chassis\n!harness\n"
 
@@ -18,6 +30,7 @@ def lay_over(service: Path) -> Path:
     (service / "harness").mkdir()
     for name in _HARNESS:
         shutil.copy2(REPOSITORY / "harness" / name, service / "harness")
+    (service / "harness" / "ruff.toml").write_text(_LINTING, encoding="utf-8")
     with (service / "tests" / "Dockerfile.dockerignore").open("a", encoding="utf-8") as allowed:
         allowed.write(_IN_THE_IMAGE)
     return service

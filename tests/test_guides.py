@@ -1,4 +1,4 @@
-"""The code of the guides on streams, in a service: the pages' blocks as they are, checked and run for real."""
+"""The code of the guides on streams and replicas, in a service: the blocks as they are, checked and run for real."""
 
 import os
 import re
@@ -27,6 +27,7 @@ __all__ = ["browser"]  # a fixture
 GUIDES = Path("docs", "chassis")
 PAGES = [
     "how-to/stream-an-export.md",
+    "how-to/read-from-a-replica.md",
     "how-to/send-server-sent-events.md",
     "how-to/open-a-websocket.md",
     "how-to/tell-all-pods.md",
@@ -38,6 +39,7 @@ PAGES = [
 # What the pages leave out.
 IMPORTS = {
     "app/items/export.py": "",
+    "app/items/count.py": "",
     "app/items/events.py": """
 import asyncio
 import json
@@ -120,6 +122,7 @@ async def send_quotes(request: web.Request) -> web.StreamResponse:
 ROUTES = """
 from app.files import UPLOADS, pass_on, receive_file
 from app.items.events import send_items
+from app.items.count import count_items
 from app.items.export import export_items
 from app.limited import put_photo, read_report, send_quotes
 from app.push import send_news

@@ -58,6 +58,15 @@ class Database(ABC):
     connection becomes free in time, and asyncpg's own errors if the database refuses the statement.
     """
 
+    @property
+    def replica(self) -> "Database":
+        """The database for reads that may be up to `DATABASE_REPLICA_MAX_LAG_SECONDS` out of date.
+
+        Its reads run on the server of `DATABASE_REPLICA_URL` while that is usable, and on the primary otherwise, as
+        `load` always does. The replica refuses statements that write. In a transaction it is the transaction itself.
+        """
+        return self
+
     @abstractmethod
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Acquire a connection in an `async with` block, for several statements in a row.
@@ -169,10 +178,10 @@ class Database(ABC):
         async with self.transaction() as transaction, transaction.stream(query, *values) as rows:
             yield rows
 
-    def on_retry(self, error: Exception) -> None:  # noqa: B027  (only the pool counts)
+    def _on_retry(self, error: Exception) -> None:  # noqa: B027  (only the pool counts)
         """Note that a transaction is carried out again after an error."""
 
-    def conflict(self, error: Exception) -> Exception | None:
+    def _conflict(self, error: Exception) -> Exception | None:
         """Return the reason of an error, if a transaction that is carried out again may succeed."""
         reason = error.__cause__ if isinstance(error, DatabaseUnavailableError) else error
         return reason if isinstance(reason, (asyncpg.SerializationError, *_CONFLICTS_OF_A_SAVEPOINT)) else None
@@ -222,10 +231,10 @@ class TransactionBlock:
                 async with self._begin() as transaction:
                     return await function(transaction, *args, **kwargs)
             except Exception as error:
-                reason = self._database.conflict(error)
+                reason = self._database._conflict(error)
                 if attempt == self._retry or reason is None:
                     raise
-                self._database.on_retry(reason)
+                self._database._on_retry(reason)
             longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
             await asyncio.sleep(random.uniform(0, longest))  # noqa: S311
         raise AssertionError("unreachable")
@@ -313,11 +322,11 @@ class Transaction(Database):
         with closing(Rows(fetch)) as rows:
             yield rows
 
-    def on_retry(self, error: Exception) -> None:
+    def _on_retry(self, error: Exception) -> None:
         if self._outer:
-            self._outer.on_retry(error)
+            self._outer._on_retry(error)
 
-    def conflict(self, error: Exception) -> Exception | None:
+    def _conflict(self, error: Exception) -> Exception | None:
         # A serialization failure lasts until the outermost transaction ends.
         return error if isinstance(error, _CONFLICTS_OF_A_SAVEPOINT) else None
 

@@ -88,6 +88,16 @@ class Settings(BaseModel):
         description="Address of the database. Percent-encode special characters of the password. For failover, list "
         "several hosts: `postgresql://user:password@one:5432,two:5432/name?target_session_attrs=read-write`.",
     )
+    database_replica_url: Annotated[SecretStr, AfterValidator(_postgresql_url)] | None = Field(
+        default=None,
+        examples=["postgresql://host:5432/name"],
+        description="Address of a standby for `Database.replica`, as `DATABASE_URL`, whose user and password it has if "
+        "it names none. If unset, these reads run on the primary.",
+    )
+    database_replica_max_lag_seconds: Seconds = Field(
+        default=10,
+        description="Longest lag of the replica. While the lag is longer or unknown, its reads run on the primary.",
+    )
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
         default="prefer", description="TLS to the database. `sslmode` in `DATABASE_URL` takes precedence."
     )

@@ -68,6 +68,20 @@ key: DATABASE_URL
 {{- end -}}
 {{- end -}}
 
+{{/* The value of the replica's address; empty if there is none. The service adds the database's user and password. */}}
+{{- define "service.replicaAddress" -}}
+{{- if .Values.databaseReplica.enabled -}}
+{{- if eq .Values.database.mode "cnpg" -}}
+value: postgresql://{{ include "service.databaseName" . }}-ro:5432/service
+{{- else -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ .Values.database.existingSecret | quote }}
+    key: {{ .Values.databaseReplica.secretKey | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "service.podSecurityContext" -}}
 runAsNonRoot: true
 runAsUser: {{ . }}
@@ -120,6 +134,7 @@ DATABASE_COMMAND_TIMEOUT_SECONDS: config.databaseCommandTimeoutSeconds
 DATABASE_CONNECT_TIMEOUT_SECONDS: config.databaseConnectTimeoutSeconds
 DATABASE_LOCK_TIMEOUT_SECONDS: config.databaseLockTimeoutSeconds
 DATABASE_POOL_SIZE: config.databasePoolSize
+DATABASE_REPLICA_MAX_LAG_SECONDS: databaseReplica.maxLagSeconds
 DATABASE_STATEMENT_TIMEOUT_SECONDS: config.databaseStatementTimeoutSeconds
 DATABASE_STREAM_IDLE_TIMEOUT_SECONDS: config.databaseStreamIdleTimeoutSeconds
 DATABASE_STREAM_POOL_SIZE: config.databaseStreamPoolSize
@@ -147,7 +162,7 @@ STREAM_IDLE_TIMEOUT_SECONDS: config.streamIdleTimeoutSeconds
 STREAM_SEND_TIMEOUT_SECONDS: config.streamSendTimeoutSeconds
 {{- end -}}
 
-{{/* All environment variables that the chart sets, except DATABASE_URL; `extraEnv` may set others. */}}
+{{/* All environment variables that the chart sets, except the addresses of the database; `extraEnv` may set others. */}}
 {{- define "service.variables" -}}
 {{- $variables := dict "PORT" "8080" "INTERNAL_PORT" "8081" -}}
 {{- range $name, $path := include "service.settings" . | fromYaml -}}
@@ -180,6 +195,10 @@ env:
     valueFrom:
       secretKeyRef:
         {{- .databaseSecret | nindent 8 }}
+  {{- with include "service.replicaAddress" .root }}
+  - name: DATABASE_REPLICA_URL
+    {{- . | nindent 4 }}
+  {{- end }}
   {{- range $name, $value := include "service.variables" .root | fromYaml }}
   - name: {{ $name }}
     value: {{ $value | quote }}

@@ -11,11 +11,17 @@
 {{- if and (eq .Values.database.mode "evaluation") (not .Values.evaluation.password) -}}
 {{- $found = append $found "evaluation.password is not set: choose 8 or more letters and digits, for example with --set evaluation.password=…" -}}
 {{- end -}}
+{{- if and .Values.databaseReplica.enabled (eq .Values.database.mode "evaluation") -}}
+{{- $found = append $found "databaseReplica.enabled is true but database.mode is evaluation: the PostgreSQL for trials has no standby; turn databaseReplica.enabled off, or choose another mode." -}}
+{{- end -}}
+{{- if and .Values.databaseReplica.enabled (eq .Values.database.mode "cnpg") (lt (int .Values.cnpg.instances) 2) -}}
+{{- $found = append $found (printf "databaseReplica.enabled is true but cnpg.instances is %d: the Cluster has no standby; set cnpg.instances to 2 or more, or turn databaseReplica.enabled off." (int .Values.cnpg.instances)) -}}
+{{- end -}}
 {{- $name := include "service.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- $found = append $found (printf "%s cannot be the name of a Service: a name begins with a letter and contains lower-case letters, digits and hyphens; choose another release name, or set fullnameOverride." $name) -}}
 {{- end -}}
-{{- $settings := merge (dict "DATABASE_URL" "database" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
+{{- $settings := merge (dict "DATABASE_URL" "database" "DATABASE_REPLICA_URL" "databaseReplica" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
 {{- $names := list -}}
 {{- range .Values.extraEnv -}}
 {{- if or (hasKey $settings .name) (hasKey (include "service.variables" $ | fromYaml) .name) -}}
@@ -116,9 +122,12 @@
 {{- $pool := int .Values.config.databasePoolSize -}}
 {{- $streams := int .Values.config.databaseStreamPoolSize -}}
 {{- $reserve := int .Values.database.reserveConnections -}}
-{{- $wanted := add (mul 2 $replicas $workers (add $pool $streams)) $reserve -}}
+{{- /* A process watches the primary over a connection of its own, to know the lag of its replica. */ -}}
+{{- $watching := ternary 1 0 .Values.databaseReplica.enabled -}}
+{{- $connections := add $pool $streams $watching -}}
+{{- $wanted := add (mul 2 $replicas $workers $connections) $reserve -}}
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
-{{- $found = append $found (printf "config.databasePoolSize (%d) and config.databaseStreamPoolSize (%d) are too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections + %d in reserve = %d, and database.maxConnections is %d; lower a pool, the pods or the workers, or raise the database's limit." $pool $streams $replicas $workers (add $pool $streams) $reserve $wanted (int .Values.database.maxConnections)) -}}
+{{- $found = append $found (printf "config.databasePoolSize (%d) and config.databaseStreamPoolSize (%d) are too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections%s + %d in reserve = %d, and database.maxConnections is %d; lower a pool, the pods or the workers, or raise the database's limit." $pool $streams $replicas $workers $connections (ternary " (one of them for databaseReplica)" "" .Values.databaseReplica.enabled) $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}

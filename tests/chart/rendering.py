@@ -18,7 +18,11 @@ IMAGE = {"image": {"repository": "ghcr.io/example-team/items-service", "tag": "1
 MODES: dict[str, dict[str, Any]] = {
     "external": {"database": {"mode": "external", "existingSecret": "items-database"}},
     "cnpg": {"database": {"mode": "cnpg"}},
-    "evaluation": {"database": {"mode": "evaluation"}, "evaluation": {"password": "development"}},
+    "evaluation": {
+        "database": {"mode": "evaluation"},
+        "databaseReplica": {"enabled": False},
+        "evaluation": {"password": "development"},
+    },
 }
 SIZED = {"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
 # Values that enable all features.
@@ -27,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "auth": {"issuer": "https://id.example.com", "audience": "items", "jwksUrl": "https://id.example.com:8443/keys"},
     "tracing": {"endpoint": "http://collector.observability:4318", "sampleRatio": 0.1},
     "database": {"sslMode": "verify-full", "caSecret": "items-database-ca"},
+    "databaseReplica": {"enabled": True, "maxLagSeconds": 30},
     "ingress": {"enabled": True, "host": "items.example.com", "className": "nginx", "tlsSecretName": "items-tls"},
     "httpRoute": {"enabled": True, "host": "items.example.org", "parentRefs": [{"name": "gateway"}]},
     "networkPolicy": {
@@ -40,7 +45,11 @@ EVERYTHING: dict[str, Any] = {
     },
     "gunicorn": {"available": True, "enabled": True},
     "podSecurity": {"level": "restricted"},
-    "config": {"databasePoolSize": 5, "corsOrigins": ["https://example.com"]},
+    "config": {
+        "databasePoolSize": 5,
+        "corsOrigins": ["https://example.com"],
+        "idempotencyCallerHeader": "X-Consumer-ID",
+    },
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "dashboard": {"enabled": True},

@@ -64,6 +64,24 @@ def test_the_address_of_the_database_comes_from_a_secret(chart: Chart, mode: str
     assert container["env"][0] == {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": secret}}
 
 
+@pytest.mark.parametrize(
+    ("mode", "address"),
+    [
+        ("external", {"secretKeyRef": {"name": "items-database", "key": "DATABASE_REPLICA_URL"}}),
+        ("cnpg", "postgresql://items-database-ro:5432/service"),  # the service adds the user and the password
+    ],
+)
+def test_a_replica_has_its_address_in_the_secret_or_is_the_cluster_s(chart: Chart, mode: str, address: object) -> None:
+    assert "DATABASE_REPLICA_URL" not in environment_of(chart.render(IMAGE, MODES[mode]))
+    replica = {"databaseReplica": {"enabled": True, "maxLagSeconds": 2.5}}
+    environment = environment_of(chart.render(IMAGE, MODES[mode], replica))
+    assert environment["DATABASE_REPLICA_URL"] == address
+    assert environment["DATABASE_REPLICA_MAX_LAG_SECONDS"] == "2.5"
+    if mode == "external":
+        other = environment_of(chart.render(IMAGE, MODES[mode], replica, {"databaseReplica": {"secretKey": "ro"}}))
+        assert other["DATABASE_REPLICA_URL"]["secretKeyRef"]["key"] == "ro"
+
+
 def test_migrations_may_have_a_secret_of_their_own(chart: Chart) -> None:
     objects = chart.render(IMAGE, EXTERNAL, {"migrations": {"existingSecret": "owner", "secretKey": "url"}})
     [container] = one(objects, "Job")["spec"]["template"]["spec"]["containers"]

@@ -125,6 +125,13 @@ def test_what_runs_the_service_reaches_what_its_values_name_and_nothing_else(
     assert more.reached_by("migration") == DNS | databases
 
 
+@pytest.mark.parametrize(("mode", "databases"), [("external", {"database", "any 5432"}), ("cnpg", {"database"})])
+def test_a_replica_is_reached_as_the_database(chart: Chart, mode: str, databases: set[str]) -> None:
+    """The label of CloudNativePG's pods is that of all instances, the standbys included."""
+    reach = Reach(chart.render(IMAGE, MODES[mode], {"databaseReplica": {"enabled": True}}))
+    assert reach.reached_by("service") == DNS | databases
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_peers_narrow_where_the_service_may_go(chart: Chart, mode: str) -> None:
     """Also applies to extra containers, which share the network of their pod."""

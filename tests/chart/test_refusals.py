@@ -68,6 +68,15 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
         ({"extraEnv": [{"name": "OIDC_ISSUER", "value": "x"}]}, "set auth.issuer instead"),
         ({"extraEnv": [{"name": "PORT", "value": "1"}]}, "extraEnv sets PORT, which the chart sets"),
         ({"extraEnv": [{"name": "DATABASE_URL", "value": "x"}]}, "extraEnv sets DATABASE_URL, which"),
+        ({"extraEnv": [{"name": "DATABASE_REPLICA_URL", "value": "x"}]}, "set databaseReplica instead"),
+        (
+            {**MODES["evaluation"], "databaseReplica": {"enabled": True}},
+            "databaseReplica.enabled is true but database.mode is evaluation",
+        ),
+        (
+            {**MODES["cnpg"], "cnpg": {"instances": 1}, "databaseReplica": {"enabled": True}},
+            "databaseReplica.enabled is true but cnpg.instances is 1: the Cluster has no standby",
+        ),
         ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv sets A twice"),
         (
             {"config": {"databaseStatementTimeoutSeconds": 6, "requestTimeoutSeconds": 5}},
@@ -125,6 +134,7 @@ def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[
         ({"drainSeconds": None}, "drainSeconds"),
         ({"config": {"databasePoolSize": None}}, "databasePoolSize"),
         ({"config": {"databaseStreamPoolSize": 0}}, "databaseStreamPoolSize"),
+        ({"databaseReplica": {"maxLagSeconds": 0}}, "maxLagSeconds"),
         ({"migrations": None}, "migrations"),
         ({"migrations": {"connectTimeoutSeconds": "long"}}, "connectTimeoutSeconds"),
     ],
@@ -154,4 +164,12 @@ def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
         raise AssertionError(f"2 × 4 × (9 + 2) + 10 is 98: {error}") from error
     assert "= 98, and database.maxConnections is 97" in chart.refusal(
         IMAGE, EXTERNAL, {"replicas": 4, "database": {"maxConnections": 97}}
+    )
+
+
+def test_watching_the_primary_for_a_replica_takes_a_connection(chart: Chart) -> None:
+    values = {"replicas": 4, "databaseReplica": {"enabled": True}}
+    chart.render(IMAGE, EXTERNAL, values, {"database": {"maxConnections": 106}})
+    assert "× 12 connections (one of them for databaseReplica) + 10 in reserve = 106" in chart.refusal(
+        IMAGE, EXTERNAL, values, {"database": {"maxConnections": 105}}
     )

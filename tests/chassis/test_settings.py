@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from pydantic import Json
+from pydantic import Json, SecretStr
 
+from chassis.postgres.replica import with_credentials
 from chassis.settings import Settings, SettingsError, load_settings
 
 URL = "postgresql://user:hunter2@host:5432/name"
@@ -101,6 +102,41 @@ def test_what_is_no_postgresql_address_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(SettingsError, match="DATABASE_URL: should be a PostgreSQL address"):
         load_settings(Settings)
+
+
+def test_the_address_of_a_replica_is_optional_and_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    assert load_settings(Settings).database_replica_url is None
+    monkeypatch.setenv("DATABASE_REPLICA_URL", "http://user:hunter2@host/name")
+    with pytest.raises(SettingsError, match="DATABASE_REPLICA_URL: should be a PostgreSQL address") as caught:
+        load_settings(Settings)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.delenv("DATABASE_REPLICA_URL")
+    secret = tmp_path / "replica-url"
+    secret.write_text("postgresql://standby/name\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_REPLICA_URL_FILE", str(secret))
+    replica = load_settings(Settings).database_replica_url
+    assert replica
+    assert replica.get_secret_value() == "postgresql://standby/name"
+
+
+@pytest.mark.parametrize(
+    ("primary", "url", "expected"),
+    [
+        ("me:p%40ss@one/name", "two:5433/name", "me:p%40ss@two:5433/name"),
+        (
+            "me@one/name",
+            "two,three/name?target_session_attrs=standby",
+            "me@two,three/name?target_session_attrs=standby",
+        ),
+        ("me:p%40ss@one/name", "you:own@two/name", "you:own@two/name"),
+        ("me:p%40ss@one/name", "two/name?user=you", "two/name?user=you"),
+        ("/name?host=/one", "/name?host=/two", "/name?host=/two"),
+    ],
+)
+def test_a_replica_has_the_credentials_of_its_primary(primary: str, url: str, expected: str) -> None:
+    found = with_credentials(SecretStr(f"postgresql://{url}"), SecretStr(f"postgresql://{primary}"))
+    assert found.get_secret_value() == f"postgresql://{expected}"
 
 
 def test_each_wait_is_shorter_than_the_one_that_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:

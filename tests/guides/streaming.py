@@ -121,6 +121,18 @@ async def test_the_export_is_the_table_and_a_broken_one_is_never_complete(
             await connection.execute("ALTER TABLE gone RENAME TO items")
 
 
+@pytest.mark.parametrize(
+    "replica", [{}, {"DATABASE_REPLICA_URL": "postgresql://127.0.0.1:1/away"}], ids=["none", "away"]
+)
+async def test_a_read_of_a_replica_that_is_not_there_is_answered(
+    database_url: str, connection: Any, session: aiohttp.ClientSession, replica: dict[str, str]
+) -> None:
+    await insert(connection, "a", "b")
+    async with service_process(database_url, environment=replica) as service:
+        answer = await session.get(f"{service.api}/v1/item-count")
+        assert await answer.json() == 2
+
+
 async def test_events_go_on_after_a_deployment(
     database_url: str, connection: Any, session: aiohttp.ClientSession
 ) -> None:

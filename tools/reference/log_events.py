@@ -167,6 +167,18 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             "Nothing, unless it is frequent: then check the network to the database.",
             {"reason": "the time limit"},
         ),
+        "replica_not_usable": _Meaning(
+            "Reads of `Database.replica` run on the primary from now on. Logged once, until the replica is usable "
+            "again.",
+            "For a lag, look at `pg_stat_replication` on the primary, and for long queries on the replica. If it is "
+            "not a standby, correct `DATABASE_REPLICA_URL`. Otherwise check the replica's server and the network "
+            "policy.",
+            {"database": "address of the replica, without its password", "reason": "the cause"},
+        ),
+        "replica_usable": _Meaning(
+            "Reads of `Database.replica` run on the replica from now on.",
+            fields={"database": "address of the replica, without its password"},
+        ),
         "idempotency_keys_not_cleaned": _Meaning(
             "Expired responses of requests with an `Idempotency-Key` could not be deleted. The service tries again.",
             "Nothing for single ones. If it repeats, check the database; the table `idempotency_keys` grows.",

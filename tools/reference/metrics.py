@@ -30,6 +30,15 @@ _MEANINGS = {
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
     "db_client_stream_connections": "Connections on which `Database.stream` reads rows now, of up to "
     "`DATABASE_STREAM_POOL_SIZE`. They are not among those of the pool. Updated once a second.",
+    "db_client_transaction_retries_total": "Transactions that `run` has carried out again, by `reason`: "
+    "`serialization_failure`, `deadlock`, or `statement_changed` by a migration. A rise means long transactions, or "
+    "locks that are taken in different orders.",
+    "db_client_replica_usable": "1 if reads of `Database.replica` go to the replica, 0 if they go to the primary. "
+    "Only with `DATABASE_REPLICA_URL`. Updated once a second.",
+    "db_client_replica_lag_seconds": "How far the replica is behind the primary, in seconds, by samples of the "
+    "primary's WAL position once a second. `+Inf` if it is more than `DATABASE_REPLICA_MAX_LAG_SECONDS`, or unknown.",
+    "db_client_replica_connections": "Connections to the replica that are open, those of streams included. They are "
+    "not among those of the pool. Updated once a second.",
     "event_loop_lag_seconds": "How late the event loop runs a timer, in seconds. The lag delays every request: code "
     "that blocks, or a lack of CPU. Updated once a second.",
     "background_runs_total": "Runs of background functions that have ended.",
@@ -48,6 +57,7 @@ _LABELS = {
     "status": "The class of the status: `2xx`, `3xx`, `4xx`, `5xx`. `4xx` includes requests whose client disconnected "
     "before the response (499 in the log).",
     "state": "`used` or `idle`.",
+    "server_address": "Host and port of `DATABASE_REPLICA_URL`.",
     "resource": "The name of the function that opens the resource.",
     "function": "The name of the background function.",
     "outcome": "Of a background run: `success`, `failure`, or `cancelled` by the shutdown, or because a lease was "

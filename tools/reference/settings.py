@@ -10,6 +10,7 @@ from tools.reference.source import assignments, constant, module
 # Heading: the variables below it.
 _GROUPS = {
     "Database address and TLS": "DATABASE_URL PGSSLMODE PGSSLROOTCERT",
+    "Read-only replica": "DATABASE_REPLICA_URL DATABASE_REPLICA_MAX_LAG_SECONDS",
     "Connection pool": "DATABASE_POOL_SIZE DATABASE_ACQUIRE_TIMEOUT_SECONDS DATABASE_CONNECT_TIMEOUT_SECONDS "
     "DATABASE_COALESCE_READS DATABASE_STREAM_POOL_SIZE DATABASE_STREAM_IDLE_TIMEOUT_SECONDS",
     "Statement, lock and migration timeouts": "DATABASE_LOCK_TIMEOUT_SECONDS DATABASE_STATEMENT_TIMEOUT_SECONDS "

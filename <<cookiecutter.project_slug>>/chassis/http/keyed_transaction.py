@@ -101,8 +101,8 @@ class KeyedTransaction(InTransaction):
             await connection.execute(_STORE, self._key, self._fingerprint, response.status, headers, body)
         self._completed = True
 
-    def conflict(self, error: Exception) -> Exception | None:
-        return Database.conflict(self, error) if not self._used else super().conflict(error)
+    def _conflict(self, error: Exception) -> Exception | None:
+        return Database._conflict(self, error) if not self._used else super()._conflict(error)
 
     def _on_first_wait(self) -> None:
         """Give the connection back if what the handler waits for first is no statement."""

@@ -10,6 +10,7 @@ import asyncpg
 from chassis.database import Database
 from chassis.postgres.batched_reads import BatchedReads
 from chassis.postgres.connection_pool import ConnectionPool
+from chassis.postgres.replica import Replica
 from chassis.postgres.stream_pool import StreamPool
 from chassis.settings import Settings
 from chassis.telemetry.metrics import TRANSACTION_RETRIES
@@ -28,19 +29,30 @@ class Pool(ConnectionPool, Database):
 
     Attributes:
         streams: the connections of streams.
+        read_replica: the replica, if the settings name one.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.database_pool_size)
         self.streams = StreamPool(settings)
+        address = settings.database_replica_url
+        self.read_replica = Replica(settings, address, self) if address else None
         self._batched_reads = BatchedReads(self.connection) if settings.database_coalesce_reads else None
 
     async def __aenter__(self) -> Self:
         await self.streams.__aenter__()
-        return await super().__aenter__()
+        await super().__aenter__()
+        if self.read_replica:
+            await self.read_replica.__aenter__()
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(super().__aexit__(), self.streams.__aexit__())
+        closing = [super().__aexit__(), self.streams.__aexit__()]
+        await asyncio.gather(*closing, *([self.read_replica.__aexit__()] if self.read_replica else []))
+
+    @property
+    def replica(self) -> Database:
+        return self.read_replica or self
 
     def mark_schema_current(self) -> None:
         super().mark_schema_current()
@@ -56,7 +68,7 @@ class Pool(ConnectionPool, Database):
         async with self.streams.stream(query, *values) as rows:
             yield rows
 
-    def on_retry(self, error: Exception) -> None:
+    def _on_retry(self, error: Exception) -> None:
         TRANSACTION_RETRIES.labels(_REASONS.get(type(error), "statement_changed")).inc()
 
     async def expire(self) -> None:

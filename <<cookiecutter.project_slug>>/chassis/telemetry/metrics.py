@@ -67,6 +67,25 @@ TRANSACTION_RETRIES = Counter(
     "migration.",
     ["reason"],
 )
+# With a label, so that a service without a replica has none of these series.
+REPLICA_USABLE = Gauge(
+    "db_client_replica_usable",
+    "1 if reads go to the replica, 0 if they go to the primary, by the replica's address.",
+    ["server_address"],
+    multiprocess_mode="livemin",
+)
+REPLICA_LAG = Gauge(
+    "db_client_replica_lag_seconds",
+    "How far the replica is behind the primary; +Inf if more than DATABASE_REPLICA_MAX_LAG_SECONDS, or unknown.",
+    ["server_address"],
+    multiprocess_mode="livemax",
+)
+REPLICA_CONNECTIONS = Gauge(
+    "db_client_replica_connections",
+    "Connections to the replica, those of streams too, by state.",
+    ["server_address", "state"],
+    multiprocess_mode="livesum",
+)
 EVENT_LOOP_LAG = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop came back.", multiprocess_mode="livemax"
 )
