@@ -29,7 +29,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),  # the servers start once
 ]
 
-MAX_LAG_SECONDS = 0.4
+MAX_LAG_SECONDS = 1
+INTERVAL_SECONDS = 0.05
 CONNECT_TIMEOUT_SECONDS = 0.3
 IS_STANDBY = "SELECT pg_is_in_recovery()"
 SLOW_ON_STANDBY = """
@@ -83,11 +84,10 @@ async def standby(scratch: Path, primary: Postgres) -> AsyncIterator[Postgres]:
 
 
 def settings_of(primary: Postgres, standby_url: str, **changes: object) -> Settings:
-    """Return settings with a bound and timeouts that a test can wait for."""
+    """Return settings with a timeout that a test can wait for."""
     return Settings(
         database_url=SecretStr(primary.url),
         database_replica_url=SecretStr(standby_url),
-        database_replica_max_lag_seconds=MAX_LAG_SECONDS,
         database_connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
     ).model_copy(update=changes)
 
@@ -95,7 +95,10 @@ def settings_of(primary: Postgres, standby_url: str, **changes: object) -> Setti
 @asynccontextmanager
 async def replicated(settings: Settings) -> AsyncIterator[Pool]:
     """Open the database, and wait until its replica is used and has no rows."""
-    async with Pool(settings) as pool:
+    pool = Pool(settings)
+    assert pool.read_replica
+    pool.read_replica.state.interval_seconds = INTERVAL_SECONDS
+    async with pool:
         await pool.fetch("TRUNCATE notes")
         await until_on_standby(pool)
         await until_words(pool)
@@ -105,6 +108,15 @@ async def replicated(settings: Settings) -> AsyncIterator[Pool]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def pool(primary: Postgres, standby: Postgres) -> AsyncIterator[Pool]:
     async with replicated(settings_of(primary, standby.url)) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def strict(primary: Postgres, standby: Postgres) -> AsyncIterator[Pool]:
+    """A pool with a bound of the lag that a test can wait for."""
+    async with replicated(
+        settings_of(primary, standby.url, database_replica_max_lag_seconds=MAX_LAG_SECONDS)
+    ) as opened:
         yield opened
 
 
@@ -208,58 +220,58 @@ async def test_a_write_on_the_replica_is_refused_and_costs_no_connection(pool: P
     assert await words(pool) == []
 
 
-async def test_reads_run_on_the_primary_while_the_replica_lags(pool: Pool, standby: Postgres) -> None:
-    assert pool.read_replica
+async def test_reads_run_on_the_primary_while_the_replica_lags(strict: Pool, standby: Postgres) -> None:
     loop = asyncio.get_running_loop()
-    connection = await pool.replica.fetch("SELECT pg_backend_pid()")
     with capture_logs() as logs:
         async with paused(standby):
-            await pool.fetch("INSERT INTO notes VALUES ('late')")
+            await strict.fetch("INSERT INTO notes VALUES ('late')")
             written_at = loop.time()
-            await until_on_standby(pool, expected=False)
-            bound = MAX_LAG_SECONDS + pool.read_replica.state.interval_seconds
-            assert loop.time() - written_at < bound + 0.5
-            assert await words(pool.replica) == ["late"]
+            await until_on_standby(strict, expected=False)
+            assert loop.time() - written_at < MAX_LAG_SECONDS + INTERVAL_SECONDS + 0.5
+            assert await words(strict.replica) == ["late"]
             await until_logged(logs, "replica_not_usable")
-        await until_on_standby(pool)
-        assert await words(pool.replica) == ["late"]
-        assert (
-            await pool.replica.fetch("SELECT pg_backend_pid()") != connection
-        )  # another standby may answer at its end
+        await until_on_standby(strict)
+        assert await words(strict.replica) == ["late"]
         await until_logged(logs, "replica_usable")
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("replica_not_usable", "warning"),
         ("replica_usable", "info"),
     ]
-    assert logs[0]["reason"] == "it is more than 0.4 s behind the primary"
+    assert logs[0]["reason"] == "it is more than 1 s behind the primary"
     assert logs[0]["database"] == f"postgresql://127.0.0.1:{standby.port}/items"
 
 
-async def test_an_idle_primary_is_no_lag(pool: Pool) -> None:
-    assert pool.read_replica
+async def test_an_idle_primary_is_no_lag(strict: Pool) -> None:
+    assert strict.read_replica
     loop = asyncio.get_running_loop()
-    end = loop.time() + 2 * MAX_LAG_SECONDS
+    end = loop.time() + 1.5 * MAX_LAG_SECONDS
     while loop.time() < end:
-        assert await on_standby(pool.replica)
-        assert pool.read_replica.state.lag_seconds < MAX_LAG_SECONDS
+        assert await on_standby(strict.replica)
+        assert strict.read_replica.state.lag_seconds < MAX_LAG_SECONDS
 
 
-async def test_each_connection_is_checked_before_its_use(pool: Pool, standby: Postgres) -> None:
+async def test_each_connection_is_checked_before_its_use(strict: Pool, standby: Postgres) -> None:
     """Also if the monitor has found the replica usable: it may have reached another standby at the same address."""
-    assert pool.read_replica
-    async with pool.replica.connection(), pool.replica.connection(), pool.replica.stream(IS_STANDBY):
+    assert strict.read_replica
+    async with strict.replica.connection(), strict.replica.connection(), strict.replica.stream(IS_STANDBY):
         pass  # three are open now
     async with paused(standby):
-        await pool.fetch("INSERT INTO notes VALUES ('late')")
-        await until_on_standby(pool, expected=False)
-        pool.read_replica.state.recover()
-        assert not await on_standby(pool.replica)
-        pool.read_replica.state.recover()
-        async with pool.replica.connection() as connection:
+        await strict.fetch("INSERT INTO notes VALUES ('late')")
+        await until_on_standby(strict, expected=False)
+        strict.read_replica.state.recover()
+        assert not await on_standby(strict.replica)
+        strict.read_replica.state.recover()
+        async with strict.replica.connection() as connection:
             assert not await connection.fetchval(IS_STANDBY)
-        pool.read_replica.state.recover()
-        async with pool.replica.stream(IS_STANDBY) as rows:
+        strict.read_replica.state.recover()
+        async with strict.replica.stream(IS_STANDBY) as rows:
             assert [row[0] async for row in rows] == [False]
+
+        async def all_closed() -> bool:
+            assert strict.read_replica
+            return strict.read_replica.connections.size == 0
+
+        await until(all_closed, "all connections are closed, as others may lead to another standby")
 
 
 async def test_a_standby_that_dies_fails_no_read(pool: Pool, standby: Postgres) -> None:
@@ -347,6 +359,12 @@ async def test_a_network_that_swallows_everything_slows_no_read_once_it_is_known
         await until_on_standby(pool)
 
 
+async def test_a_replica_may_be_whichever_of_several_hosts_is_a_standby(primary: Postgres, standby: Postgres) -> None:
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    async with replicated(settings_of(primary, f"postgresql://{hosts}/items?target_session_attrs=standby")) as pool:
+        assert await on_standby(pool.replica)
+
+
 async def test_a_full_pool_of_the_replica_leaves_reads_to_the_primary(primary: Postgres, standby: Postgres) -> None:
     async with (
         replicated(settings_of(primary, standby.url, database_pool_size=1)) as pool,
@@ -357,27 +375,28 @@ async def test_a_full_pool_of_the_replica_leaves_reads_to_the_primary(primary: P
 
 
 async def test_a_full_pool_of_the_primary_is_no_lag(primary: Postgres, standby: Postgres) -> None:
-    async with replicated(settings_of(primary, standby.url, database_pool_size=1)) as pool, pool.connection():
+    small = {"database_pool_size": 1, "database_replica_max_lag_seconds": MAX_LAG_SECONDS}
+    async with replicated(settings_of(primary, standby.url, **small)) as pool, pool.connection():
         loop = asyncio.get_running_loop()
-        end = loop.time() + 2 * MAX_LAG_SECONDS
+        end = loop.time() + 1.5 * MAX_LAG_SECONDS
         while loop.time() < end:
             assert await on_standby(pool.replica)
 
 
-async def test_the_replica_serves_through_a_short_outage_of_the_primary(pool: Pool, primary: Postgres) -> None:
+async def test_the_replica_serves_through_a_short_outage_of_the_primary(strict: Pool, primary: Postgres) -> None:
     await primary.kill()
-    assert await on_standby(pool.replica)
+    assert await on_standby(strict.replica)
 
     async def refused() -> bool:
         try:
-            await on_standby(pool.replica)
+            await on_standby(strict.replica)
         except DatabaseUnavailableError:
             return True
         return False
 
     await until(refused, "the replica is too old")
     await primary.start()
-    await until_on_standby(pool)
+    await until_on_standby(strict)
 
 
 async def test_a_table_that_the_replica_does_not_have_yet_is_read_from_the_primary(
