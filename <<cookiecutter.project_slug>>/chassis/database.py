@@ -284,8 +284,6 @@ class Transaction(Database):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield this transaction itself."""
-        async with self._turn():
-            pass
         yield self
 
     async def execute(self, query: str, *values: Any, **options: Any) -> str:

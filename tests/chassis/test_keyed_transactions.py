@@ -78,6 +78,14 @@ async def serializable(body: Note, database: Database) -> Note:
     return body
 
 
+async def serializable_connection(body: Note, database: Database) -> Note:
+    async with database.connection() as connection, connection.transaction(isolation="serializable"):
+        assert await connection.fetchval("SHOW transaction_isolation") == "serializable"
+        assert [row["number"] async for row in connection.cursor("SELECT 1 AS number")] == [1]
+        await connection.execute("INSERT INTO notes VALUES ($1)", body.text)
+    return body
+
+
 async def too_late(body: Note, database: Database) -> Note:
     await write(database, body.text)
     async with database.transaction(isolation="serializable") as transaction:
@@ -133,6 +141,7 @@ HANDLERS: list[Callable[..., Awaitable[object]]] = [
     call_between,
     ignore_refusals,
     serializable,
+    serializable_connection,
     too_late,
     conflict,
     beside,
@@ -368,10 +377,13 @@ async def test_a_key_is_given_back_when_the_database_answers_again(
     assert (await post(client, call_first, call=calls.url)).status == 200
 
 
-async def test_the_isolation_level_is_honoured(start: MakeClient, connection: Connection) -> None:
+@pytest.mark.parametrize("handler", [serializable, serializable_connection])
+async def test_the_isolation_level_is_honoured(
+    start: MakeClient, connection: Connection, handler: Callable[..., object]
+) -> None:
     client = await start()
     for _ in range(2):
-        assert (await post(client, serializable)).status == 200
+        assert (await post(client, handler)).status == 200
     assert (await notes(connection), await claims(connection)) == (1, 0)
     assert (await post(client, too_late)).status == 500
     assert (await notes(connection), await claims(connection)) == (1, 0)

@@ -7,7 +7,7 @@ claim on the key, and its connection goes back to the pool. The first statement 
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
@@ -67,7 +67,9 @@ class KeyedTransaction(InTransaction):
         self._database, self._key, self._fingerprint, self._keep = database, key, fingerprint, keep
         self._claim_for, self._owner = claim, secrets.token_bytes(16)
         self._begun: AsyncExitStack | None = None  # ends the transaction and releases the connection
-        self._used = self._claimed = self._completed = False
+        self._used = False  # whether the handler needs the connection
+        self._ran = False  # whether a statement of the handler has run in this transaction
+        self._claimed = self._completed = False
         self._claiming: asyncio.Task[None] | None = None
         self._not_claimed: Exception | None = None  # why the claim could not be written
 
@@ -102,7 +104,14 @@ class KeyedTransaction(InTransaction):
         self._completed = True
 
     def _conflict(self, error: Exception) -> Exception | None:
-        return Database._conflict(self, error) if not self._used else super()._conflict(error)
+        return super()._conflict(error) if self._ran else Database._conflict(self, error)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Yield this transaction itself, with a connection."""
+        async with self._lock:
+            await self._hold("read_committed")
+        yield self
 
     def _on_first_wait(self) -> None:
         """Give the connection back if what the handler waits for first is no statement."""
@@ -123,16 +132,22 @@ class KeyedTransaction(InTransaction):
             async with begun:
                 self._claimed = True
                 await self._connection.execute(_CLAIM, self._key, self._owner, self._claim_for)
+            self._connection = _NOT_BEGUN
 
     async def _ready(self, isolation: Isolation | None) -> Connection:
+        if isolation not in {None, "read_committed"} and not self._ran:
+            await self._end_with_claim()
+        await self._hold(isolation or "read_committed")
+        self._ran = True
+        return await super()._ready(isolation)
+
+    async def _hold(self, isolation: Isolation) -> None:
+        """Keep the connection until the response is stored; begin another transaction if the first one has ended."""
         if self._not_claimed:
             raise self._not_claimed
-        if isolation not in {None, "read_committed"} and not self._used:
-            await self._end_with_claim()
         if self._begun is None:
-            await self._begin_outermost(isolation or "read_committed")
+            await self._begin_outermost(isolation)
         self._used = True
-        return await super()._ready(isolation)
 
     async def _begin_outermost(self, isolation: Isolation) -> None:
         lock = int.from_bytes(self._key[:8], signed=True)
@@ -163,7 +178,7 @@ class KeyedTransaction(InTransaction):
 
     @asynccontextmanager
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator[Transaction]:
-        first = not self._used
+        first = not self._ran
         try:
             async with super()._begin(isolation, readonly) as savepoint:
                 yield savepoint
@@ -182,7 +197,7 @@ class KeyedTransaction(InTransaction):
                     await begun.__aexit__(type(error), error, error.__traceback__)
             else:
                 await self._end_with_claim()
-            self._used = False
+            self._ran = False
 
     async def _release_claim(self) -> None:
         """Delete the claim, so that the client may send the request again at once."""
