@@ -16,7 +16,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -185,7 +185,7 @@ class Database(ABC):
                 with _writes_refused(readonly):
                     yield transaction
             finally:
-                transaction._ended = True
+                await transaction._end()
 
 
 class TransactionBlock:
@@ -271,6 +271,7 @@ class Transaction(Database):
         self._connection, self._outer = connection, outer
         self._lock = asyncio.Lock()  # one statement or one savepoint at a time
         self._ended = False
+        self._enclosing = _INNERMOST.get()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -327,6 +328,7 @@ class Transaction(Database):
             raise AttributeError(name)
         if inspect.iscoroutinefunction(getattr(asyncpg.Connection, name, None)):
             return partial(self._call, name)
+        self._refuse_if_ended()
         return getattr(self._innermost()._connection, name)
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -345,8 +347,7 @@ class Transaction(Database):
         Raises:
             asyncpg.InterfaceError: the transaction has ended, or has another isolation level.
         """
-        if self._ended:
-            raise asyncpg.InterfaceError("The transaction has ended. Use it inside of its `async with` block.")
+        self._refuse_if_ended()
         if isolation:
             present = str(await self._connection.fetchval("SHOW transaction_isolation")).replace(" ", "_")
             if present != isolation:
@@ -361,31 +362,52 @@ class Transaction(Database):
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
         """Begin a savepoint. Statements of other tasks wait until it ends."""
         outer, before = self._innermost(), _INNERMOST.get()
-        async with outer._lock:
+        async with outer._lock, AsyncExitStack() as stack:
             connection = await outer._ready(isolation)
-            async with connection.transaction():
-                if readonly:
-                    await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
-                savepoint = Transaction(connection, outer)
-                _INNERMOST.set(savepoint)
+            await stack.enter_async_context(connection.transaction())
+            if readonly:
+                await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
+            savepoint = Transaction(connection, outer)
+            _INNERMOST.set(savepoint)
+            try:
+                with _writes_refused(readonly):
+                    yield savepoint
+                savepoint._refuse_if_ended()
+            finally:
+                if savepoint._ended:  # with the outer one; the connection may be another transaction's by now
+                    stack.pop_all()
                 try:
-                    with _writes_refused(readonly):
-                        yield savepoint
+                    await savepoint._end()
                 finally:
-                    savepoint._ended = True
                     _INNERMOST.set(before)
+
+    async def _end(self) -> None:
+        """Refuse further statements, and wait for those of other tasks, and for the end of their savepoints.
+
+        A savepoint that the caller has begun with `start`, and has not ended, ends with this transaction.
+        """
+        innermost = self._innermost()
+        each: Database | None = innermost
+        while isinstance(each, Transaction) and each is not self:
+            each._ended = True
+            each = each._outer
+        self._ended = True
+        async with innermost._lock:
+            pass
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise asyncpg.InterfaceError("The transaction has ended. Use it inside of its `async with` block.")
 
     def _innermost(self) -> "Transaction":
         """Return the savepoint of this transaction in whose block the caller is, or this transaction."""
         innermost = _INNERMOST.get()
-        while innermost and innermost._ended and isinstance(innermost._outer, Transaction):
-            innermost = innermost._outer
-        each: Database | None = innermost
-        while isinstance(each, Transaction):
-            if each is self:
-                return innermost or self
-            each = each._outer
-        return self
+        while innermost and (innermost._ended or not innermost._is_in(self)):
+            innermost = innermost._enclosing
+        return innermost or self
+
+    def _is_in(self, transaction: "Transaction") -> bool:
+        return self is transaction or (isinstance(self._outer, Transaction) and self._outer._is_in(transaction))
 
 
 class InTransaction(Transaction):

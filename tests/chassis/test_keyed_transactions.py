@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
 from hashlib import blake2b
 
 import aiohttp
@@ -13,9 +15,11 @@ from aiohttp.test_utils import TestServer
 
 from chassis.contract import Route
 from chassis.database import Connection, Database
-from chassis.errors import NotFoundError
+from chassis.errors import NotFoundError, RequestInProgressError
 from chassis.http.idempotency import digest
+from chassis.http.keyed_transaction import KeyedTransaction
 from chassis.models import Body
+from chassis.postgres.pool import Pool
 from chassis.service import Service
 from chassis.settings import Settings
 from chassis.testing.client import Client, MakeClient, clients_of
@@ -118,6 +122,31 @@ async def beside(body: Note, database: Database) -> Note:
     return body
 
 
+async def fail_beside(body: Note, database: Database, client: ClientSession) -> Note:
+    """Fail while a task has begun the transaction."""
+    async with client.post(body.call) as response:
+        await response.read()
+
+    async def fail() -> None:
+        raise NotFoundError("There is none.")
+
+    await asyncio.gather(write(database, body.text), fail())
+    return body
+
+
+async def conflict_beside(body: Note, database: Database) -> Note:
+    """Conflict with others while another task waits to write."""
+
+    async def fail_once(transaction: Database) -> None:
+        await write(transaction, body.text)
+        if CONFLICTS[0]:
+            CONFLICTS[0] -= 1
+            await transaction.execute("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
+
+    await asyncio.gather(database.transaction(retry=1).run(fail_once), write(database, body.text))
+    return body
+
+
 async def select_all(body: Note, database: Database) -> int:
     return len(await database.fetch("SELECT * FROM notes"))
 
@@ -136,6 +165,8 @@ HANDLERS: list[Callable[..., Awaitable[object]]] = [
     too_late,
     conflict,
     beside,
+    fail_beside,
+    conflict_beside,
     select_all,
 ]
 ROUTES = [
@@ -389,6 +420,59 @@ async def test_a_connection_may_be_used_by_several_tasks(start: MakeClient, conn
     client = await start()
     assert (await post(client, beside)).status == 200
     assert await notes(connection) == 4
+
+
+async def test_a_task_that_outlives_its_handler_keeps_no_connection(
+    start: MakeClient, calls: Calls, connection: Connection
+) -> None:
+    client = await start(database_pool_size=1)
+    calls.go.set()
+    for _ in range(3):
+        assert (await post(client, fail_beside, call=calls.url)).status == 404
+    assert (await client.get("/read")).status == 200
+    assert (await notes(connection), await claims(connection)) == (0, 0)
+    assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+async def test_a_conflict_loses_no_statement_of_another_task(start: MakeClient, connection: Connection) -> None:
+    client = await start()
+    CONFLICTS[0] = 1
+    assert (await post(client, conflict_beside)).status == 503
+    assert (await notes(connection), await claims(connection)) == (0, 0)
+    assert (await post(client, conflict_beside)).status == 200
+    assert (await notes(connection), await claims(connection)) == (2, 0)
+
+
+async def test_a_request_that_is_cancelled_while_it_claims_its_key_gives_it_back(
+    settings: Settings, connection: Connection
+) -> None:
+    key = b"k" * 16
+    arguments = (key, b"f" * 16, timedelta(hours=1), timedelta(minutes=1))
+    async with Pool(settings) as pool:
+
+        async def request() -> None:
+            async with KeyedTransaction(pool, *arguments):
+                for _ in range(3):  # until it has begun to claim the key
+                    await asyncio.sleep(0)
+
+        blocker = connection.transaction()
+        await blocker.start()
+        await connection.execute("INSERT INTO idempotency_claims VALUES ($1, 'another', now())", key)
+        first = asyncio.create_task(request())
+        async with asyncio.timeout(10):
+            while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait([first], timeout=0.2)
+        await blocker.rollback()  # the claim is written from here on
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(RequestInProgressError):
+                    async with KeyedTransaction(pool, *arguments):
+                        break
+    assert await claims(connection) == 0
 
 
 async def test_columns_that_change_under_a_running_service(start: MakeClient, connection: Connection) -> None:
