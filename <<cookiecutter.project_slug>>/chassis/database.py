@@ -179,13 +179,12 @@ class Database(ABC):
 
     @asynccontextmanager
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
-        async with self.connection() as connection, connection.transaction(isolation=isolation, readonly=readonly):
-            transaction = Transaction(connection, self)
-            try:
-                with _writes_refused(readonly):
-                    yield transaction
-            finally:
-                await transaction._end()
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+            Transaction(connection, self)._block(readonly) as transaction,
+        ):
+            yield transaction
 
 
 class TransactionBlock:
@@ -271,6 +270,7 @@ class Transaction(Database):
         self._connection, self._outer = connection, outer
         self._lock = asyncio.Lock()  # one statement or one savepoint at a time
         self._ended = False
+        self._savepoint: Transaction | None = None  # in progress
         self._enclosing = _INNERMOST.get()
 
     @asynccontextmanager
@@ -367,31 +367,39 @@ class Transaction(Database):
             await stack.enter_async_context(connection.transaction())
             if readonly:
                 await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
-            savepoint = Transaction(connection, outer)
+            outer._refuse_if_ended()  # meanwhile
+            savepoint = outer._savepoint = Transaction(connection, outer)
             _INNERMOST.set(savepoint)
             try:
-                with _writes_refused(readonly):
+                async with savepoint._block(readonly):
                     yield savepoint
-                savepoint._refuse_if_ended()
             finally:
-                if savepoint._ended:  # with the outer one; the connection may be another transaction's by now
+                _INNERMOST.set(before)
+                outer._savepoint = None
+                if outer._ended:  # and this savepoint with it; the connection may be another transaction's by now
                     stack.pop_all()
-                try:
-                    await savepoint._end()
-                finally:
-                    _INNERMOST.set(before)
 
-    async def _end(self) -> None:
-        """Refuse further statements, and wait for those of other tasks, and for the end of their savepoints.
+    @asynccontextmanager
+    async def _block(self, readonly: bool) -> AsyncGenerator["Transaction"]:
+        """Yield this transaction, and refuse statements afterwards."""
+        try:
+            with _writes_refused(readonly):
+                yield self
+            async with self._innermost()._lock:  # a commit would cut a savepoint of another task in two
+                self._refuse_if_ended()
+        finally:
+            await self._stop()
 
-        A savepoint that the caller has begun with `start`, and has not ended, ends with this transaction.
+    async def _stop(self) -> None:
+        """Refuse further statements, in savepoints too, and wait for the one in progress.
+
+        It does not wait for savepoints: the block of one may go on for ever, and a deadline cancels only once.
         """
-        innermost = self._innermost()
-        each: Database | None = innermost
-        while isinstance(each, Transaction) and each is not self:
-            each._ended = True
-            each = each._outer
-        self._ended = True
+        innermost = self
+        innermost._ended = True
+        while innermost._savepoint:
+            innermost = innermost._savepoint
+            innermost._ended = True
         async with innermost._lock:
             pass
 

@@ -147,6 +147,22 @@ async def conflict_beside(body: Note, database: Database) -> Note:
     return body
 
 
+async def wait_in_savepoint(body: Note, database: Database, client: ClientSession) -> Note:
+    """Write while a savepoint of another task waits for another service."""
+
+    async def in_savepoint() -> None:
+        async with database.transaction() as transaction:
+            await write(transaction, body.text)
+            async with client.post(body.call) as response:
+                await response.read()
+
+    task = asyncio.create_task(in_savepoint())
+    await asyncio.sleep(0)
+    await write(database, body.text)
+    await task
+    return body
+
+
 async def select_all(body: Note, database: Database) -> int:
     return len(await database.fetch("SELECT * FROM notes"))
 
@@ -167,6 +183,7 @@ HANDLERS: list[Callable[..., Awaitable[object]]] = [
     beside,
     fail_beside,
     conflict_beside,
+    wait_in_savepoint,
     select_all,
 ]
 ROUTES = [
@@ -369,7 +386,10 @@ async def test_what_failed_may_be_sent_again_at_once(start: MakeClient, calls: C
     assert (await notes(connection), await claims(connection)) == (0, 0)
 
 
-async def test_a_deadline_gives_the_key_back(start: MakeClient, calls: Calls, connection: Connection) -> None:
+@pytest.mark.parametrize("handler", [call_first, wait_in_savepoint])
+async def test_a_deadline_gives_the_key_back(
+    start: MakeClient, calls: Calls, connection: Connection, handler: Callable[..., object]
+) -> None:
     client = await start(
         database_lock_timeout_seconds=0.1,
         database_statement_timeout_seconds=0.2,
@@ -378,11 +398,12 @@ async def test_a_deadline_gives_the_key_back(start: MakeClient, calls: Calls, co
         body_timeout_seconds=0.5,
         request_timeout_seconds=1,
     )
-    late = await post(client, call_first, call=calls.url)
+    late = await post(client, handler, call=calls.url)
     assert (late.status, await type_of(late)) == (503, "deadline-exceeded")
+    assert await notes(connection) == 0
     calls.go.set()
-    assert (await post(client, call_first, call=calls.url)).status == 200
-    assert await notes(connection) == 1
+    assert (await post(client, handler, call=calls.url)).status == 200
+    assert await notes(connection) == {"call_first": 1, "wait_in_savepoint": 2}[handler.__name__]
 
 
 async def test_a_key_is_given_back_when_the_database_answers_again(

@@ -81,7 +81,7 @@ class KeyedTransaction(InTransaction):
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         try:
-            await self._end()
+            await self._stop()
         except BaseException as cancelled:
             await self._finish(cancelled)
             raise
