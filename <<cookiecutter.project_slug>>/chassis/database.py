@@ -16,7 +16,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -188,13 +188,12 @@ class Database(ABC):
 
     @asynccontextmanager
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
-        async with self.connection() as connection, connection.transaction(isolation=isolation, readonly=readonly):
-            transaction = Transaction(connection, self)
-            try:
-                with _writes_refused(readonly):
-                    yield transaction
-            finally:
-                transaction._ended = True
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+            Transaction(connection, self)._block(readonly) as transaction,
+        ):
+            yield transaction
 
 
 class TransactionBlock:
@@ -280,11 +279,24 @@ class Transaction(Database):
         self._connection, self._outer = connection, outer
         self._lock = asyncio.Lock()  # one statement or one savepoint at a time
         self._ended = False
+        self._savepoint: Transaction | None = None  # in progress
+        self._enclosing = _INNERMOST.get()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield this transaction itself."""
         yield self
+
+    def transaction(
+        self,
+        *,
+        isolation: Isolation | None = None,
+        readonly: bool = False,
+        retry: int = 0,
+        deferrable: bool = False,  # noqa: ARG002  (code that has asyncpg's connection may say it)
+    ) -> TransactionBlock:
+        """Return a savepoint, as `Database.transaction` does. `deferrable` has no effect on a savepoint."""
+        return super().transaction(isolation=isolation, readonly=readonly, retry=retry)
 
     async def execute(self, query: str, *values: Any, **options: Any) -> str:
         """Run a statement; the options are asyncpg's."""
@@ -334,6 +346,7 @@ class Transaction(Database):
             raise AttributeError(name)
         if inspect.iscoroutinefunction(getattr(asyncpg.Connection, name, None)):
             return partial(self._call, name)
+        self._refuse_if_ended()
         return getattr(self._innermost()._connection, name)
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -352,8 +365,7 @@ class Transaction(Database):
         Raises:
             asyncpg.InterfaceError: the transaction has ended, or has another isolation level.
         """
-        if self._ended:
-            raise asyncpg.InterfaceError("The transaction has ended. Use it inside of its `async with` block.")
+        self._refuse_if_ended()
         if isolation:
             present = str(await self._connection.fetchval("SHOW transaction_isolation")).replace(" ", "_")
             if present != isolation:
@@ -368,31 +380,60 @@ class Transaction(Database):
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator["Transaction"]:
         """Begin a savepoint. Statements of other tasks wait until it ends."""
         outer, before = self._innermost(), _INNERMOST.get()
-        async with outer._lock:
+        async with outer._lock, AsyncExitStack() as stack:
             connection = await outer._ready(isolation)
-            async with connection.transaction():
-                if readonly:
-                    await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
-                savepoint = Transaction(connection, outer)
-                _INNERMOST.set(savepoint)
-                try:
-                    with _writes_refused(readonly):
-                        yield savepoint
-                finally:
-                    savepoint._ended = True
-                    _INNERMOST.set(before)
+            await stack.enter_async_context(connection.transaction())
+            if readonly:
+                await connection.execute("SET TRANSACTION READ ONLY")  # until the end of the savepoint
+            outer._refuse_if_ended()  # meanwhile
+            savepoint = outer._savepoint = Transaction(connection, outer)
+            _INNERMOST.set(savepoint)
+            try:
+                async with savepoint._block(readonly):
+                    yield savepoint
+            finally:
+                _INNERMOST.set(before)
+                outer._savepoint = None
+                if outer._ended:  # and this savepoint with it; the connection may be another transaction's by now
+                    stack.pop_all()
+
+    @asynccontextmanager
+    async def _block(self, readonly: bool) -> AsyncGenerator["Transaction"]:
+        """Yield this transaction, and refuse statements afterwards."""
+        try:
+            with _writes_refused(readonly):
+                yield self
+            async with self._innermost()._lock:  # a commit would cut a savepoint of another task in two
+                self._refuse_if_ended()
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Refuse further statements, in savepoints too, and wait for the one in progress.
+
+        It does not wait for savepoints: the block of one may go on for ever, and a deadline cancels only once.
+        """
+        innermost = self
+        innermost._ended = True
+        while innermost._savepoint:
+            innermost = innermost._savepoint
+            innermost._ended = True
+        async with innermost._lock:
+            pass
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise asyncpg.InterfaceError("The transaction has ended. Use it inside of its `async with` block.")
 
     def _innermost(self) -> "Transaction":
         """Return the savepoint of this transaction in whose block the caller is, or this transaction."""
         innermost = _INNERMOST.get()
-        while innermost and innermost._ended and isinstance(innermost._outer, Transaction):
-            innermost = innermost._outer
-        each: Database | None = innermost
-        while isinstance(each, Transaction):
-            if each is self:
-                return innermost or self
-            each = each._outer
-        return self
+        while innermost and (innermost._ended or not innermost._is_in(self)):
+            innermost = innermost._enclosing
+        return innermost or self
+
+    def _is_in(self, transaction: "Transaction") -> bool:
+        return self is transaction or (isinstance(self._outer, Transaction) and self._outer._is_in(transaction))
 
 
 class InTransaction(Transaction):

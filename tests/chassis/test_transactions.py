@@ -72,7 +72,7 @@ async def test_a_transaction_has_what_a_connection_has(pool: Pool) -> None:
         assert await connection.fetchval("SELECT 1, 2", column=1, timeout=5) == 2
         statement = await connection.prepare("SELECT count(*) FROM stock")
         assert (await statement.fetchval(), connection.is_in_transaction(), connection.is_closed()) == (5, True, False)
-        manual = connection.transaction()
+        manual = connection.transaction(deferrable=True)
         await manual.start()
         await connection.execute("DELETE FROM stock")
         await manual.rollback()
@@ -122,6 +122,78 @@ async def test_a_transaction_that_has_ended_is_refused(pool: Pool) -> None:
         assert await outer.fetchval("SELECT 1") == 1
     with pytest.raises(asyncpg.InterfaceError, match="has ended"):
         await outer.execute("SELECT 1")
+    with pytest.raises(asyncpg.InterfaceError, match="has ended"):
+        outer.cursor("SELECT 1")
+
+
+@pytest.mark.parametrize("savepoint", [False, True])
+async def test_the_error_of_a_task_is_not_hidden_by_a_statement_of_another_one(pool: Pool, savepoint: bool) -> None:
+    async def fail(database: Database) -> None:
+        await count(pool)  # the statement has begun meanwhile
+        raise ZeroDivisionError
+
+    async def at_once(database: Database) -> None:
+        await take(database, 1)
+        await asyncio.gather(database.execute("SELECT pg_sleep(0.2)"), take(database, 2), fail(database))
+
+    async with pool.transaction() as outer:
+        with pytest.raises(ZeroDivisionError):
+            await (outer if savepoint else pool).transaction().run(at_once)
+        assert await count(outer) == 10
+    assert (await count(pool, 1), await count(pool, 2)) == (10, 10)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_transaction_ends_after_the_savepoints_of_other_tasks(pool: Pool, fails: bool) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def in_savepoint(database: Database) -> None:
+        async with database.transaction() as savepoint:
+            await take(savepoint, 1)
+            begun.set()
+            await go_on.wait()
+            await take(savepoint, 2)
+            if fails:
+                raise ZeroDivisionError
+
+    async with pool.transaction() as transaction:
+        task = asyncio.create_task(in_savepoint(transaction))
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+    async with pool.transaction() as another:  # on the same connection
+        await another.execute("INSERT INTO stock VALUES (3, 0)")
+        await asyncio.wait([task])
+    assert isinstance(task.exception(), ZeroDivisionError) == fails
+    left = [10, 10, 0] if fails else [9, 9, 0]
+    assert [row["count"] for row in await pool.fetch("SELECT count FROM stock ORDER BY id")] == left
+
+
+async def test_a_savepoint_that_nobody_has_ended_ends_with_its_transaction(pool: Pool) -> None:
+    async with pool.transaction() as transaction:
+        forgotten = transaction.transaction()
+        await forgotten.start()
+        await take(transaction, 1)
+    async with pool.transaction() as another:  # on the same connection
+        await take(another, 1)
+        with pytest.raises(asyncpg.InterfaceError, match="has ended"):
+            await forgotten.commit()
+    assert await count(pool) == 8
+
+    async def fail(transaction: Database) -> None:
+        await transaction.transaction().start()
+        await transaction.execute("SELECT 1 / 0")
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await asyncio.wait_for(pool.transaction().run(fail), 5)
+
+
+async def test_a_savepoint_in_the_savepoint_of_another_transaction(pool: Pool) -> None:
+    async with asyncio.timeout(5), pool.transaction() as one, pool.transaction() as another:
+        async with one.transaction(), another.transaction():
+            await take(one, 1)
+            await take(another, 2)
+        await take(one, 1)
+    assert (await count(pool, 1), await count(pool, 2)) == (8, 9)
 
 
 async def test_the_isolation_level_is_honoured_or_refused(pool: Pool) -> None:

@@ -67,8 +67,8 @@ class KeyedTransaction(InTransaction):
         self._database, self._key, self._fingerprint, self._keep = database, key, fingerprint, keep
         self._claim_for, self._owner = claim, secrets.token_bytes(16)
         self._begun: AsyncExitStack | None = None  # ends the transaction and releases the connection
-        self._used = False  # whether the handler needs the connection
-        self._ran = False  # whether a statement of the handler has run in this transaction
+        self._held = False  # whether the connection stays until the response is stored
+        self._uses = 0  # statements and blocks in the transaction
         self._claimed = self._completed = False
         self._claiming: asyncio.Task[None] | None = None
         self._not_claimed: Exception | None = None  # why the claim could not be written
@@ -79,22 +79,18 @@ class KeyedTransaction(InTransaction):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
-        self._used = self._ended = True
         try:
-            if self._claiming:
-                await asyncio.wait([self._claiming])
-            if self._begun:
-                await self._begun.__aexit__(kind, error, traceback)
-            self._claimed = self._claimed and not self._completed
-        finally:
-            if self._claimed:
-                await self._release_claim()
+            await self._stop()
+        except BaseException as cancelled:
+            await self._finish(cancelled)
+            raise
+        await self._finish(error)
 
     async def store(self, response: web.Response) -> None:
         """Store the response in the transaction."""
-        async with self._lock:
+        async with self._innermost()._lock:
             connection = await self._ready(None)
             if self._claimed:
                 # It may be gone if it has expired. The lock, which is held since, keeps others from running.
@@ -104,29 +100,41 @@ class KeyedTransaction(InTransaction):
         self._completed = True
 
     def _conflict(self, error: Exception) -> Exception | None:
-        return super()._conflict(error) if self._ran else Database._conflict(self, error)
+        return super()._conflict(error) if self._uses else Database._conflict(self, error)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield this transaction itself, with a connection."""
-        async with self._lock:
-            await self._hold("read_committed")
+        if not self._held:
+            async with self._lock:
+                await self._hold("read_committed")
         yield self
+
+    async def _finish(self, error: BaseException | None) -> None:
+        """Commit, or roll back after an error."""
+        try:
+            if self._begun:
+                await self._begun.__aexit__(*(type(error), error, error.__traceback__) if error else (None, None, None))
+            self._claimed = self._claimed and not self._completed
+        finally:
+            if self._claimed:
+                await self._release_claim()
 
     def _on_first_wait(self) -> None:
         """Give the connection back if what the handler waits for first is no statement."""
-        if not self._used and self.stored is None:
+        if not self._held and not self._ended and self.stored is None:
             self._claiming = asyncio.create_task(self._claim_unless_used())
 
     async def _claim_unless_used(self) -> None:
         async with self._lock:
-            if not self._used:
+            if not self._held and not self._ended:
                 try:
                     await self._end_with_claim()
                 except Exception as error:
                     self._not_claimed = error
 
     async def _end_with_claim(self) -> None:
+        """Commit a claim and release the connection, if there is a transaction."""
         begun, self._begun = self._begun, None
         if begun:
             async with begun:
@@ -135,19 +143,20 @@ class KeyedTransaction(InTransaction):
             self._connection = _NOT_BEGUN
 
     async def _ready(self, isolation: Isolation | None) -> Connection:
-        if isolation not in {None, "read_committed"} and not self._ran:
+        if isolation not in {None, "read_committed"} and not self._uses:
             await self._end_with_claim()
         await self._hold(isolation or "read_committed")
-        self._ran = True
+        self._uses += 1
         return await super()._ready(isolation)
 
     async def _hold(self, isolation: Isolation) -> None:
         """Keep the connection until the response is stored; begin another transaction if the first one has ended."""
+        self._refuse_if_ended()
         if self._not_claimed:
             raise self._not_claimed
         if self._begun is None:
             await self._begin_outermost(isolation)
-        self._used = True
+        self._held = True
 
     async def _begin_outermost(self, isolation: Isolation) -> None:
         lock = int.from_bytes(self._key[:8], signed=True)
@@ -161,9 +170,11 @@ class KeyedTransaction(InTransaction):
             # In a transaction that is not `read_committed`, a response that was stored while the lock was acquired does
             # not show. Then storing another one is a serialization failure.
             self._check(await connection.fetchrow(_STATE, self._key, self._keep))
+            self._refuse_if_ended()  # by a cancellation, which does not wait for the statements of other tasks
             self._connection, self._begun = connection, stack.pop_all()
 
     def _check(self, state: asyncpg.Record | None) -> None:
+        """Set `stored` if there is a stored response; raise an error if the handler may not run, or not go on."""
         if state is None:
             raise AssertionError("the query has one row")
         if state["fingerprint"] is not None:
@@ -178,7 +189,7 @@ class KeyedTransaction(InTransaction):
 
     @asynccontextmanager
     async def _begin(self, isolation: Isolation | None, readonly: bool) -> AsyncGenerator[Transaction]:
-        first = not self._ran
+        first = not self._uses
         try:
             async with super()._begin(isolation, readonly) as savepoint:
                 yield savepoint
@@ -191,33 +202,36 @@ class KeyedTransaction(InTransaction):
     async def _start_over(self, error: Exception) -> None:
         """Give up a transaction that has failed with its first block; the next statement begins another one."""
         async with self._lock:
+            if self._uses > 1:  # another task has run a statement, which would be lost
+                raise error
             if self._claimed and self._begun:
                 begun, self._begun = self._begun, None
                 with suppress(Exception):  # the same error, which the caller raises
                     await begun.__aexit__(type(error), error, error.__traceback__)
             else:
                 await self._end_with_claim()
-            self._ran = False
+            self._uses = 0
 
     async def _release_claim(self) -> None:
         """Delete the claim, so that the client may send the request again at once."""
         seconds = self._claim_for.total_seconds()
-        release = asyncio.create_task(_delete_claim(self._database, self._key, self._owner, seconds))
+        release = asyncio.create_task(self._delete_claim(seconds))
         _releases.add(release)
         release.add_done_callback(_releases.discard)
         await asyncio.wait([release], timeout=_LONGEST_RELEASE_SECONDS)
 
+    async def _delete_claim(self, seconds: float) -> None:
+        if self._claiming:  # a request that is cancelled does not wait for it
+            await asyncio.wait([self._claiming])
+        with suppress(TimeoutError):  # then it has expired
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self._database.execute(_DELETE_CLAIM, self._key, self._owner)
+                        return
+                    except UnavailableError:
+                        await asyncio.sleep(_RETRY_SECONDS)
+
 
 class AnsweredMeanwhileError(Exception):
     """A process that does not know the claim, of release 0.2, has carried the request out."""
-
-
-async def _delete_claim(database: Database, key: bytes, owner: bytes, seconds: float) -> None:
-    with suppress(TimeoutError):  # then it has expired
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    await database.execute(_DELETE_CLAIM, key, owner)
-                    return
-                except UnavailableError:
-                    await asyncio.sleep(_RETRY_SECONDS)
