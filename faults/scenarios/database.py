@@ -225,7 +225,7 @@ async def promotion(bench: Bench) -> Row:
         await primary.kill()
         await standby.promote()
 
-    async with Writers(service.port, 2) as writers:
+    async with Writers(service.port, "/v1/items", "/v1/items") as writers:
         name = "the primary killed and its standby promoted while writing"
         row = await _experiment(name, service, fault, bench, back=_PROMOTION_SECONDS)
     await writers.judge(row, standby)

@@ -23,7 +23,7 @@ from harness.row import Row
 from harness.service import Service
 from harness.waiting import PATIENCE_SECONDS
 
-_PATHS = ("/v1/items", "/v1/orders")
+_ITEMS, _ORDERS = "/v1/items", "/v1/orders"
 _WRITERS = 8
 _LONGEST_CALL_SECONDS = 0.02
 # A process that is killed during a call keeps the key of its request for somewhat longer than the deadline.
@@ -41,10 +41,15 @@ _TRY_AGAIN = {NO_ANSWER, 409, 503}  # 409: the service is still executing the re
 
 
 class Writers:
-    """Clients that create items with an Idempotency-Key, and retry each request until it is acknowledged."""
+    """Clients that create items with an Idempotency-Key, and retry each request until it is acknowledged.
 
-    def __init__(self, port: int, count: int) -> None:
-        self._port, self._count = port, count
+    Args:
+        port: of the service.
+        paths: what each of them writes to.
+    """
+
+    def __init__(self, port: int, *paths: str) -> None:
+        self._port, self._paths = port, paths
         self._acknowledged: dict[str, str] = {}  # the path of each write, by its key
         self._news = asyncio.Condition()
         self.requests = self.failures = 0
@@ -56,8 +61,7 @@ class Writers:
 
     async def __aenter__(self) -> Self:
         self._ending = False
-        paths = (_PATHS[number % len(_PATHS)] for number in range(self._count))
-        self._tasks = [asyncio.create_task(self._write(path)) for path in paths]
+        self._tasks = [asyncio.create_task(self._write(path)) for path in self._paths]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,11 +86,11 @@ class Writers:
         rows = {each["name"]: each["count"] for each in found}
         row.lost = sum(key not in rows for key in self._acknowledged)
         row.doubled = sum(count > 1 for name, count in rows.items() if name != ITEM["name"])
-        paths = Counter(self._acknowledged.values())
-        told = ", ".join(f"{paths[path]:,} of {path}" for path in _PATHS)
+        written = Counter(self._acknowledged.values())
+        told = ", ".join(f"{written[path]:,} to {path}" for path in sorted(set(self._paths)))
         row.measured = "; ".join(filter(None, [row.measured, f"{self.acknowledged:,} writes acknowledged: {told}"]))
         row.promise = "; ".join(filter(None, [row.promise, "no write lost, none doubled"]))
-        row.hold(all(paths[path] for path in _PATHS), "nothing was written by some of the writers")
+        row.hold(written.keys() == set(self._paths), "nothing was written by some of the writers")
         row.hold(row.lost == 0, f"{row.lost} writes lost")
         row.hold(row.doubled == 0, f"{row.doubled} writes doubled")
         row.hold(not self.unexpected, f"writes were answered with {dict(self.unexpected)}")
@@ -133,7 +137,7 @@ async def kills(bench: Bench) -> Row:
         service = await bench.running_service(database.url, APP, PAYMENTS_URL=payments, **_SHORT)
         order = [service] * of_service + [database] * of_database
         random.shuffle(order)
-        writers = Writers(service.port, _WRITERS)
+        writers = Writers(service.port, *[_ITEMS, _ORDERS] * (_WRITERS // 2))
         await _kill(bench, order, writers)
     row = Row(
         f"kill -9: {of_service} of the service, {of_database} of the database",
@@ -199,7 +203,7 @@ class _BothPods:
     async def write(self, ports: list[int], numbers: Iterator[int]) -> None:
         clients = [Client(port) for port in ports]
         for number in numbers:
-            key, path, at_once = str(uuid4()), random.choice(_PATHS), bool(number % 2)
+            key, path, at_once = str(uuid4()), random.choice([_ITEMS, _ORDERS]), bool(number % 2)
             question = request("POST", path, ITEM | {"name": key}, Idempotency_Key=key)
             random.shuffle(clients)
             if at_once:
