@@ -231,7 +231,7 @@ class TransactionBlock:
                     return await function(transaction, *args, **kwargs)
             except Exception as error:
                 reason = self._database._conflict(error)
-                if attempt == self._retry or reason is None:
+                if attempt >= self._retry or reason is None:
                     raise
                 self._database._on_retry(reason)
             longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)

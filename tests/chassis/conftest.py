@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp import web
 
 from app.settings import Settings
 from chassis.application import Application, create_application
+from chassis.database import Connection
 from chassis.server.serve import serve
 from chassis.server.signals import Shutdown
 from chassis.server.sockets import listen
@@ -75,3 +77,13 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
 async def service(start: Start) -> Running:
     """The example with the default settings, ready."""
     return await start()
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection to the service's database, with the table `notes`, which handlers write to."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("CREATE TABLE notes (text text)")
+    yield connection
+    await connection.execute("DROP TABLE notes")
+    await connection.close()

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 
 import aiohttp
-import asyncpg
 import pytest
 
 from chassis.database import Connection
@@ -18,16 +16,6 @@ from tests.chassis.conftest import Running, Start
 from tests.chassis.processes import example_process
 
 KEYS = "SELECT count(*) FROM idempotency_keys"
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    """A connection to the service's database, with the table that the example writes to."""
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("CREATE TABLE notes (text text)")
-    yield connection
-    await connection.execute("DROP TABLE notes")
-    await connection.close()
 
 
 async def write(service: Running, key: str, text: str = "a", milliseconds: int = 0) -> aiohttp.ClientResponse:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from hashlib import blake2b
 
 import aiohttp
-import asyncpg
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
@@ -241,16 +240,6 @@ async def start(settings: Settings) -> AsyncIterator[MakeClient]:
     """A function that starts the service of this module."""
     async with clients_of(Service(settings=Settings, routes=ROUTES), settings) as make:
         yield make
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    """A connection to the service's database, with the table that the handlers write to."""
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("CREATE TABLE notes (text text)")
-    yield connection
-    await connection.execute("DROP TABLE notes")
-    await connection.close()
 
 
 async def post(

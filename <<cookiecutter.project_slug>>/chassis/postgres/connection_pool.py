@@ -41,6 +41,7 @@ _TEMPORARY_ERRORS = (
 _SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _CLOSE_TIMEOUT_SECONDS = 2
 _SPARE_SECONDS = 60
+_AFTER_DEADLINE_SECONDS = 1  # so that a deadline rolls back before PostgreSQL closes the connection
 _LONGEST_IDLE_SECONDS = 240
 
 
@@ -58,7 +59,10 @@ class ConnectionPool:
 
     Attributes:
         servers_lost: how many times the server was lost so far.
+        reads_only: whether a refused write is a programming error. Elsewhere it means that the server is a standby now.
     """
+
+    reads_only = False
 
     def __init__(self, settings: Settings, max_size: int) -> None:
         self._dsn = settings.database_url.get_secret_value()
@@ -75,7 +79,7 @@ class ConnectionPool:
             "lock_timeout": settings.database_lock_timeout_seconds,
             "statement_timeout": settings.database_statement_timeout_seconds,
             # A process that stops or loses its network in a transaction must not keep its locks.
-            "idle_in_transaction_session_timeout": settings.request_timeout_seconds,
+            "idle_in_transaction_session_timeout": settings.request_timeout_seconds + _AFTER_DEADLINE_SECONDS,
         }
         connector = FailoverConnector(self._dsn)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
@@ -179,6 +183,8 @@ class ConnectionPool:
         Args:
             lost: whether the connection on which the error occurred is closed.
         """
+        if self.reads_only and isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            return False
         if isinstance(error, _SERVER_LOST):
             if isinstance(error, OSError) and not _raised_by_asyncpg(error):
                 return False  # raised by the caller's own code in the block
@@ -194,7 +200,7 @@ class ConnectionPool:
         self.servers_lost += 1
         await self._pool.expire_connections()
         while self._idle_connections:
-            _terminate(self._idle_connections.pop())
+            terminate(self._idle_connections.pop())
 
     async def _pop_or_connect(self) -> "PoolConnectionProxy[asyncpg.Record]":
         while self._idle_connections:
@@ -202,7 +208,7 @@ class ConnectionPool:
             self._unused = min(self._unused, len(self._idle_connections))
             if not is_lost(connection):
                 return connection
-            _terminate(connection)
+            terminate(connection)
         try:
             return await self._pool.acquire()  # waits only while a new connection is made, which has a timeout
         except CANNOT_CONNECT as error:
@@ -246,7 +252,7 @@ class _PooledConnection:
         await self._pool.release(self._connection, self._servers_lost, failure)
 
 
-def _terminate(connection: Connection) -> None:
+def terminate(connection: Connection) -> None:
     """Close a connection to a lost server without sending anything to it, as sending may block."""
     with suppress(asyncpg.InterfaceError):  # asyncpg's pool has it back already
         connection.terminate()

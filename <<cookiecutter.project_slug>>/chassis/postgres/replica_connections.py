@@ -5,14 +5,13 @@ Each connection is checked by itself, because several standbys may share the rep
 
 import math
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from chassis.database import Connection
 from chassis.errors import DatabaseUnavailableError
-from chassis.postgres.connection_pool import ConnectionPool, is_lost
+from chassis.postgres.connection_pool import ConnectionPool, is_lost, terminate
 from chassis.postgres.replication_lag import PrimaryPositions
 from chassis.postgres.stream_pool import StreamPool
 from chassis.settings import Settings
@@ -82,6 +81,8 @@ class ReplicaPool(ConnectionPool):
         pool: the arguments of the base class.
     """
 
+    reads_only = True
+
     def __init__(self, state: ReplicaState, *pool: Any) -> None:
         super().__init__(*pool)
         self._state = state
@@ -104,8 +105,7 @@ class ReplicaPool(ConnectionPool):
         try:
             await self._check(connection)
         except BaseException:
-            with suppress(asyncpg.InterfaceError):  # asyncpg's pool has it back already
-                connection.terminate()
+            terminate(connection)
             await self.release(connection, self.servers_lost, None)
             raise
         self._checked_at = {each: at for each, at in self._checked_at.items() if not is_lost(each)}
@@ -115,12 +115,6 @@ class ReplicaPool(ConnectionPool):
     async def expire(self) -> None:
         self._state.fail("its connections were lost")
         await super().expire()
-
-    async def means_unavailable(self, error: Exception, *, lost: bool) -> bool:
-        # On a standby, a refused write is a programming error. Elsewhere it means a failover.
-        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-            return False
-        return await super().means_unavailable(error, lost=lost)
 
     async def _check(self, connection: Connection) -> None:
         try:

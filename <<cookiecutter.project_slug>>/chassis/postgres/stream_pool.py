@@ -15,6 +15,8 @@ from chassis.settings import Settings
 class StreamPool(ConnectionPool):
     """The connections of streams. Timeouts of statements hold for each FETCH of rows."""
 
+    reads_only = True
+
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, settings.database_stream_pool_size)
         # In the transaction: PgBouncer ignores the parameter at the start of a session.
@@ -48,9 +50,3 @@ class StreamPool(ConnectionPool):
             finally:
                 if not is_lost(connection):
                     await connection.execute("ROLLBACK", timeout=self._rollback_timeout)  # closes the cursor
-
-    async def means_unavailable(self, error: Exception, *, lost: bool) -> bool:
-        # In a read-only transaction, a refused write is a programming error. Elsewhere it means a failover.
-        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-            return False
-        return await super().means_unavailable(error, lost=lost)
