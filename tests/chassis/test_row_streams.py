@@ -172,12 +172,15 @@ async def test_rows_cannot_be_read_after_the_block(pool: Pool) -> None:
 
 async def test_a_stream_may_pause_longer_than_other_transactions(few: Settings, database: Database) -> None:
     async def pause() -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.4)
 
     async with Pool(few.model_copy(update={"request_timeout_seconds": 0.2})) as pool:
         async with pool.connection() as connection, pool.streams.connection() as other:
             timeout = "SHOW idle_in_transaction_session_timeout"
-            assert [await each.fetchval(timeout) for each in (connection, other)] == ["200ms", "200ms"]
+            assert [await each.fetchval(timeout) for each in (connection, other)] == [
+                "1200ms",
+                "1200ms",
+            ]  # a second above the deadline
         assert await numbers(pool, then=pause) == list(range(1, ROWS + 1))
 
 
