@@ -12,19 +12,17 @@ Values are passed beside the statement, as `$1`, `$2`, …:
 
 import asyncio
 import inspect
-import random
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from contextvars import ContextVar
 from functools import partial
-from itertools import count
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import asyncpg
 
+from chassis.concurrency.rows import Rows
+from chassis.concurrency.transaction_block import TransactionBlock
 from chassis.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:  # a generic type in its stubs only
@@ -36,19 +34,12 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connectio
 Isolation: TypeAlias = Literal["read_committed", "repeatable_read", "serializable"]
 """PostgreSQL's isolation levels. The database's default is `read_committed`, unless it is configured otherwise."""
 
-_CHUNK_ROWS = 200  # docs/decisions/0011 of the template
-_FIRST_PAUSE_SECONDS = 0.02  # before a transaction is carried out again; each further pause may be twice as long
-_LONGEST_PAUSE_SECONDS = 0.5
-
 # A savepoint that is rolled back can be tried again after these. A deadlock has released its locks, and asyncpg has
 # forgotten a statement whose columns a migration has changed.
 _CONFLICTS_OF_A_SAVEPOINT = (asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError)
 
 # The savepoint in whose block the present task is, so that statements on an outer transaction do not wait for it.
 _INNERMOST = ContextVar["Transaction | None"]("innermost", default=None)
-
-_P = ParamSpec("_P")
-_Result = TypeVar("_Result")
 
 
 class Database(ABC):
@@ -76,21 +67,25 @@ class Database(ABC):
 
     def transaction(
         self, *, isolation: Isolation | None = None, readonly: bool = False, retry: int = 0
-    ) -> "TransactionBlock":
-        """Return a transaction: `async with` runs a block in it, and its method `run` a function, which may be retried.
+    ) -> "TransactionBlock[Transaction]":
+        """Return a transaction, for an `async with` block, or for a function: `transaction(retry=3).run(function)`.
+
+        `run(function, *args)` gives the function the transaction and the arguments, and returns what it returns. After
+        a conflict with other transactions (a serialization failure or a deadlock) it carries the function out again,
+        within the deadline of the request. So let the function do nothing that cannot be rolled back.
 
         Inside of another transaction it is a savepoint.
 
         Args:
             isolation: the isolation level; None for the database's default, or for that of the outer transaction.
             readonly: whether PostgreSQL refuses statements that write.
-            retry: how often `run` carries the function out again after a conflict with other transactions.
+            retry: how often `run` carries the function out again.
 
         Raises:
             asyncpg.InterfaceError: the outer transaction has another isolation level, or a statement of a read-only
                 transaction writes.
         """
-        return TransactionBlock(self, partial(self._begin, isolation, readonly), retry)
+        return TransactionBlock(partial(self._begin, isolation, readonly), retry, self._conflict, self._on_retry)
 
     async def execute(self, query: str, *values: Any) -> str:
         """Run a statement whose rows are not needed.
@@ -196,75 +191,6 @@ class Database(ABC):
             yield transaction
 
 
-class TransactionBlock:
-    """A transaction that is about to begin, as `Database.transaction` returns it.
-
-    Args:
-        database: is told of retries.
-        begin: begins the transaction, and ends it at the end of its `async with` block.
-        retry: how often `run` carries its function out again.
-    """
-
-    def __init__(
-        self, database: Database, begin: Callable[[], AbstractAsyncContextManager["Transaction"]], retry: int
-    ) -> None:
-        self._database, self._begin, self._retry = database, begin, retry
-
-    async def run(
-        self,
-        function: Callable[Concatenate["Transaction", _P], Awaitable[_Result]],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
-    ) -> _Result:
-        """Carry a function out in the transaction, and return what it returns.
-
-        After a conflict with other transactions (a serialization failure or a deadlock) it is carried out again, up to
-        `retry` times and within the deadline of the request, after short random pauses. So let it do nothing that
-        cannot be rolled back.
-
-        Args:
-            function: is given the transaction, and then the other arguments.
-        """
-        for attempt in count():
-            try:
-                async with self._begin() as transaction:
-                    return await function(transaction, *args, **kwargs)
-            except Exception as error:
-                reason = self._database._conflict(error)
-                if attempt >= self._retry or reason is None:
-                    raise
-                self._database._on_retry(reason)
-            longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)
-            await asyncio.sleep(random.uniform(0, longest))  # noqa: S311
-        raise AssertionError("unreachable")
-
-    async def __aenter__(self) -> "Transaction":
-        if self._retry:
-            raise TypeError(
-                "A block of `async with` cannot be carried out again. Write the statements as a function, and call "
-                "`await database.transaction(retry=…).run(function, …)`."
-            )
-        self._entered = self._begin()
-        return await self._entered.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return await self._entered.__aexit__(kind, error, traceback)
-
-    async def start(self) -> None:
-        """Begin, without an `async with` block, as asyncpg's transactions can."""
-        await self.__aenter__()
-
-    async def commit(self) -> None:
-        """End a transaction that `start` has begun."""
-        await self.__aexit__(None, None, None)
-
-    async def rollback(self) -> None:
-        """Roll back a transaction that `start` has begun."""
-        await self.__aexit__(_RollbackError, _RollbackError(), None)
-
-
 class Transaction(Database):
     """Runs statements in a transaction, on one connection and one after the other.
 
@@ -294,7 +220,7 @@ class Transaction(Database):
         readonly: bool = False,
         retry: int = 0,
         deferrable: bool = False,  # noqa: ARG002  (code that has asyncpg's connection may say it)
-    ) -> TransactionBlock:
+    ) -> TransactionBlock["Transaction"]:
         """Return a savepoint, as `Database.transaction` does. `deferrable` has no effect on a savepoint."""
         return super().transaction(isolation=isolation, readonly=readonly, retry=retry)
 
@@ -458,34 +384,6 @@ class InTransaction(Transaction):
             return await super()._call(method, *args, **kwargs)  # asyncpg has forgotten the statement
 
 
-class Rows(AsyncIterator[asyncpg.Record]):
-    """The rows of a stream, one at a time.
-
-    Args:
-        fetch: fetches the next rows, up to a number of them; none at the end.
-    """
-
-    def __init__(self, fetch: Callable[[int], Awaitable[list[asyncpg.Record]]]) -> None:
-        self._fetch = fetch
-        self._fetched = deque[asyncpg.Record]()
-
-    async def __anext__(self) -> asyncpg.Record:
-        if not self._fetched:
-            self._fetched.extend(await self._fetch(_CHUNK_ROWS))
-            if not self._fetched:
-                raise StopAsyncIteration
-        return self._fetched.popleft()
-
-    def close(self) -> None:
-        """Refuse to be read from now on."""
-        self._fetched.clear()
-        self._fetch = _closed
-
-
-class _RollbackError(Exception):
-    """Ends a block without an error of its own."""
-
-
 @contextmanager
 def _writes_refused(readonly: bool) -> Iterator[None]:
     """Name the mistake of a read-only transaction. In another one, the error means that the server is a standby."""
@@ -495,7 +393,3 @@ def _writes_refused(readonly: bool) -> Iterator[None]:
         if not readonly:
             raise
         raise asyncpg.InterfaceError("A statement writes in a transaction with readonly=True.") from error
-
-
-async def _closed(_: int) -> list[asyncpg.Record]:
-    raise asyncpg.InterfaceError("The stream is closed. Read its rows inside of its `async with` block.")

@@ -1,1 +1,1 @@
-"""Waiting with bounds: one timer for many equal deadlines, and a FIFO semaphore whose waiters time out."""
+"""Waiting with bounds: deadlines, a FIFO semaphore, transactions that are retried, rows in chunks."""

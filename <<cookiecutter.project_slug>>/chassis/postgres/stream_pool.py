@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from chassis.database import Rows
+from chassis.concurrency.rows import Rows
 from chassis.errors import DatabaseUnavailableError
 from chassis.postgres.connection_pool import ConnectionPool, is_lost
 from chassis.settings import Settings
