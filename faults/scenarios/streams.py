@@ -28,7 +28,7 @@ _CHECK_SECONDS = 2  # within which a timeout is noticed
 _UNSENT_MIB = 64  # of all clients together
 _BACK_SECONDS = 1  # the promised limit after the database is back
 _POOL = 10
-# Each failing export has one error with its traceback in the log, for which the event loop stops for a few milliseconds.
+# Each failing export logs an error with its traceback, for which the event loop stops for a few milliseconds.
 _FAILING_SECONDS = 0.02
 _PAUSE_SECONDS = 1
 _AT_A_TIME = 50
