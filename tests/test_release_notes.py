@@ -16,7 +16,7 @@ def test_a_release_s_notes_are_its_section_of_the_changelog(tmp_path: Path) -> N
         folder.mkdir()
         write_release(commit, folder)
         said = notes(version, folder)
-        assert said.startswith("- ")
+        assert "\n- " in f"\n{said}"
         assert "\n## " not in said
         changelog = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
         [before] = [part for part in changelog.partition(said)[0].splitlines()[-3:] if part.startswith("## ")]
