@@ -43,8 +43,20 @@ def public_names(module: str) -> Iterator[str]:
         yield from (name for name in names if not name.startswith("_") and name != "log")
 
 
+def names_of_package(module: str) -> list[str]:
+    """Return the names in `__all__` of a package; none if it has no such list."""
+    for node in ast.parse(module).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets):
+            return [str(name) for name in ast.literal_eval(node.value)]
+    return []
+
+
 def modules_of(commit: str) -> dict[str, list[str]]:
-    """Return the public names of each module that the running service uses, by module name."""
+    """Return the public names of each module that services may import, by module name.
+
+    Up to 0.2, this is each module of the chassis; later it is the front: the modules at the top, and the packages that
+    have a list of names.
+    """
     archive = subprocess.run(["git", "archive", commit, f"{SERVICE}/chassis"], cwd=REPOSITORY, check=True, stdout=-1)
     found = {}
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
@@ -53,7 +65,9 @@ def modules_of(commit: str) -> dict[str, list[str]]:
             content = files.extractfile(member) if member.isfile() else None
             if content and len(path.parts) == 2 and path.suffix == ".py" and path.stem != "__init__":
                 found[f"chassis.{path.stem}"] = list(public_names(content.read().decode()))
-    return found
+            elif content and len(path.parts) == 3 and path.name == "__init__.py":
+                found[f"chassis.{path.parts[1]}"] = names_of_package(content.read().decode())
+    return {module: names for module, names in found.items() if names}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +77,7 @@ def modules_of(commit: str) -> dict[str, list[str]]:
 )
 def test_every_public_name_of_a_release_can_be_imported(service: Path, commit: str) -> None:
     names = {name: found for name, found in modules_of(commit).items() if name != "chassis.gunicorn"}
-    assert len(names) > 40
+    assert "Database" in names["chassis.database"]
     done = subprocess.run(
         [str(python_for(service)), "-c", PROGRAM],
         cwd=service,
