@@ -1,0 +1,14 @@
+"""Base classes and field types of a service's models.
+
+A model is a subclass of `Body`, `Row` or `Query` with annotated fields:
+
+    class ItemFields(Body):
+        name: Annotated[Text, Field(min_length=1, max_length=200)]
+"""
+
+from chassis.models.base import Body, Query, Row
+from chassis.models.numbers import WHOLE_NUMBER, Id, Number, WholeNumber
+from chassis.models.text import Text
+from chassis.models.times import Date, Timestamp
+
+__all__ = ["WHOLE_NUMBER", "Body", "Date", "Id", "Number", "Query", "Row", "Text", "Timestamp", "WholeNumber"]
