@@ -7,8 +7,27 @@ A model is a subclass of `Body`, `Row` or `Query` with annotated fields:
 """
 
 from chassis.models.base import Body, Query, Row
-from chassis.models.numbers import WHOLE_NUMBER, Id, Number, WholeNumber
+from chassis.models.decimals import DecimalString
+from chassis.models.json_values import Json, StoredJson
+from chassis.models.keys import new_uuid
+from chassis.models.numbers import WHOLE_NUMBER, Id, Integer, Number, WholeNumber
 from chassis.models.text import Text
 from chassis.models.times import Date, Timestamp
 
-__all__ = ["WHOLE_NUMBER", "Body", "Date", "Id", "Number", "Query", "Row", "Text", "Timestamp", "WholeNumber"]
+__all__ = [
+    "WHOLE_NUMBER",
+    "Body",
+    "Date",
+    "DecimalString",
+    "Id",
+    "Integer",
+    "Json",
+    "Number",
+    "Query",
+    "Row",
+    "StoredJson",
+    "Text",
+    "Timestamp",
+    "WholeNumber",
+    "new_uuid",
+]

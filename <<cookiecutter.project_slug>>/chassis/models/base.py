@@ -1,13 +1,25 @@
 """The base classes of models."""
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from asyncpg import Record
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from chassis.models.text import with_own_rules
+from chassis.models.times import with_infinity
 
 
-class Body(BaseModel):
+class _Sent(BaseModel):
+    """What clients send."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_own_rules(handler(source))
+
+
+class Body(_Sent):
     """The base class of request bodies: strict types ("1" is not a number), and unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -15,6 +27,10 @@ class Body(BaseModel):
 
 class Row(BaseModel):
     """The base class of database rows."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_infinity(handler(source))
 
     @classmethod
     def from_row(cls, row: Record) -> Self:
@@ -36,7 +52,7 @@ class Row(BaseModel):
         return [validate(dict(row.items())) for row in rows]
 
 
-class Query(BaseModel):
+class Query(_Sent):
     """The base class of query strings; unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -25,8 +25,11 @@ Put it after `Field(…)`, whose constraints the OpenAPI document would lack oth
 Id = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
 """A primary key of PostgreSQL's type bigint."""
 
+Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), WHOLE_NUMBER]
+"""A whole number of PostgreSQL's type integer."""
+
 WholeNumber = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1), WHOLE_NUMBER]
 """A whole number that every JSON parser reads exactly."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-"""A finite number with PostgreSQL's double precision. For money, use a `WholeNumber` of cents."""
+"""A finite number with PostgreSQL's double precision. For money, use a `WholeNumber` of cents or a `DecimalString`."""
