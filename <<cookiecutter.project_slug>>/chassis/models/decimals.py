@@ -2,13 +2,14 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-_DIGITS = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
+# PostgreSQL has room for that many digits. For larger numbers, asyncpg would send 0.
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,131071})(\.[0-9]{1,16383})?", re.ASCII)
 
 
 def _decimal(value: object) -> object:

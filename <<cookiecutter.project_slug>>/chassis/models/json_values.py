@@ -48,7 +48,7 @@ def _errors(whole: object) -> Iterator[InitErrorDetails]:
         elif isinstance(value, float) and not math.isfinite(value):
             rule = "Should be a finite number of double precision"
         if rule:
-            yield InitErrorDetails(type=PydanticCustomError("json_value", rule), loc=place, input=None)  # type: ignore[arg-type]
+            yield InitErrorDetails(type=PydanticCustomError("json_value", rule), loc=place, input=None)
 
 
 def _is_storable(text: object) -> bool:

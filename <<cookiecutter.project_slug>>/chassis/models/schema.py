@@ -22,6 +22,4 @@ def replaced(schema: Any, kind: str, replacement: Callable[[Any], Any]) -> Any:
         return schema
     if schema.get("type") == kind:
         return replacement(schema)
-    return {
-        key: value if key in _NO_SCHEMAS else replaced(value, kind, replacement) for key, value in schema.items()
-    }
+    return {key: value if key in _NO_SCHEMAS else replaced(value, kind, replacement) for key, value in schema.items()}

@@ -15,9 +15,8 @@ class _Marked:
     """Marks the schema of a `Text`, so that a model knows it when `Field(pattern=…)` has replaced its pattern."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        schema["metadata"] = {**schema.get("metadata", {}), _MARK: True}
-        return schema
+        schema: Any = handler(source)
+        return schema | {"metadata": {**schema.get("metadata", {}), _MARK: True}}  # type: ignore[no-any-return]
 
 
 Text = Annotated[str, StringConstraints(pattern=_WITHOUT_NUL), _Marked()]

@@ -75,13 +75,9 @@ def with_infinity(schema: CoreSchema) -> CoreSchema:
 
 
 def _with_infinity(schema: core_schema.DatetimeSchema) -> CoreSchema:
-    # In this order, because the first choice costs no call of Python.
-    choices: list[CoreSchema | tuple[CoreSchema, str]] = [
-        {**schema, "tz_constraint": "aware"},
-        core_schema.no_info_after_validator_function(_in_utc_if_infinite, schema),
-    ]
-    # Only rows of the database are read from Python's values. JSON, the JSON schema and the serializer stay the same.
-    return core_schema.json_or_python_schema(schema, core_schema.union_schema(choices, mode="left_to_right"))
+    # Rows of the database are values of Python. The JSON schema and the serializer stay the same.
+    of_row = core_schema.no_info_after_validator_function(_in_utc_if_infinite, schema)
+    return core_schema.json_or_python_schema(schema, of_row)
 
 
 def _in_utc_if_infinite(value: datetime) -> datetime:
