@@ -44,7 +44,7 @@ TABLE = """
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         due date, at timestamptz, local timestamp, large bigint, small integer, ratio double precision,
         total numeric(12, 2), exact numeric, metadata jsonb, name text, code text, key uuid, mood mood,
-        tags text[] CHECK (array_position(tags, NULL) IS NULL), labels text[], free jsonb, document json
+        tags text[] CHECK (array_position(tags, NULL) IS NULL), labels text[], words text[], free jsonb, document json
     )
 """
 
@@ -95,6 +95,7 @@ class Stored(Row):
     mood: str | None
     tags: list[str] | None
     labels: list[str | None] | None
+    words: list[str] | None
     document: StoredJson | None
 
 
@@ -209,6 +210,8 @@ STORED = {
     "json, large": ("metadata", '{"n": 9007199254740993}', {"n": "9007199254740993"}),
     "json, -0": ("metadata", "[-0, -0.0]", ["0", "0.0"]),
     "json, backslash": ("metadata", '"\\\\u0000"', "\\u0000"),
+    "json, names": ("metadata", '{"b": 1, "a": 2, "a": 3}', {"a": "3", "b": "1"}),
+    "json, digits": ("metadata", "[0.1000000000000000055, 1e-400]", ["0.1", "0.0"]),
     "json, null": ("metadata", "null", None),
     "json, null in it": ("metadata", "[null]", [None]),
     "json, deep": ("metadata", "[" * 199 + "]" * 199, json.loads("[" * 199 + "]" * 199)),
@@ -310,6 +313,7 @@ ROWS = {
     "-infinity": ("at", "'-infinity'", "0001-01-01T00:00:00Z"),
     "infinity": ("at", "'infinity'", "9999-12-31T23:59:59.999999Z"),
     "first time": ("at", "'0001-01-01T00:00:00Z'", "0001-01-01T00:00:00Z"),
+    "date, -infinity": ("due", "'-infinity'", "0001-01-01"),
     "date, infinity": ("due", "'infinity'", "9999-12-31"),
     "timestamp": ("local", "'2026-12-31 23:59:59'", "2026-12-31T23:59:59"),
     "timestamp, infinity": ("local", "'infinity'", "9999-12-31T23:59:59.999999Z"),
@@ -317,6 +321,7 @@ ROWS = {
     "double, NaN": ("ratio", "'NaN'", None),
     "double, infinity": ("ratio", "'-infinity'", None),
     "decimal, NaN": ("exact", "'NaN'", "NaN"),
+    "decimal, infinity": ("exact", "'Infinity'", "Infinity"),
     "decimal, zero": ("exact", "0.0000000000", "0.0000000000"),
     "jsonb, 1e400": ("metadata", "'1e400'", f"1{'0' * 400}"),
     "jsonb, null": ("metadata", "'null'", None),
@@ -338,7 +343,12 @@ async def test_a_value_that_is_in_a_column_already_is_sent_as_the_table_says(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("at", "'20000-01-01'"), ("due", "'20000-01-01'"), ("metadata", "repeat('[', 300)::text || repeat(']', 300)")],
+    [
+        ("at", "'20000-01-01'"),
+        ("due", "'20000-01-01'"),
+        ("words", "ARRAY[NULL]"),
+        ("metadata", "repeat('[', 300)::text || repeat(']', 300)"),
+    ],
 )
 async def test_a_value_that_cannot_be_read_is_a_500(
     client: aiohttp.ClientSession, kinds: Connection, column: str, value: str
