@@ -71,6 +71,10 @@ async def touch_customer(customer_id: Id, database: Database) -> None:
     await insert(database, "wishes", {"customer_id": customer_id})
 
 
+async def follow_nothing(order_id: Id, database: Database) -> None:
+    await insert(database, "orders", {"order_id": order_id, "follows": 8})
+
+
 async def rename_customer(customer_id: Id, body: Fields, database: Database) -> None:
     await database.fetch("UPDATE customers SET customer_id = $2 WHERE customer_id = $1", customer_id, body.customer_id)
 
@@ -87,6 +91,7 @@ ROUTES = [
     Route("POST", "/customers", add_customer),
     Route("POST", "/customers/{customer_id}/orders", add_order_of_customer),
     Route("POST", "/customers/{customer_id}/wishes", touch_customer),
+    Route("POST", "/orders/{order_id}", follow_nothing),
     Route("PUT", "/customers/{customer_id}", rename_customer),
     Route("DELETE", "/customers/{customer_id}", delete_customer),
     Route("POST", "/orders", add_order),
@@ -164,6 +169,8 @@ async def test_a_request_without_a_body_has_no_pointers(client: aiohttp.ClientSe
     problem = await response.json()
     assert response.status == 422
     assert problem["errors"] == [{"parameter": "customer_id", "detail": "Refers to what does not exist"}]
+    response = await client.post("/orders/9")
+    assert (response.status, "errors" in await response.json()) == (422, False)
 
 
 async def test_what_a_service_maps_a_foreign_key_to_holds_for_both(settings: Settings, tables: None) -> None:
