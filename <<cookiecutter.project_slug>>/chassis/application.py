@@ -17,6 +17,7 @@ from chassis.background.supervisor import Supervisor
 from chassis.compatibility.moved_modules import log_moved_imports
 from chassis.contract import Route, contract_of
 from chassis.database import Database
+from chassis.errors import MigrationError
 from chassis.http.admission import Admission, InFlightLimit
 from chassis.http.aiohttp_internals import make_requests
 from chassis.http.client import client_session
@@ -197,6 +198,8 @@ async def _until_schema_fits(database: Pool) -> str:
         try:
             state = await schema_state(database)
             waiting_for = "" if state is not SchemaState.BEHIND else "migrations: run `python -m app migrate`"
+        except MigrationError as error:
+            waiting_for = f"the database: {error}"
         except Exception as error:  # whatever it is: it is logged, and the next attempt may succeed
             waiting_for = f"the database: {(error.__cause__ or error)!r}"
         if not waiting_for:

@@ -144,8 +144,8 @@ class ForbiddenError(ServiceError):
 class ConflictError(ServiceError):
     """The request conflicts with existing data.
 
-    A statement that breaks a UNIQUE, FOREIGN KEY or EXCLUDE constraint has the same response. A handler need not check
-    these itself.
+    A statement that breaks a UNIQUE or EXCLUDE constraint has the same response, and one that deletes a row to which
+    another one refers. A handler need not check these itself.
     """
 
 

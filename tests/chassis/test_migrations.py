@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import asyncpg
 import pytest
 from pydantic import SecretStr
@@ -362,3 +363,26 @@ def test_two_newest_revisions_are_an_error_that_names_them(tmp_path: Path) -> No
     (tmp_path / "3.py").unlink()
     read_revisions.cache_clear()
     assert read_revisions(tmp_path) == Revisions("2", frozenset({"1", "2"}))
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_is_not_utf_8_is_refused_with_a_sentence(server_url: str, encoding: str) -> None:
+    name = new_name()
+    url = with_database(server_url, name)
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    sentence = f"The database's encoding is {encoding}, in which some text cannot be stored. Use a database whose"
+    try:
+        environment = {**os.environ, "DATABASE_URL": url}
+        process = await asyncio.create_subprocess_exec(*MIGRATE, cwd=ROOT, env=environment, stderr=PIPE, stdout=PIPE)
+        _, errors = await process.communicate()
+        assert process.returncode == 1
+        assert sentence in errors.decode()
+        async with service_process(url, ready=False) as service:
+            line = await service.until_logged("not_ready")
+            assert line["waiting_for"].startswith(f"the database: {sentence}")
+            async with aiohttp.ClientSession() as client:
+                assert (await client.get(f"{service.internal}/readyz")).status == 503
+    finally:
+        await drop_database(server_url, url)
+        await server.close()

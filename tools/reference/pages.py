@@ -1,4 +1,4 @@
-"""All pages of the reference."""
+"""All pages of the reference: those that are generated, and those that are written by hand."""
 
 from tools.reference.api import api_pages
 from tools.reference.commands import commands_page
@@ -10,6 +10,7 @@ from tools.reference.settings import settings_page
 from tools.reference.source import SERVICE
 
 FOLDER = SERVICE / "docs" / "chassis" / "reference"
+_BY_HAND = ("types.md",)
 
 
 def pages() -> dict[str, str]:
@@ -25,5 +26,6 @@ def pages() -> dict[str, str]:
         "log-events.md": log_events_page(),
         "commands.md": commands_page(),
         **api_pages(),
+        **{name: (FOLDER / name).read_text(encoding="utf-8") for name in _BY_HAND},
     }
     return formatted(texts)

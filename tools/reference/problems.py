@@ -41,8 +41,8 @@ _TYPES = {
     ),
     "conflict": (
         (
-            "The request conflicts with existing data: a name is taken, or another row refers to this one. `errors` "
-            "names the field if a constraint of the database is broken."
+            "The request conflicts with existing data: a name is taken, which `errors` then names, or other data still "
+            "refers to the row."
         ),
         "Read the data and change the request.",
     ),
@@ -220,8 +220,8 @@ def errors_page() -> str:
         _OTHERS,
         table(["exception", "status", "problem type"], _exceptions(ordered, own=False)),
         "An `asyncpg.DataError` that asyncpg itself raises, for a value that the column's type cannot hold, is an "
-        "`invalid-request`, too. `errors` names the column of a constraint that has PostgreSQL's default name, such as "
-        "`items_name_key`.",
+        "`invalid-request`, too. A foreign key that forbids to delete a row, or to change its key, is a `conflict`: "
+        "see [constraints](../explanation/data-access.md#constraints).",
         "## Unexpected exceptions: internal-error",
         _REST,
     )

@@ -24,6 +24,7 @@ from chassis import errors
 from chassis.concurrency.cancellation import is_cancelled
 from chassis.contract import Route
 from chassis.http.client import reason_of
+from chassis.http.database_errors import STILL_REFERRED_TO, field_errors, is_still_referred_to
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.http.header_fields import checked, replace
 from chassis.http.streams import Stream, stream_of
@@ -74,10 +75,19 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     errors.UnsupportedMediaTypeError: ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
     errors.InvalidRequestError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.CharacterNotInRepertoireError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.DatetimeFieldOverflowError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.IntervalFieldOverflowError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.InvalidDatetimeFormatError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.InvalidEscapeSequenceError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.InvalidRegularExpressionError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.InvalidTextRepresentationError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.NumericValueOutOfRangeError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.ProgramLimitExceededError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.StringDataRightTruncationError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.UntranslatableCharacterError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.CheckViolationError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.NotNullViolationError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
+    asyncpg.ForeignKeyViolationError: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request"),
     asyncpg.IntegrityConstraintViolationError: ProblemType(HTTPStatus.CONFLICT, "conflict"),
     http_exceptions.LineTooLong: ProblemType(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large"),
     web.HTTPExpectationFailed: ProblemType(HTTPStatus.EXPECTATION_FAILED, "expectation-failed"),
@@ -100,21 +110,12 @@ DETAILS = {
     "body-too-large": "The request's body is larger than this service accepts.",
     "expectation-failed": "The only Expect that this service knows is 100-continue.",
     "invalid-request": "A value of the request cannot be stored.",
-    "conflict": "The request does not fit what there is already; see errors.",
+    "conflict": "The request does not fit what there is already.",
     "unsupported-media-type": "The body's Content-Encoding is unknown; gzip and deflate are known.",
     "dependency-unavailable": str(errors.DependencyUnavailableError()),
     "head-too-large": "The request's address or one of its headers is longer than 8,190 bytes.",
     "internal-error": "Something unforeseen happened. Quote the request id when you report it.",
 }
-
-_CONSTRAINTS: dict[type[Exception], str] = {
-    asyncpg.UniqueViolationError: "Is taken already",
-    asyncpg.ForeignKeyViolationError: "Refers to what does not exist, or is still referred to",
-    asyncpg.NotNullViolationError: "Is required",
-    asyncpg.CheckViolationError: "Breaks a rule of the database",
-    asyncpg.IntegrityConstraintViolationError: "Does not fit what there is already",
-}
-
 
 # Names for the statuses of aiohttp's exceptions. The others are named by the status' phrase, which differs between
 # versions of Python for some of these.
@@ -184,6 +185,13 @@ class ProblemTypes:
             return _type_of_status(error.status_code)
         return self.of(error)
 
+    def of_error(self, error: Exception) -> ProblemType:
+        """Return the problem type of an exception that a handler has raised."""
+        kind = self.of_route(type(error))
+        if kind == PROBLEM_TYPES[asyncpg.ForeignKeyViolationError] and is_still_referred_to(error):
+            return PROBLEM_TYPES[errors.ConflictError]
+        return kind
+
     def meanings(self) -> dict[str, str]:
         """Return what each problem type means, by its name, for the OpenAPI document."""
         own = {kind.name: self._meaning(error, kind) for error, kind in reversed(self._types.items())}
@@ -196,13 +204,20 @@ class ProblemTypes:
         """Return the errors that a route declares and that are a 500, because nothing maps them."""
         return [error for error in route.raises if self.of_route(error).name == _INTERNAL_ERROR]
 
-    def response(self, error: Exception, request_id: str, kind: ProblemType | None = None) -> web.Response:
+    def response(
+        self,
+        error: Exception,
+        request_id: str,
+        kind: ProblemType | None = None,
+        request: web.Request | None = None,
+    ) -> web.Response:
         """Make the response for an exception. It has no details of an unforeseen exception.
 
         Args:
             error: the exception.
             request_id: of the request.
             kind: the problem type, if a handler has raised the exception.
+            request: the request, if it has reached a handler.
 
         Raises:
             ValueError: a header of the error's own cannot be sent.
@@ -217,15 +232,13 @@ class ProblemTypes:
             "detail": _detail(error, kind, mapped, by_handler=by_handler),
             "request_id": request_id,
         }
-        field_errors: Sequence[errors.FieldError] = ()
+        wrong: Sequence[errors.FieldError] = ()
         if isinstance(error, errors.InvalidRequestError):
-            field_errors = error.field_errors
-        elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
-            field_errors = [_broken_constraint(error)]
-        if field_errors:
-            problem["errors"] = [
-                {field_error.where: field_error.name, "detail": field_error.detail} for field_error in field_errors
-            ]
+            wrong = error.field_errors
+        elif request is not None and isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            wrong = field_errors(error, request)
+        if wrong:
+            problem["errors"] = [{each.where: each.name, "detail": each.detail} for each in wrong]
         response = web.Response(status=kind.status, body=to_json(problem), content_type=MEDIA_TYPE)
         _add_headers(response, error)
         if mapped and mapped.headers:
@@ -265,6 +278,8 @@ def _detail(error: Exception, kind: ProblemType, mapped: errors.Problem | None, 
         return str(error)
     if mapped:
         return mapped.detail or f"{kind.title}."
+    if is_still_referred_to(error):
+        return STILL_REFERRED_TO
     if by_handler and isinstance(error, web.HTTPException) and not isinstance(error, _OF_AIOHTTP):
         return _text_of(error) or f"{kind.title}."
     return DETAILS.get(kind.name) or f"{kind.title}."
@@ -320,14 +335,6 @@ def log_unmapped_errors(routes: Iterable[Route], types: ProblemTypes) -> None:
                 error=f"{error.__module__}.{error.__qualname__}",
                 reason="it is answered with 500: map it in Service.errors, or raise another one",
             )
-
-
-def _broken_constraint(error: asyncpg.IntegrityConstraintViolationError) -> errors.FieldError:
-    """Find the field from PostgreSQL's default name of a constraint, table_column_kind. The value is left out."""
-    rule = next(_CONSTRAINTS[ancestor] for ancestor in type(error).__mro__ if ancestor in _CONSTRAINTS)
-    named = re.fullmatch(rf"{error.table_name}_(.+)_(key|fkey|check)\d*", error.constraint_name or "")
-    field = error.column_name or (named[1] if named else "")
-    return errors.FieldError("pointer", f"#/{field}" if field else "#", rule)
 
 
 def _should_log_overload() -> bool:
@@ -429,13 +436,13 @@ def _passed(error: Exception) -> web.Response | None:
 def _problem(error: Exception, request: web.Request, types: ProblemTypes) -> web.Response:
     kind = _kind_of(error, request, types)
     by_router = error is request.match_info.http_exception
-    return types.response(error, request[REQUEST_ID], None if by_router else kind)
+    return types.response(error, request[REQUEST_ID], None if by_router else kind, request)
 
 
 def _kind_of(error: Exception, request: web.Request, types: ProblemTypes) -> ProblemType:
     """Return the problem type of an exception, and log what the operator has to know of it."""
     by_router = error is request.match_info.http_exception
-    kind = types.of(type(error)) if by_router else types.of_route(type(error))
+    kind = types.of(type(error)) if by_router else types.of_error(error)
     bind_contextvars(problem=kind.name)  # for the request log
     if kind.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("unforeseen_error", exc_info=error)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import asyncpg
 
 from chassis.database import Connection, Database
+from chassis.errors import MigrationError
 from chassis.project import ROOT
 
 
@@ -79,6 +80,21 @@ def read_revisions(versions: Path) -> Revisions:
     return Revisions(next(iter(heads), None), frozenset(parents))
 
 
+def check_encoding(connection: Connection) -> None:
+    """Check that the database can store all text. The server tells its encoding when it accepts a connection.
+
+    Raises:
+        MigrationError: the encoding is not UTF-8.
+    """
+    # Without a value behind a proxy that does not pass it on.
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"The database's encoding is {encoding}, in which some text cannot be stored. Use a database whose "
+            "encoding is UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
 async def current_revision(connection: Connection, history: History) -> str | None:
     """Return the database's revision, or None if it was never migrated."""
     try:
@@ -95,11 +111,13 @@ async def schema_state(database: Database) -> SchemaState:
 
     Raises:
         DatabaseUnavailableError: the database does not answer.
+        MigrationError: the database's encoding is not UTF-8.
     """
     ahead = False
     for history in HISTORIES:
         revisions = read_revisions(history.versions)
         async with database.connection() as connection:
+            check_encoding(connection)
             current = await current_revision(connection, history)
         if current != revisions.head:
             if current is None or current in revisions.known:

@@ -14,7 +14,7 @@ import structlog
 
 from chassis.database import Connection
 from chassis.errors import MigrationError
-from chassis.migrations.revisions import HISTORIES, RENDERED, SERVICE, History, Step, current_revision
+from chassis.migrations.revisions import HISTORIES, RENDERED, SERVICE, History, Step, check_encoding, current_revision
 from chassis.postgres.failover import CANNOT_CONNECT, FailoverConnector
 from chassis.settings import Settings
 
@@ -47,12 +47,14 @@ async def migrate(settings: Settings, down_to: str | None = None, history: Histo
         history: the history to downgrade.
 
     Raises:
-        MigrationError: the database cannot be reached, a statement failed or waited too long for a lock (its revision
-            is rolled back, earlier ones stay), a revision has no SQL yet, or `down_to` is not an earlier revision.
+        MigrationError: the database cannot be reached, its encoding is not UTF-8, a statement failed or waited too long
+            for a lock (its revision is rolled back, earlier ones stay), a revision has no SQL yet, or `down_to` is not
+            an earlier revision.
     """
     plan = [(each, _steps(each)) for each in (HISTORIES if down_to is None else [history])]
     connection = await _connect(settings)
     try:
+        check_encoding(connection)
         await _lock(connection)
         for each, steps in plan:
             await _run(connection, each, steps, down_to, settings.migration_lock_timeout_seconds)

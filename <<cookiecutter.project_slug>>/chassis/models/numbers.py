@@ -1,0 +1,35 @@
+"""Numbers that clients send."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_DIGITS = re.compile("-?(0|[1-9][0-9]*)", re.ASCII)
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("Should be a whole number in plain digits")
+    # In JSON Schema, 5.0 is an integer.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE_NUMBER = BeforeValidator(_whole_number)
+"""Validator of an int that refuses `007` and `+7`, so that each resource has one URL.
+
+Put it after `Field(…)`, whose constraints the OpenAPI document would lack otherwise:
+`Annotated[int, Field(ge=1), WHOLE_NUMBER]`.
+"""
+
+Id = Annotated[int, Field(ge=1, le=2**63 - 1), WHOLE_NUMBER]
+"""A primary key of PostgreSQL's type bigint."""
+
+Integer = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), WHOLE_NUMBER]
+"""A whole number of PostgreSQL's type integer."""
+
+WholeNumber = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1), WHOLE_NUMBER]
+"""A whole number that every JSON parser reads exactly."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A finite number with PostgreSQL's double precision. For money, use a `WholeNumber` of cents or a `DecimalString`."""
