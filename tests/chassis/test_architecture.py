@@ -14,6 +14,8 @@ CHASSIS = sorted((ROOT / "chassis").rglob("*.py"))
 NOT_IN_THE_IMAGE = {"development", "testing"}
 SERVING = [file for file in CHASSIS if not NOT_IN_THE_IMAGE & set(file.parts)]
 FRONT = {file.stem for file in (ROOT / "chassis").glob("*.py")}
+# Packages whose `__init__` belongs to the front.
+FRONT |= {"models", "pagination"} & {file.parent.name for file in CHASSIS}
 KIT = "testing"  # a package whose `__init__` belongs to the front; tests import it
 # Groups of modules, called rooms. A room may import itself and those before it, except that http imports no migrations.
 ORDER = ["types", "telemetry", "resources", "postgres", "migrations", "http", "background", "application", "server"]

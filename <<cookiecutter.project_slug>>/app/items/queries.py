@@ -3,6 +3,7 @@
 from app.items.models import Item, ItemFields, ItemQuery
 from chassis.conditional import IfMatch
 from chassis.database import Database
+from chassis.models import Patch
 
 _COLUMNS = "id, name, description, price_cents, created_at, updated_at, version"
 _ORDERS = {"id": ["id"], "price_cents": ["price_cents", "id"]}
@@ -52,6 +53,18 @@ async def update_item(database: Database, item_id: int, if_match: IfMatch, field
         fields.name,
         fields.description,
         fields.price_cents,
+    )
+    return Item.from_row(row) if row else None
+
+
+async def patch_item(database: Database, item_id: int, if_match: IfMatch, patch: Patch[ItemFields]) -> Item | None:
+    row = await database.fetchrow(
+        "UPDATE items SET (name, description, price_cents) = "
+        "(SELECT name, description, price_cents FROM jsonb_populate_record(items, $3::jsonb)), "
+        f"updated_at = now(), version = version + 1 WHERE id = $1 AND {_MATCHES} RETURNING {_COLUMNS}",
+        item_id,
+        if_match.versions,
+        patch.to_json(),
     )
     return Item.from_row(row) if row else None
 

@@ -1,13 +1,14 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from multidict import MultiMapping
 from pydantic import ValidationError
 
 from chassis.caller import Caller
@@ -176,7 +177,8 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
 def _validator(contract: Contract) -> _Validate:
     """Return the function that makes the handler's arguments, or raises an InvalidRequestError for all wrong values."""
     path = tuple((name, adapter.validator.validate_strings) for name, adapter in contract.path.items())
-    query, headers, body, raw_body = contract.query, tuple(contract.headers.items()), contract.body, contract.raw_body
+    query, repeated, headers = contract.query, contract.repeated, tuple(contract.headers.items())
+    body, raw_body = contract.body, contract.raw_body
 
     def validate(request: web.Request, content: bytes) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -190,12 +192,17 @@ def _validator(contract: Contract) -> _Validate:
                     field_errors += _field_errors(error, "parameter", name)
         if query:
             name, query_model = query
+            parameters: dict[str, Any] = dict(request.query)
+            if repeated:
+                for each, most in repeated.items():
+                    if each in parameters:
+                        parameters[each] = _values_of(request.query, each)[:most]
             try:
-                values[name] = query_model.model_validate(dict(request.query))
+                values[name] = query_model.model_validate(parameters)
             except ValidationError as error:
                 field_errors += _field_errors(error, "parameter")
-            twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
-            field_errors += [FieldError("parameter", name, "Should be given once") for name in twice]
+            if len(request.query) > len(parameters):
+                field_errors += _too_often(request.query, repeated)
         elif request.query_string:
             field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
         if headers:
@@ -213,9 +220,9 @@ def _validator(contract: Contract) -> _Validate:
         if raw_body:
             values[raw_body] = content
         elif body:
-            name, body_model = body
+            name, adapter = body
             try:
-                values[name] = body_model.model_validate_json(content)
+                values[name] = adapter.validator.validate_json(content)
             except ValidationError as error:
                 field_errors += _field_errors(error, "pointer")
         if field_errors:
@@ -223,6 +230,20 @@ def _validator(contract: Contract) -> _Validate:
         return values
 
     return validate
+
+
+def _values_of(query: MultiMapping[str], name: str) -> list[str]:
+    """Return the values of a repeated parameter; none for `?name=`, which is how OpenAPI writes an empty array."""
+    found = query.getall(name)
+    return [] if found == [""] else found
+
+
+def _too_often(query: MultiMapping[str], repeated: Mapping[str, int]) -> Iterator[FieldError]:
+    """Yield the errors of the parameters that are given more often than they may be."""
+    for name in sorted(set(query)):
+        if len(query.getall(name)) > (most := repeated.get(name, 1)):
+            rule = f"Should be given {most} times at most" if name in repeated else "Should be given once"
+            yield FieldError("parameter", name, rule)
 
 
 def _header_rule(given: Sequence[str]) -> str:

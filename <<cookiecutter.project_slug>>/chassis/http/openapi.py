@@ -120,7 +120,7 @@ def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, A
     inputs: list[tuple[int, JsonSchemaMode, Any]] = []
     for contract in contracts:
         if contract.body:
-            inputs.append((id(contract.body[1]), "validation", contract.body[1].__pydantic_core_schema__))
+            inputs.append((id(contract.body[1]), "validation", contract.body[1].core_schema))
         if contract.result and not contract.as_it_is:
             inputs.append((id(contract.result), "serialization", contract.result.core_schema))
     found, definitions = GenerateJsonSchema(ref_template=_REFERENCES).generate_definitions(inputs)
@@ -204,6 +204,8 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     if not contract.query:
         return []
     schema = contract.query[1].model_json_schema(ref_template=_REFERENCES)
+    for name, most in contract.repeated.items():
+        schema["properties"][name].setdefault("maxItems", most)
     return [
         {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
         for name, rule in schema["properties"].items()

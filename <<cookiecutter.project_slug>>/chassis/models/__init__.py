@@ -8,7 +8,8 @@ A model is a subclass of `Body`, `Row` or `Query` with annotated fields:
 
 from chassis.models.base import Body, Query, Row
 from chassis.models.numbers import WHOLE_NUMBER, Id, Number, WholeNumber
+from chassis.models.patch import Patch
 from chassis.models.text import Text
 from chassis.models.times import Date, Timestamp
 
-__all__ = ["WHOLE_NUMBER", "Body", "Date", "Id", "Number", "Query", "Row", "Text", "Timestamp", "WholeNumber"]
+__all__ = ["WHOLE_NUMBER", "Body", "Date", "Id", "Number", "Patch", "Query", "Row", "Text", "Timestamp", "WholeNumber"]

@@ -72,6 +72,48 @@ async def test_a_replaced_item_keeps_its_id_and_its_time_of_creation(client: Cli
     assert await (await client.get(f"/v1/items/{item['id']}")).json() == replaced
 
 
+@pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
+async def test_a_change_leaves_the_other_fields_alone(client: Client, media_type: str) -> None:
+    item = await create(client)
+    headers = {"Content-Type": media_type}
+    response = await client.patch(f"/v1/items/{item['id']}", data='{"price_cents": 5.0}', headers=headers)
+    changed = await response.json()
+    assert (response.status, changed) == (200, {**item, "price_cents": 5, "updated_at": changed["updated_at"]})
+    assert changed["updated_at"] > item["updated_at"]
+    assert await (await client.get(f"/v1/items/{item['id']}")).json() == changed
+
+    unchanged = await client.patch(f"/v1/items/{item['id']}", data="{}", headers=headers)
+    assert {**await unchanged.json(), "updated_at": ""} == {**changed, "updated_at": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"name": None}, "#/name"),
+        ({"description": None}, "#/description"),
+        ({"name": ""}, "#/name"),
+        ({"price_cents": "5"}, "#/price_cents"),
+        ({"id": 1}, "#/id"),
+        ({"version": 1}, "#/version"),
+    ],
+)
+async def test_a_change_that_breaks_a_rule_is_named(client: Client, fields: dict[str, Any], pointer: str) -> None:
+    item = await create(client)
+    response = await client.patch(f"/v1/items/{item['id']}", json=fields)
+    assert (response.status, [each["pointer"] for each in (await response.json())["errors"]]) == (422, [pointer])
+    assert await (await client.get(f"/v1/items/{item['id']}")).json() == item
+
+
+async def test_changes_of_different_fields_at_once_are_all_kept(client: Client) -> None:
+    """Fails if the fields are read before the statement that writes."""
+    path = f"/v1/items/{(await create(client))['id']}"
+    changes = [{"name": "Candle"}, {"description": "Warm"}, {"price_cents": 5}]
+    for response in await asyncio.gather(*(client.patch(path, json=each) for each in changes * 5)):
+        assert response.status == 200
+    item = await (await client.get(path)).json()
+    assert {name: item[name] for name in LAMP} == {"name": "Candle", "description": "Warm", "price_cents": 5}
+
+
 async def test_a_deleted_item_is_gone(client: Client) -> None:
     item = await create(client)
     response = await client.delete(f"/v1/items/{item['id']}")
@@ -79,9 +121,9 @@ async def test_a_deleted_item_is_gone(client: Client) -> None:
     assert (await client.get(f"/v1/items/{item['id']}")).status == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_an_item_that_is_not_there_is_a_404_that_names_it(client: Client, method: str) -> None:
-    response = await client.request(method, "/v1/items/404404", json=LAMP if method == "PUT" else None)
+    response = await client.request(method, "/v1/items/404404", json=LAMP if method in {"PUT", "PATCH"} else None)
     assert response.status == 404
     assert (await response.json())["detail"] == "There is no item 404404."
 
@@ -163,7 +205,11 @@ async def test_what_has_changed_since_it_was_read_is_not_overwritten(client: Cli
 
     replaced = await client.put(path, json={**LAMP, "name": "Candle"}, headers=old)
     assert (replaced.status, replaced.headers["ETag"] != created.headers["ETag"]) == (200, True)
-    for late in (await client.put(path, json=LAMP, headers=old), await client.delete(path, headers=old)):
+    for late in (
+        await client.put(path, json=LAMP, headers=old),
+        await client.patch(path, json=LAMP, headers=old),
+        await client.delete(path, headers=old),
+    ):
         assert (late.status, (await late.json())["type"]) == (412, "urn:problem-type:precondition-failed")
     read = await client.get(path, headers={"If-None-Match": created.headers["ETag"]})
     assert (read.status, (await read.json())["name"]) == (200, "Candle")
