@@ -16,8 +16,7 @@ async def create_item(body: ItemFields, database: Database) -> Item:
 
 async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
     """List items"""
-    items = await queries.select_items(database, query)
-    return Page[Item].cut(items, query, position=lambda item: queries.position_of(item, query))
+    return await queries.select_items(database, query)
 
 
 async def read_item(item_id: Id, database: Database) -> Item:

@@ -190,9 +190,16 @@ def _path_parameters(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _parameter_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """Return the schema of one parameter, without `null`, which no parameter can be."""
+    """Return the schema of one parameter."""
     schema: dict[str, Any] = adapter.json_schema(ref_template=_REFERENCES)
     schema.pop("$defs", None)
+    return _without_null(schema)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which cannot be `null`."""
+    if "default" in schema and schema["default"] is None:
+        del schema["default"]
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
         del schema["anyOf"]
@@ -207,7 +214,7 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     for name, most in contract.repeated.items():
         schema["properties"][name].setdefault("maxItems", most)
     return [
-        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
+        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": _without_null(rule)}
         for name, rule in schema["properties"].items()
     ]
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, get_args
 
 import asyncpg
@@ -167,12 +168,14 @@ async def list_all(client: Client, url: str) -> list[dict[str, Any]]:
     return items
 
 
-async def test_items_are_sorted_by_price_where_that_is_asked(client: Client) -> None:
+@pytest.mark.parametrize("sort", ["id", "-id", "price_cents", "-price_cents"])
+async def test_items_are_sorted_as_is_asked(client: Client, sort: str) -> None:
     for price in (5, 1, 5, 3, 1):
         await create(client, price_cents=price)
-    listed = await list_all(client, "/v1/items?sort=price_cents&limit=2")
-    assert [item["price_cents"] for item in listed] == [1, 1, 3, 5, 5]
-    assert len({item["id"] for item in listed}) == 5
+    listed = await list_all(client, f"/v1/items?sort={sort}&limit=2")
+    key = itemgetter(*dict.fromkeys([sort.removeprefix("-"), "id"]))
+    assert listed == sorted(await list_all(client, "/v1/items"), key=key, reverse=sort.startswith("-"))
+    assert len(listed) == 5
 
 
 async def test_items_of_a_name_are_listed(client: Client) -> None:
@@ -180,6 +183,16 @@ async def test_items_of_a_name_are_listed(client: Client) -> None:
         await create(client, name=name)
     assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp&limit=1")] == ["Lamp", "Lamp"]
     assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp+%26+%25")] == ["Lamp & %"]
+    listed = await list_all(client, "/v1/items?name=Lamp&name=Candle&sort=-id&limit=1")
+    assert [item["name"] for item in listed] == ["Lamp", "Candle", "Lamp"]
+    assert len(await list_all(client, "/v1/items?name=")) == 5
+
+
+async def test_items_of_a_range_of_prices_are_listed(client: Client) -> None:
+    for price in (1, 2, 3, 4):
+        await create(client, price_cents=price)
+    listed = await list_all(client, "/v1/items?price_cents_gte=2&price_cents_lt=4&sort=-price_cents&limit=1")
+    assert [item["price_cents"] for item in listed] == [3, 2]
 
 
 async def test_a_cursor_of_another_order_is_refused(client: Client) -> None:
@@ -189,9 +202,12 @@ async def test_a_cursor_of_another_order_is_refused(client: Client) -> None:
     for query in (
         f"cursor={cursor}&sort=price_cents",
         f"cursor={cursor}&name=Lamp",
+        f"cursor={cursor}&price_cents_gte=0",
         "cursor=x",
         "limit=101",
         "sort=name",
+        "price_cents_gte=null",
+        f"price_cents_lt={2**63}",
     ):
         response = await client.get(f"/v1/items?{query}")
         assert response.status == 422
