@@ -146,6 +146,14 @@ async def test_the_mistakes_of_an_array_are_named_by_pointers(
     assert [each["pointer"] for each in (await response.json())["errors"]] == pointers
 
 
+async def test_the_first_mistakes_of_many_are_named(service: Running) -> None:
+    response = await service.api.post("/notes:batch", json=[{"text": ""} | {"tags": [-1]}] * 1000)
+    assert response.status == 422
+    *listed, rest = (await response.json())["errors"]
+    assert [each["pointer"] for each in listed] == [f"#/{number}/tags/0" for number in range(100)]
+    assert rest == {"pointer": "#", "detail": "900 more values break their rules"}
+
+
 async def test_a_route_without_parameters_refuses_them(service: Running) -> None:
     response = await service.api.get("/transaction?limit=1")
     assert (response.status, (await response.json())["errors"][0]["parameter"]) == (422, "limit")

@@ -40,7 +40,8 @@ _WITHOUT_BODY = {204, 205, 304}
 _KEYED = {hdrs.METH_POST, hdrs.METH_PATCH}
 _NO_KEY = "Is not taken here, because the body or the response is streamed; leave it out"
 _SPARE_SECONDS = 2  # from the deadline of a request to the end of its claim on a key
-_MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
+_MAX_FIELD_ERRORS = 100
+_MAX_CONVERTED_ERRORS = 5000  # a hostile body could make more, which would block the event loop
 
 _Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.StreamResponse]
 _Validate: TypeAlias = Callable[[web.Request, bytes], dict[str, Any]]
@@ -261,14 +262,17 @@ def _header_rule(given: Sequence[str]) -> str:
 
 def _field_errors(error: ValidationError, where: str, name: str = "") -> list[FieldError]:
     """Convert pydantic's errors, without the values. Without `name`, the location begins with the parameter's name."""
-    if (count := error.error_count()) > _MAX_FIELD_ERRORS:
+    if (count := error.error_count()) > _MAX_CONVERTED_ERRORS:
         return [FieldError(where, name or "#", f"{count} values break their rules, more than are listed")]
     field_errors = []
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
+    for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_FIELD_ERRORS]:
         if found["type"] == "json_invalid":
             raise MalformedBodyError("The body is not JSON in UTF-8, or is nested too deep to be read.") from None
         place = _pointer(found["loc"]) if where == "pointer" else name or str(found["loc"][0])
         field_errors.append(FieldError(where, place, found["msg"].removeprefix("Value error, ")))
+    if count > _MAX_FIELD_ERRORS:
+        rule = f"{count - _MAX_FIELD_ERRORS} more values break their rules"
+        field_errors.append(FieldError(where, name or "#", rule))
     return field_errors
 
 

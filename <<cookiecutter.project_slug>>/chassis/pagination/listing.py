@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from types import MappingProxyType
@@ -31,7 +32,8 @@ _NO_VALUES = (
 )
 
 
-class _Order(NamedTuple):
+@dataclass(frozen=True, eq=False)  # compared by identity, which is cheap
+class _Order:
     """An order: its columns, of which the last is the key, and their kinds."""
 
     columns: tuple[str, ...]
@@ -115,7 +117,8 @@ class Listing(Generic[Model]):
             InvalidRequestError: the cursor is not one of this list with the same filters and order.
             ValueError: a filter or an order does not fit the models; the message says what to write.
         """
-        text, values = self.statement(query, **fixed)
+        order = self._order(query, fixed)
+        text, values = self._statement(order, query, fixed)
         try:
             rows = await database.fetch(text, *values)
         except asyncpg.DataError as error:
@@ -124,7 +127,7 @@ class Listing(Generic[Model]):
             raise
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        cursor = query.cursor_after(self._position(shown[-1], query, fixed)) if more else None
+        cursor = query.cursor_after(self._position(shown[-1], order)) if more else None
         return self._page(items=self._row.from_rows(shown), next_cursor=cursor)
 
     def statement(self, query: PageQuery, **fixed: Any) -> tuple[str, list[Any]]:
@@ -138,7 +141,9 @@ class Listing(Generic[Model]):
             InvalidRequestError: as of `page`.
             ValueError: as of `page`.
         """
-        order = self._order(query, fixed)
+        return self._statement(self._order(query, fixed), query, fixed)
+
+    def _statement(self, order: _Order, query: PageQuery, fixed: Mapping[str, Any]) -> tuple[str, list[Any]]:
         conditions, values = self._conditions(query, fixed)
         position = position_of(query, order.kinds)
         after_null = bool(position) and position[0] is None
@@ -189,9 +194,8 @@ class Listing(Generic[Model]):
         rows = branches[0] if len(branches) == 1 else f"{' UNION ALL '.join(f'({each})' for each in branches)}{end}"
         return f"{one_of}({rows}) AS page{end}" if one_of else rows
 
-    def _position(self, row: asyncpg.Record, query: PageQuery, fixed: Mapping[str, Any]) -> Position:
+    def _position(self, row: asyncpg.Record, order: _Order) -> Position:
         """Return the position of a row, from the database's own values, which are exact."""
-        order = self._order(query, fixed)
         position = tuple(row[column] for column in order.columns)
         for column, kind, value in zip(order.columns, order.kinds, position, strict=True):
             if not kind.has(value):
