@@ -14,6 +14,7 @@ _HARNESS = (
     "postgres.py",
     "postgres_programs.py",
     "processes.py",
+    "served_by_index.py",
     "toxic_proxy.py",
     "usage.py",
     "waiting.py",

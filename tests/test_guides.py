@@ -1,4 +1,4 @@
-"""The code of the guides on streams and replicas, in a service: the blocks as they are, checked and run for real."""
+"""The code of the guides on streams, replicas and batches, in a service: the blocks as they are, checked and run."""
 
 import os
 import re
@@ -26,6 +26,7 @@ __all__ = ["browser"]  # a fixture
 
 GUIDES = Path("docs", "chassis")
 PAGES = [
+    "how-to/create-many-at-once.md",
     "how-to/stream-an-export.md",
     "how-to/read-from-a-replica.md",
     "how-to/send-server-sent-events.md",
@@ -38,6 +39,15 @@ PAGES = [
 ]
 # What the pages leave out.
 IMPORTS = {
+    "app/items/batch.py": """
+from typing import Annotated
+
+from pydantic import Field
+
+from app.items.models import Item, ItemFields
+from chassis.contract import Limits
+from chassis.database import Database
+""",
     "app/items/export.py": "",
     "app/items/count.py": "",
     "app/items/events.py": """
@@ -121,6 +131,7 @@ async def send_quotes(request: web.Request) -> web.StreamResponse:
 '''
 ROUTES = """
 from app.files import UPLOADS, pass_on, receive_file
+from app.items.batch import BATCH, create_items
 from app.items.events import send_items
 from app.items.count import count_items
 from app.items.export import export_items
@@ -218,7 +229,8 @@ def as_the_pages_tell(service: Path) -> None:
     for file, more in {"routes.py": f"{routes}]\n", "settings.py": SETTINGS}.items():
         with (service / "app" / file).open("a", encoding="utf-8") as opened:
             opened.write(more)
-    shutil.copy2(REPOSITORY / "tests" / "guides" / "streaming.py", service / "tests" / "app" / "test_guides.py")
+    for scenarios, name in {"streaming": "test_guides.py", "batch": "test_batch.py"}.items():
+        shutil.copy2(REPOSITORY / "tests" / "guides" / f"{scenarios}.py", service / "tests" / "app" / name)
 
 
 @pytest.fixture(scope="module")
@@ -230,9 +242,18 @@ def service(new_service: Callable[..., Path]) -> Path:
 
 
 def test_the_code_of_the_guides_does_what_they_say(service: Path, tools: Path) -> None:
-    tests = "tests/app/test_guides.py", "tests/app/test_talk.py"
+    tests = "tests/app/test_guides.py", "tests/app/test_talk.py", "tests/app/test_batch.py"
     options = "-q", "-n2", "--tb=short", "-k", "not redis"
     run(service, tools, str(python_for(service)), "-m", "pytest", *options, *tests)
+
+
+@pytest.mark.parametrize("page", ["how-to/change-a-part-of-a-resource.md", "how-to/add-a-filter.md"])
+def test_the_code_of_the_example_on_pages_is_the_example_s(page: str) -> None:
+    shown = list(blocks((REPOSITORY / SERVICE / GUIDES / page).read_text("utf-8")))
+    assert shown
+    for file, code in shown:
+        lines = (REPOSITORY / SERVICE / file.partition(";")[0]).read_text("utf-8").splitlines()
+        assert [line for line in code.splitlines() if line not in lines] == []
 
 
 @pytest.mark.skipif(

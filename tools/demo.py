@@ -106,13 +106,14 @@ def until_ready(process: subprocess.Popen[bytes]) -> None:
 
 
 def tour() -> None:
-    """Create, read, list, replace and delete an item, and show the response to an invalid request."""
+    """Create, read, list, replace, change and delete an item, and show the response to an invalid request."""
     lamp = {"name": "Lamp", "description": "Bright", "price_cents": 1999}
     item = request("POST", "/v1/items", 201, lamp)
     path = f"/v1/items/{item['id']}"
     request("GET", path, 200)
     request("GET", "/v1/items?limit=10", 200)
     request("PUT", path, 200, {"name": "Candle", "price_cents": 250})
+    request("PATCH", path, 200, {"price_cents": 300})
     request("POST", "/v1/items", 422, {"name": "", "price_cents": -1})
     request("DELETE", path, 204)
     request("GET", path, 404)

@@ -9,5 +9,6 @@ ROUTES: list[Route] = [
     Route("GET", "/v1/items", items.list_items, scopes=("items:read",)),
     Route("GET", "/v1/items/{item_id}", items.read_item, scopes=("items:read",), raises=(NotFoundError,)),
     Route("PUT", "/v1/items/{item_id}", items.replace_item, scopes=("items:write",), raises=(NotFoundError,)),
+    Route("PATCH", "/v1/items/{item_id}", items.patch_item, scopes=("items:write",), raises=(NotFoundError,)),
     Route("DELETE", "/v1/items/{item_id}", items.delete_item, scopes=("items:write",), raises=(NotFoundError,)),
 ]

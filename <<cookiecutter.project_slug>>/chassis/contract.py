@@ -7,7 +7,9 @@
 The name or the annotation of a parameter decides its value:
 
 - a name in the route's path: the path parameter;
-- a `Query` model: the query string; a `Body` model: the JSON body; `bytes`: the body as it is;
+- a `Query` model: the query string; `bytes`: the body as it is;
+- a `Body` model: the JSON body; `Patch[…]` of one: some of its fields; `Annotated[list[…], Field(max_length=1000)]` of
+  one: an array of them;
 - `Annotated[str, Header()]`: a header; `web.Request`: aiohttp's request;
 - `IfMatch`: the precondition of a write; `Caller`: the caller of the request;
 - `ResponseHead`: what the handler adds to the response, such as a header or a cookie;
@@ -36,7 +38,7 @@ from pydantic import TypeAdapter
 from chassis.caller import Caller
 from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
-from chassis.models import Body, Query
+from chassis.models import Body, Patch, Query
 from chassis.pagination import Page
 
 PATH_PARAMETERS = re.compile(r"{(\w+)}")
@@ -50,6 +52,8 @@ _NAME_OF_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, section 5.6.2
 _MEDIA_TYPE = re.compile(rf"{_NAME_OF_HEADER}/{_NAME_OF_HEADER}")  # its parts are tokens, too
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+_MAX_VALUES = 100  # of a query parameter that may be repeated
 _WHOLE = {"body_bytes", "in_flight"}
 
 
@@ -227,8 +231,9 @@ class Route:
         location: the path of the created resource, with `{name}` for fields of the handler's result.
         scopes: the scopes that the caller's token must have, all of them, if OIDC_ISSUER is set.
         raises: the domain errors that the handler may raise, for the OpenAPI document.
-        consumes: the media types of the request's body, `("application/json",)` unless the handler takes `bytes`; `*/*`
-            stands for all, and `image/*` for all images. Another one is a 415.
+        consumes: the media types of the request's body, by default `("application/json",)`, or
+            `("application/merge-patch+json", "application/json")` for a `Patch`. A handler that takes `bytes` has no
+            default; `*/*` stands for all, and `image/*` for all images. Another one is a 415.
         produces: the media type of the response's body. With it, a result that is `bytes` or `str` is sent as it is.
             For a handler that returns a response of aiohttp's, it stands in the OpenAPI document alone.
         public: True if the route asks for no token, even if OIDC_ISSUER is set.
@@ -310,8 +315,9 @@ class Contract:
     Attributes:
         path: the type adapters of the path parameters, by name.
         query: the name and the model of the parameter for the query string, if any.
+        repeated: the query parameters that may be given several times, by the number of values that each may have.
         headers: the headers that are parameters, by the parameter's name.
-        body: the name and the model of the parameter for the JSON body, if any.
+        body: the name of the parameter for the JSON body and its type adapter, if any.
         raw_body: the name of the parameter for the body as it is, if any.
         consumes: the media types of the body; empty if the route takes none.
         request: the name of the parameter for aiohttp's request, if any.
@@ -343,7 +349,8 @@ class Contract:
         in_path = set(PATH_PARAMETERS.findall(route.path))
         self.path: dict[str, TypeAdapter[Any]] = {}
         self.query: tuple[str, type[Query]] | None = None
-        self.body: tuple[str, type[Body]] | None = None
+        self.body: tuple[str, TypeAdapter[Any]] | None = None
+        patches = False
         self.headers: dict[str, HeaderParameter] = {}
         self.raw_body: str | None = None
         self.request: str | None = None
@@ -361,8 +368,9 @@ class Contract:
                 self.headers[parameter] = _header_parameter(name, header, hint, declared)
             elif isinstance(hint, type) and issubclass(hint, Query):
                 self.query = parameter, hint
-            elif isinstance(hint, type) and issubclass(hint, Body):
-                self.body = parameter, hint
+            elif _is_json_body(hint):
+                self.body = parameter, _body_adapter(name, parameter, hint)
+                patches = get_origin(hint) is Patch
             elif hint is bytes:
                 self.raw_body = parameter
             elif hint is web.Request:
@@ -377,7 +385,9 @@ class Contract:
                 self.resources[parameter] = hint
         if missing := in_path - self.path.keys():
             raise TypeError(f"{name}: the path {route.path} has values it does not take: {sorted(missing)}")
-        self.consumes = tuple(map(str.lower, route.consumes)) or ((_JSON,) if self.body else ())
+        self.repeated = _repeated(self.query[1]) if self.query else {}
+        json_types = (_MERGE_PATCH, _JSON) if patches else (_JSON,)
+        self.consumes = tuple(map(str.lower, route.consumes)) or (json_types if self.body else ())
         if self.body and self.raw_body:
             raise TypeError(f"{name}: there is one body, so take {self.body[0]!r} or {self.raw_body!r}")
         if self.raw_body and not self.consumes:
@@ -427,6 +437,44 @@ def _header_parameter(function: str, header: Header, hint: Any, declared: inspec
         raise ValueError(f'{function}: {name!r} is no name of a header; write Header("X-Signature"), for example')
     required = declared.default is inspect.Parameter.empty
     return HeaderParameter(name, TypeAdapter(hint), required, None if required else declared.default)
+
+
+def _is_json_body(hint: Any) -> bool:
+    """Return True for a `Body` model, a `Patch` of one, and a list of them."""
+    hint = _plain(hint)
+    if get_origin(hint) is list:
+        [hint] = get_args(hint)
+    return (isinstance(hint, type) and issubclass(hint, Body)) or Patch in (hint, get_origin(hint))
+
+
+def _body_adapter(function: str, parameter: str, hint: Any) -> TypeAdapter[Any]:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    except TypeError as error:
+        raise TypeError(f"{function}: the parameter {parameter!r}: {error}") from None
+    if get_origin(_plain(hint)) is list and "maxItems" not in adapter.json_schema():
+        raise TypeError(
+            f"{function}: say how many objects the array {parameter!r} may have, as "
+            "Annotated[list[…], Field(min_length=1, max_length=1000)]"
+        )
+    return adapter
+
+
+def _repeated(model: type[Query]) -> dict[str, int]:
+    """Return the parameters of a query model whose types are lists, and how many values each may have."""
+    schemas = model.model_json_schema()["properties"]
+    found = {}
+    for field_name, field in model.model_fields.items():
+        name = field.validation_alias if isinstance(field.validation_alias, str) else field_name
+        hint = field.annotation
+        if any(get_origin(_plain(choice)) is list for choice in (hint, *get_args(hint))):  # `list[str] | None` as well
+            found[name] = schemas[name].get("maxItems", _MAX_VALUES)
+    return found
+
+
+def _plain(hint: Any) -> Any:
+    """Return a type without the marks of `Annotated`."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def is_json(media_type: str) -> bool:

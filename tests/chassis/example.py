@@ -48,6 +48,22 @@ async def search(query: Search) -> dict[str, Any]:
     return {"word": query.word, "most": query.most}
 
 
+class Tagged(Query):
+    """A query string with parameters that may be repeated."""
+
+    tag: list[Annotated[Text, Field(max_length=5)]] = Field(default=["a"])
+    size: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, max_length=2)
+    word: str = ""
+
+
+async def tagged(query: Tagged) -> dict[str, Any]:
+    return query.model_dump()
+
+
+async def echo_many(body: Annotated[list[Note], Field(min_length=1, max_length=1000)]) -> list[Note]:
+    return body
+
+
 async def put_note(number: int, query: Search, body: Note) -> Note:
     return body
 
@@ -183,6 +199,8 @@ ROUTES = [
     Route("POST", "/echo-at", echo_at, status=201, location="/notes/{text}"),
     Route("DELETE", "/nothing", nothing),
     Route("GET", "/search", search),
+    Route("GET", "/tagged", tagged),
+    Route("POST", "/notes:batch", echo_many),
     Route("PUT", "/notes/{number}", put_note),
     Route("GET", "/counter/{version}", counter),
     Route("PUT", "/counter", set_counter),

@@ -17,6 +17,7 @@ from chassis.resources.injection import Injector
 from chassis.settings import Settings
 from chassis.telemetry.health import Health
 from tests.chassis.conftest import Running, Start
+from tests.chassis.example import Part
 
 JSON = {"Content-Type": "application/json"}
 
@@ -88,6 +89,71 @@ async def test_a_query_string_that_breaks_a_rule_is_refused(service: Running, qu
     assert (await service.api.get(f"/search{query}")).status == 422
 
 
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("", {"tag": ["a"], "size": None, "word": ""}),
+        ("?tag=b", {"tag": ["b"], "size": None, "word": ""}),
+        ("?tag=b&word=x&tag=&tag=b&size=2", {"tag": ["b", "", "b"], "size": [2], "word": "x"}),
+        ("?tag=", {"tag": [], "size": None, "word": ""}),
+    ],
+)
+async def test_a_parameter_that_is_a_list_may_be_repeated(service: Running, query: str, values: dict[str, Any]) -> None:
+    response = await service.api.get(f"/tagged{query}")
+    assert (response.status, await response.json()) == (200, values)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        ("?tag=b&tag=abcdef&tag=%00", ["tag", "tag"]),
+        ("?tag=b" + "&tag=b" * 99, []),
+        ("?tag=b" + "&tag=b" * 100, ["tag"]),
+        ("?size=1&size=2&size=3", ["size"]),
+        ("?tag=a&tag=b&word=a&word=b", ["word"]),
+        ("?other=1&other=2", ["other", "other"]),
+    ],
+)
+async def test_a_parameter_that_is_repeated_wrongly_is_named(
+    service: Running, query: str, parameters: list[str]
+) -> None:
+    response = await service.api.get(f"/tagged{query}")
+    assert [each["parameter"] for each in (await response.json()).get("errors", [])] == parameters
+    assert response.status == (422 if parameters else 200)
+
+
+async def test_a_body_may_be_an_array(service: Running) -> None:
+    notes = [{"text": str(number), "tags": []} for number in range(1000)]
+    response = await service.api.post("/notes:batch", json=notes)
+    assert (response.status, await response.json()) == (200, notes)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ([], ["#"]),
+        ({}, ["#"]),
+        ([{"text": "a"}] * 1001, ["#"]),
+        ([{"text": "a"}] * 17 + [{"text": "", "tags": [1, -1], "a/b": 5}, 5], ["#/17/tags/1", "#/17/a~1b", "#/18"]),
+    ],
+    ids=["none", "object", "too many", "wrong"],
+)
+async def test_the_mistakes_of_an_array_are_named_by_pointers(
+    service: Running, body: object, pointers: list[str]
+) -> None:
+    response = await service.api.post("/notes:batch", json=body)
+    assert response.status == 422
+    assert [each["pointer"] for each in (await response.json())["errors"]] == pointers
+
+
+async def test_the_first_mistakes_of_many_are_named(service: Running) -> None:
+    response = await service.api.post("/notes:batch", json=[{"text": ""} | {"tags": [-1]}] * 1000)
+    assert response.status == 422
+    *listed, rest = (await response.json())["errors"]
+    assert [each["pointer"] for each in listed] == [f"#/{number}/tags/0" for number in range(100)]
+    assert rest == {"pointer": "#", "detail": "900 more values break their rules"}
+
+
 async def test_a_route_without_parameters_refuses_them(service: Running) -> None:
     response = await service.api.get("/transaction?limit=1")
     assert (response.status, (await response.json())["errors"][0]["parameter"]) == (422, "limit")
@@ -115,9 +181,13 @@ async def _no_number(thing: Thing) -> None: ...
 async def _unknown(thing: object) -> None: ...
 
 
+async def _unbounded(body: list[Part]) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("handler", "path", "complaint"),
     [
+        (_unbounded, "/", r"say how many objects the array 'body' may have, as Annotated\[list"),
         (_no_annotation, "/", "annotate the parameter 'thing'"),
         (_no_result, "/", "annotate what it returns"),
         (_no_number, "/{number}", r"values it does not take: \['number'\]"),

@@ -67,6 +67,21 @@ def test_the_document_says_what_the_signature_says() -> None:
     assert paths["/refused"]["get"]["responses"].keys() == {"204", *always}
 
 
+def test_arrays_are_told() -> None:
+    paths = openapi_document(example.ROUTES, project())["paths"]
+    tag, size, word = (each["schema"] for each in paths["/tagged"]["get"]["parameters"])
+    assert (tag["type"], tag["items"]["maxLength"], tag["maxItems"], tag["default"]) == ("array", 5, 100, ["a"])
+    assert (size["type"], size["items"]["minimum"], size["maxItems"], "default" in size) == ("array", 0, 2, False)
+    assert word["type"] == "string"
+    body = paths["/notes:batch"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Note"},
+        "minItems": 1,
+        "maxItems": 1000,
+    }
+
+
 def test_the_rules_of_whole_numbers_are_told() -> None:
     assert TypeAdapter(Id).json_schema() == {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
     limit = PageQuery.model_json_schema()["properties"]["limit"]

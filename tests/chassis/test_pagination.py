@@ -1,11 +1,13 @@
 """A cursor is opaque, and a list accepts only its own cursors."""
 
 from base64 import urlsafe_b64encode
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from chassis.errors import InvalidRequestError
+from chassis.models import WHOLE_NUMBER
 from chassis.pagination import Page, PageQuery, Position
 
 
@@ -57,6 +59,33 @@ def test_a_tampered_cursor_and_one_of_another_list_are_refused(query: PageQuery)
 def test_a_limit_outside_1_to_100_is_an_error(limit: str) -> None:
     with pytest.raises(ValidationError):
         PageQuery.model_validate({"limit": limit})
+
+
+class Long(PageQuery):
+    """A list with longer pages."""
+
+    limit: Annotated[int, Field(ge=10, le=500), WHOLE_NUMBER] = 50
+
+
+def test_a_list_has_its_own_limit() -> None:
+    assert Long().limit == 50
+    assert Long.model_validate({"limit": "500"}).limit == 500
+    for limit in ("9", "501", "07"):
+        with pytest.raises(ValidationError):
+            Long.model_validate({"limit": limit})
+
+
+@pytest.mark.parametrize(
+    ("query", "position", "cursor"),
+    [
+        (Numbers(), (5,), "zf2z0z1dWzVd"),
+        (Numbers(colour="red"), (2**63 - 1, "é"), "MHKjKwphWzkyMjMzNzIwMzY4NTQ3NzU4MDcsIlx1MDBlOSJd"),
+        (PageQuery(), (7,), "5s-JSYTMWzdd"),
+    ],
+)
+def test_cursors_are_those_of_release_0_2(query: PageQuery, position: Position, cursor: str) -> None:
+    """In a rolling update, pods of both releases read them."""
+    assert query.cursor_after(position) == cursor
 
 
 def test_one_row_more_than_the_limit_means_a_next_page() -> None:

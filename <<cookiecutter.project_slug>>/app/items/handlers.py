@@ -5,7 +5,7 @@ from app.items.models import Item, ItemFields, ItemQuery
 from chassis.conditional import IfMatch
 from chassis.database import Database
 from chassis.errors import NotFoundError, PreconditionFailedError
-from chassis.models import Id
+from chassis.models import Id, Patch
 from chassis.pagination import Page
 
 
@@ -16,8 +16,7 @@ async def create_item(body: ItemFields, database: Database) -> Item:
 
 async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
     """List items"""
-    items = await queries.select_items(database, query)
-    return Page[Item].cut(items, query, position=lambda item: queries.position_of(item, query))
+    return await queries.select_items(database, query)
 
 
 async def read_item(item_id: Id, database: Database) -> Item:
@@ -31,6 +30,15 @@ async def read_item(item_id: Id, database: Database) -> Item:
 async def replace_item(item_id: Id, if_match: IfMatch, body: ItemFields, database: Database) -> Item:
     """Replace an item"""
     item = await queries.update_item(database, item_id, if_match, body)
+    if item is None:
+        await read_item(item_id, database)
+        raise PreconditionFailedError
+    return item
+
+
+async def patch_item(item_id: Id, if_match: IfMatch, body: Patch[ItemFields], database: Database) -> Item:
+    """Change some fields of an item"""
+    item = await queries.patch_item(database, item_id, if_match, body)
     if item is None:
         await read_item(item_id, database)
         raise PreconditionFailedError

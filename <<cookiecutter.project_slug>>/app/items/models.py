@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from chassis.conditional import Versioned
-from chassis.models import WHOLE_NUMBER, Body, Id, Text
+from chassis.models import WHOLE_NUMBER, Body, Id, Text, WholeNumber
 from chassis.pagination import PageQuery
 
 # The largest whole number that every JSON parser reads exactly.
@@ -35,5 +35,12 @@ class Item(Versioned):
 class ItemQuery(PageQuery):
     """The filters and the order of the list of items."""
 
-    name: Annotated[Text, Field(max_length=200, description="only items of this name")] = ""
-    sort: Annotated[Literal["id", "price_cents"], Field(description="what the list is sorted by")] = "id"
+    name: list[Annotated[Text, Field(max_length=200)]] = Field(
+        default=[], max_length=20, description="only items of these names"
+    )
+    price_cents_gte: Annotated[WholeNumber | None, Field(description="only items of this price or more")] = None
+    price_cents_lt: Annotated[WholeNumber | None, Field(description="only items of less than this price")] = None
+    sort: Annotated[
+        Literal["id", "-id", "price_cents", "-price_cents"],
+        Field(description="what the list is sorted by; a minus is descending"),
+    ] = "id"

@@ -3,10 +3,17 @@
 from app.items.models import Item, ItemFields, ItemQuery
 from chassis.conditional import IfMatch
 from chassis.database import Database
+from chassis.models import Patch
+from chassis.pagination import Listing, Page
 
 _COLUMNS = "id, name, description, price_cents, created_at, updated_at, version"
-_ORDERS = {"id": ["id"], "price_cents": ["price_cents", "id"]}
 _MATCHES = "($2::bigint[] IS NULL OR version = ANY ($2))"
+_ITEMS = Listing(
+    Item,
+    f"SELECT {_COLUMNS} FROM items",
+    key="id",
+    filters={"name": "name = ANY ($)", "price_cents_gte": "price_cents >= $", "price_cents_lt": "price_cents < $"},
+)
 
 
 async def insert_item(database: Database, fields: ItemFields) -> Item:
@@ -19,23 +26,8 @@ async def insert_item(database: Database, fields: ItemFields) -> Item:
     return Item.from_row(row)
 
 
-async def select_items(database: Database, query: ItemQuery) -> list[Item]:
-    """Return the items of a page, and one more if there is a next page."""
-    order = _ORDERS[query.sort]
-    position = query.position(*[int] * len(order))
-    after = f"({', '.join(order)}) > ({', '.join(f'${3 + n}' for n in range(len(order)))})" if position else "true"
-    rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM items WHERE ($1 = '' OR name = $1) AND {after} ORDER BY {', '.join(order)} LIMIT $2",
-        query.name,
-        query.limit + 1,
-        *position,
-    )
-    return Item.from_rows(rows)
-
-
-def position_of(item: Item, query: ItemQuery) -> list[int]:
-    """Return the values of an item's sort columns."""
-    return [getattr(item, column) for column in _ORDERS[query.sort]]
+async def select_items(database: Database, query: ItemQuery) -> Page[Item]:
+    return await _ITEMS.page(database, query)
 
 
 async def select_item(database: Database, item_id: int) -> Item | None:
@@ -52,6 +44,18 @@ async def update_item(database: Database, item_id: int, if_match: IfMatch, field
         fields.name,
         fields.description,
         fields.price_cents,
+    )
+    return Item.from_row(row) if row else None
+
+
+async def patch_item(database: Database, item_id: int, if_match: IfMatch, patch: Patch[ItemFields]) -> Item | None:
+    row = await database.fetchrow(
+        "UPDATE items SET (name, description, price_cents) = "
+        "(SELECT name, description, price_cents FROM jsonb_populate_record(items, $3::jsonb)), "
+        f"updated_at = now(), version = version + 1 WHERE id = $1 AND {_MATCHES} RETURNING {_COLUMNS}",
+        item_id,
+        if_match.versions,
+        patch.to_json(),
     )
     return Item.from_row(row) if row else None
 

@@ -1,13 +1,14 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from multidict import MultiMapping
 from pydantic import ValidationError
 
 from chassis.caller import Caller
@@ -39,7 +40,8 @@ _WITHOUT_BODY = {204, 205, 304}
 _KEYED = {hdrs.METH_POST, hdrs.METH_PATCH}
 _NO_KEY = "Is not taken here, because the body or the response is streamed; leave it out"
 _SPARE_SECONDS = 2  # from the deadline of a request to the end of its claim on a key
-_MAX_FIELD_ERRORS = 100  # a hostile body could make many, which would block the event loop
+_MAX_FIELD_ERRORS = 100
+_MAX_CONVERTED_ERRORS = 5000  # a hostile body could make more, which would block the event loop
 
 _Respond: TypeAlias = Callable[[web.Request, Any, ResponseHead | None], web.StreamResponse]
 _Validate: TypeAlias = Callable[[web.Request, bytes], dict[str, Any]]
@@ -176,7 +178,8 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
 def _validator(contract: Contract) -> _Validate:
     """Return the function that makes the handler's arguments, or raises an InvalidRequestError for all wrong values."""
     path = tuple((name, adapter.validator.validate_strings) for name, adapter in contract.path.items())
-    query, headers, body, raw_body = contract.query, tuple(contract.headers.items()), contract.body, contract.raw_body
+    query, repeated, headers = contract.query, contract.repeated, tuple(contract.headers.items())
+    body, raw_body = contract.body, contract.raw_body
 
     def validate(request: web.Request, content: bytes) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -190,12 +193,17 @@ def _validator(contract: Contract) -> _Validate:
                     field_errors += _field_errors(error, "parameter", name)
         if query:
             name, query_model = query
+            parameters: dict[str, Any] = dict(request.query)
+            if repeated:
+                for each, most in repeated.items():
+                    if each in parameters:
+                        parameters[each] = _values_of(request.query, each)[:most]
             try:
-                values[name] = query_model.model_validate(dict(request.query))
+                values[name] = query_model.model_validate(parameters)
             except ValidationError as error:
                 field_errors += _field_errors(error, "parameter")
-            twice = sorted({name for name in request.query if len(request.query.getall(name)) > 1})
-            field_errors += [FieldError("parameter", name, "Should be given once") for name in twice]
+            if len(request.query) > len(parameters):
+                field_errors += _too_often(request.query, repeated)
         elif request.query_string:
             field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
         if headers:
@@ -213,9 +221,9 @@ def _validator(contract: Contract) -> _Validate:
         if raw_body:
             values[raw_body] = content
         elif body:
-            name, body_model = body
+            name, adapter = body
             try:
-                values[name] = body_model.model_validate_json(content)
+                values[name] = adapter.validator.validate_json(content)
             except ValidationError as error:
                 field_errors += _field_errors(error, "pointer")
         if field_errors:
@@ -223,6 +231,20 @@ def _validator(contract: Contract) -> _Validate:
         return values
 
     return validate
+
+
+def _values_of(query: MultiMapping[str], name: str) -> list[str]:
+    """Return the values of a repeated parameter; none for `?name=`, which is how OpenAPI writes an empty array."""
+    found = query.getall(name)
+    return [] if found == [""] else found
+
+
+def _too_often(query: MultiMapping[str], repeated: Mapping[str, int]) -> Iterator[FieldError]:
+    """Yield the errors of the parameters that are given more often than they may be."""
+    for name in sorted(set(query)):
+        if len(query.getall(name)) > (most := repeated.get(name, 1)):
+            rule = f"Should be given {most} times at most" if name in repeated else "Should be given once"
+            yield FieldError("parameter", name, rule)
 
 
 def _header_rule(given: Sequence[str]) -> str:
@@ -240,14 +262,17 @@ def _header_rule(given: Sequence[str]) -> str:
 
 def _field_errors(error: ValidationError, where: str, name: str = "") -> list[FieldError]:
     """Convert pydantic's errors, without the values. Without `name`, the location begins with the parameter's name."""
-    if (count := error.error_count()) > _MAX_FIELD_ERRORS:
+    if (count := error.error_count()) > _MAX_CONVERTED_ERRORS:
         return [FieldError(where, name or "#", f"{count} values break their rules, more than are listed")]
     field_errors = []
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
+    for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_FIELD_ERRORS]:
         if found["type"] == "json_invalid":
             raise MalformedBodyError("The body is not JSON in UTF-8, or is nested too deep to be read.") from None
         place = _pointer(found["loc"]) if where == "pointer" else name or str(found["loc"][0])
         field_errors.append(FieldError(where, place, found["msg"].removeprefix("Value error, ")))
+    if count > _MAX_FIELD_ERRORS:
+        rule = f"{count - _MAX_FIELD_ERRORS} more values break their rules"
+        field_errors.append(FieldError(where, name or "#", rule))
     return field_errors
 
 

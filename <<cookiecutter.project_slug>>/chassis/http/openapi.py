@@ -120,7 +120,7 @@ def _schemas(contracts: Sequence[Contract]) -> tuple[dict[int, Any], dict[str, A
     inputs: list[tuple[int, JsonSchemaMode, Any]] = []
     for contract in contracts:
         if contract.body:
-            inputs.append((id(contract.body[1]), "validation", contract.body[1].__pydantic_core_schema__))
+            inputs.append((id(contract.body[1]), "validation", contract.body[1].core_schema))
         if contract.result and not contract.as_it_is:
             inputs.append((id(contract.result), "serialization", contract.result.core_schema))
     found, definitions = GenerateJsonSchema(ref_template=_REFERENCES).generate_definitions(inputs)
@@ -190,9 +190,16 @@ def _path_parameters(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _parameter_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """Return the schema of one parameter, without `null`, which no parameter can be."""
+    """Return the schema of one parameter."""
     schema: dict[str, Any] = adapter.json_schema(ref_template=_REFERENCES)
     schema.pop("$defs", None)
+    return _without_null(schema)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which cannot be `null`."""
+    if "default" in schema and schema["default"] is None:
+        del schema["default"]
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
         del schema["anyOf"]
@@ -204,8 +211,10 @@ def _query_parameters(contract: Contract) -> list[dict[str, Any]]:
     if not contract.query:
         return []
     schema = contract.query[1].model_json_schema(ref_template=_REFERENCES)
+    for name, most in contract.repeated.items():
+        schema["properties"][name].setdefault("maxItems", most)
     return [
-        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": rule}
+        {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": _without_null(rule)}
         for name, rule in schema["properties"].items()
     ]
 

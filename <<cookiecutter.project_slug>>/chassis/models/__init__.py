@@ -11,6 +11,7 @@ from chassis.models.decimals import DecimalString
 from chassis.models.json_values import Json, StoredJson
 from chassis.models.keys import new_uuid
 from chassis.models.numbers import WHOLE_NUMBER, Id, Integer, Number, WholeNumber
+from chassis.models.patch import Patch
 from chassis.models.text import Text
 from chassis.models.times import Date, Timestamp
 
@@ -23,6 +24,7 @@ __all__ = [
     "Integer",
     "Json",
     "Number",
+    "Patch",
     "Query",
     "Row",
     "StoredJson",

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, get_args
 
 import asyncpg
@@ -72,6 +73,48 @@ async def test_a_replaced_item_keeps_its_id_and_its_time_of_creation(client: Cli
     assert await (await client.get(f"/v1/items/{item['id']}")).json() == replaced
 
 
+@pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
+async def test_a_change_leaves_the_other_fields_alone(client: Client, media_type: str) -> None:
+    item = await create(client)
+    headers = {"Content-Type": media_type}
+    response = await client.patch(f"/v1/items/{item['id']}", data='{"price_cents": 5.0}', headers=headers)
+    changed = await response.json()
+    assert (response.status, changed) == (200, {**item, "price_cents": 5, "updated_at": changed["updated_at"]})
+    assert changed["updated_at"] > item["updated_at"]
+    assert await (await client.get(f"/v1/items/{item['id']}")).json() == changed
+
+    unchanged = await client.patch(f"/v1/items/{item['id']}", data="{}", headers=headers)
+    assert {**await unchanged.json(), "updated_at": ""} == {**changed, "updated_at": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"name": None}, "#/name"),
+        ({"description": None}, "#/description"),
+        ({"name": ""}, "#/name"),
+        ({"price_cents": "5"}, "#/price_cents"),
+        ({"id": 1}, "#/id"),
+        ({"version": 1}, "#/version"),
+    ],
+)
+async def test_a_change_that_breaks_a_rule_is_named(client: Client, fields: dict[str, Any], pointer: str) -> None:
+    item = await create(client)
+    response = await client.patch(f"/v1/items/{item['id']}", json=fields)
+    assert (response.status, [each["pointer"] for each in (await response.json())["errors"]]) == (422, [pointer])
+    assert await (await client.get(f"/v1/items/{item['id']}")).json() == item
+
+
+async def test_changes_of_different_fields_at_once_are_all_kept(client: Client) -> None:
+    """Fails if the fields are read before the statement that writes."""
+    path = f"/v1/items/{(await create(client))['id']}"
+    changes = [{"name": "Candle"}, {"description": "Warm"}, {"price_cents": 5}]
+    for response in await asyncio.gather(*(client.patch(path, json=each) for each in changes * 5)):
+        assert response.status == 200
+    item = await (await client.get(path)).json()
+    assert {name: item[name] for name in LAMP} == {"name": "Candle", "description": "Warm", "price_cents": 5}
+
+
 async def test_a_deleted_item_is_gone(client: Client) -> None:
     item = await create(client)
     response = await client.delete(f"/v1/items/{item['id']}")
@@ -79,9 +122,9 @@ async def test_a_deleted_item_is_gone(client: Client) -> None:
     assert (await client.get(f"/v1/items/{item['id']}")).status == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_an_item_that_is_not_there_is_a_404_that_names_it(client: Client, method: str) -> None:
-    response = await client.request(method, "/v1/items/404404", json=LAMP if method == "PUT" else None)
+    response = await client.request(method, "/v1/items/404404", json=LAMP if method in {"PUT", "PATCH"} else None)
     assert response.status == 404
     assert (await response.json())["detail"] == "There is no item 404404."
 
@@ -125,12 +168,14 @@ async def list_all(client: Client, url: str) -> list[dict[str, Any]]:
     return items
 
 
-async def test_items_are_sorted_by_price_where_that_is_asked(client: Client) -> None:
+@pytest.mark.parametrize("sort", ["id", "-id", "price_cents", "-price_cents"])
+async def test_items_are_sorted_as_is_asked(client: Client, sort: str) -> None:
     for price in (5, 1, 5, 3, 1):
         await create(client, price_cents=price)
-    listed = await list_all(client, "/v1/items?sort=price_cents&limit=2")
-    assert [item["price_cents"] for item in listed] == [1, 1, 3, 5, 5]
-    assert len({item["id"] for item in listed}) == 5
+    listed = await list_all(client, f"/v1/items?sort={sort}&limit=2")
+    key = itemgetter(*dict.fromkeys([sort.removeprefix("-"), "id"]))
+    assert listed == sorted(await list_all(client, "/v1/items"), key=key, reverse=sort.startswith("-"))
+    assert len(listed) == 5
 
 
 async def test_items_of_a_name_are_listed(client: Client) -> None:
@@ -138,6 +183,16 @@ async def test_items_of_a_name_are_listed(client: Client) -> None:
         await create(client, name=name)
     assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp&limit=1")] == ["Lamp", "Lamp"]
     assert [item["name"] for item in await list_all(client, "/v1/items?name=Lamp+%26+%25")] == ["Lamp & %"]
+    listed = await list_all(client, "/v1/items?name=Lamp&name=Candle&sort=-id&limit=1")
+    assert [item["name"] for item in listed] == ["Lamp", "Candle", "Lamp"]
+    assert len(await list_all(client, "/v1/items?name=")) == 5
+
+
+async def test_items_of_a_range_of_prices_are_listed(client: Client) -> None:
+    for price in (1, 2, 3, 4):
+        await create(client, price_cents=price)
+    listed = await list_all(client, "/v1/items?price_cents_gte=2&price_cents_lt=4&sort=-price_cents&limit=1")
+    assert [item["price_cents"] for item in listed] == [3, 2]
 
 
 async def test_a_cursor_of_another_order_is_refused(client: Client) -> None:
@@ -147,9 +202,13 @@ async def test_a_cursor_of_another_order_is_refused(client: Client) -> None:
     for query in (
         f"cursor={cursor}&sort=price_cents",
         f"cursor={cursor}&name=Lamp",
+        f"cursor={cursor}&price_cents_gte=0",
         "cursor=x",
         "limit=101",
         "sort=name",
+        "price_cents_gte=null",
+        "&".join(["name=Lamp"] * 21),
+        f"price_cents_lt={2**63}",
     ):
         response = await client.get(f"/v1/items?{query}")
         assert response.status == 422
@@ -163,7 +222,11 @@ async def test_what_has_changed_since_it_was_read_is_not_overwritten(client: Cli
 
     replaced = await client.put(path, json={**LAMP, "name": "Candle"}, headers=old)
     assert (replaced.status, replaced.headers["ETag"] != created.headers["ETag"]) == (200, True)
-    for late in (await client.put(path, json=LAMP, headers=old), await client.delete(path, headers=old)):
+    for late in (
+        await client.put(path, json=LAMP, headers=old),
+        await client.patch(path, json=LAMP, headers=old),
+        await client.delete(path, headers=old),
+    ):
         assert (late.status, (await late.json())["type"]) == (412, "urn:problem-type:precondition-failed")
     read = await client.get(path, headers={"If-None-Match": created.headers["ETag"]})
     assert (read.status, (await read.json())["name"]) == (200, "Candle")

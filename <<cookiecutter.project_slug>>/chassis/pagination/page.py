@@ -1,46 +1,39 @@
-"""Keyset pagination: a page starts after the last row of the previous page, so inserts and deletes shift no rows.
+"""The query string of a list, and one page of it."""
 
-A handler selects one row more than the page has, and cuts the page:
-
-    async def list_items(query: ItemQuery, database: Database) -> Page[Item]:
-        [after] = query.position(int) or [0]
-        rows = await database.fetch("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2", after, query.limit + 1)
-        return Page[Item].cut(Item.from_rows(rows), query, position=lambda item: [item.id])
-"""
-
-import json
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from types import UnionType
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import FieldError, InvalidRequestError
 from chassis.models import WHOLE_NUMBER, Query
+from chassis.pagination.position import Kind, Position, decode, encode, kind_of
 
 _CHECKSUM_BYTES = 6
-
-Position = tuple[str | int, ...]
-"""The values of a row's sort columns: strings and whole numbers, of which the last is unique."""
 
 
 class PageQuery(Query):
     """The query string of a list. Subclass it for each list, with its filters and orders as further fields.
 
     Attributes:
-        limit: the most rows of a page.
+        limit: the most rows of a page. Redeclare it for other bounds, or for another default.
         cursor: where the page starts: `next_cursor` of the page before; empty for the first page.
     """
+
+    __module__ = "chassis.pagination"  # is part of the cursors, as in release 0.2
 
     limit: Annotated[int, Field(ge=1, le=100, description="rows a page"), WHOLE_NUMBER] = 20
     cursor: Annotated[str, Field(description="where the page starts, from the link of the page before")] = ""
 
-    def position(self, *types: type) -> Position:
+    def position(self, *types: type | UnionType) -> Position:
         """Return the position after which the page starts.
 
         Args:
-            types: the types of the sort columns, `int` (a bigint) or `str`.
+            types: the types of the sort columns: `int` (a bigint), `str`, `bool`, `float`, `Decimal`, `date`,
+                `datetime` or `UUID`, and `datetime | None` for a column that may be null.
 
         Returns:
             The values of the sort columns of the last row of the page before; empty on the first page.
@@ -48,27 +41,36 @@ class PageQuery(Query):
         Raises:
             InvalidRequestError: the cursor is not one of this list with the same filters and order.
         """
-        if not self.cursor:
-            return ()
-        try:
-            content = b64decode(self.cursor + "=" * (-len(self.cursor) % 4), altchars=b"-_", validate=True)
-            position = tuple(json.loads(content[_CHECKSUM_BYTES:]))
-        except (ValueError, TypeError, RecursionError):
-            position = ()
-        fits = tuple(map(type, position)) == types and all(abs(v) < 2**63 for v in position if isinstance(v, int))
-        if not fits or self.cursor != self.cursor_after(position):
-            rule = "Not a cursor of this list with these filters; follow a page's links, or leave it out to start again"
-            raise InvalidRequestError([FieldError("parameter", "cursor", rule)])
-        return position
+        return position_of(self, [kind_of(each) for each in types]) if self.cursor else ()
 
     def cursor_after(self, position: Position) -> str:
         """Encode a position as the cursor of the page that starts after it."""
-        text = json.dumps(position, separators=(",", ":")).encode()
+        text = encode(position)
         # A checksum without a secret: it detects cursors of another list, not forged ones.
         asked = self.model_dump_json(exclude={"limit", "cursor"}, exclude_defaults=True)
         scope = f"{type(self).__module__}.{type(self).__qualname__} {asked}"
         checksum = blake2b(scope.encode() + text, digest_size=_CHECKSUM_BYTES).digest()
         return urlsafe_b64encode(checksum + text).decode().rstrip("=")
+
+
+def position_of(query: PageQuery, kinds: Sequence[Kind]) -> Position:
+    """Return the position after which the page of a query starts; raises as `PageQuery.position` does."""
+    if not query.cursor:
+        return ()
+    try:
+        content = b64decode(query.cursor + "=" * (-len(query.cursor) % 4), altchars=b"-_", validate=True)
+        position = decode(content[_CHECKSUM_BYTES:], kinds)
+    except ValueError:
+        raise foreign_cursor() from None
+    if query.cursor != query.cursor_after(position):
+        raise foreign_cursor()
+    return position
+
+
+def foreign_cursor() -> InvalidRequestError:
+    """Return the error for a cursor that the list has not made."""
+    rule = "Not a cursor of this list with these filters; follow a page's links, or leave it out to start again"
+    return InvalidRequestError([FieldError("parameter", "cursor", rule)])
 
 
 Row = TypeVar("Row")
