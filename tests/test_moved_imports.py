@@ -35,6 +35,9 @@ def public_names(module: str) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names = [node.name]
         elif isinstance(node, ast.Assign):
+            called = node.value.func if isinstance(node.value, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in {"TypeVar", "ParamSpec"}:
+                continue
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names = [node.target.id]

@@ -10,7 +10,7 @@ from tools.reference.source import CHASSIS, SERVICE, keywords, module
 
 # Heading: the targets below it.
 _TARGETS = {
-    "Run and develop": "help run resource remove-example openapi format clean",
+    "Run and develop": "help run resource field remove-example openapi format clean",
     "Test and check": "check test lint fuzz chart secrets audit licenses",
     "Migrate the database": "migration migrate rolling-upgrade",
     "Build and deploy": "image image-test image-archive publish deploy",
@@ -27,7 +27,12 @@ _DEFAULTS = {"TAG": "`git describe --always --dirty`"}
 _ENVIRONMENT = [
     ("`DATABASE_URL`", "run, test, migrate, image-test", "PostgreSQL to use in place of the embedded one."),
     ("`POSTGRES_VERSION`", "run, test", "Major version of the embedded PostgreSQL."),
-    ("`NAME`, `FIELDS`, `PLURAL`", "resource", "Name in the singular; fields, each as `name:type`; irregular plural."),
+    (
+        "`NAME`, `FIELDS`, `PLURAL`, `KEY`, `PARENT`, `WITHOUT`",
+        "resource",
+        "Name in the singular, fields, and what is not as usual; `make resource` alone prints it all.",
+    ),
+    ("`RESOURCE`, `FIELDS`, `PLURAL`", "field", "Name of the resource in the singular; fields to add."),
     ("`NAME`", "migration", "What the migration does."),
     ("`EXAMPLES`, `HEADS`", "fuzz", "Number of examples per operation, and of broken heads."),
     ("`FROM`", "rolling-upgrade", "Commit or branch whose code runs on the present schema."),

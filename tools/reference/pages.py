@@ -10,7 +10,8 @@ from tools.reference.settings import settings_page
 from tools.reference.source import SERVICE
 
 FOLDER = SERVICE / "docs" / "chassis" / "reference"
-_BY_HAND = ("types.md",)
+BY_HAND = ("types.md",)
+"""Pages of the reference that are not generated."""
 
 
 def pages() -> dict[str, str]:
@@ -26,6 +27,6 @@ def pages() -> dict[str, str]:
         "log-events.md": log_events_page(),
         "commands.md": commands_page(),
         **api_pages(),
-        **{name: (FOLDER / name).read_text(encoding="utf-8") for name in _BY_HAND},
+        **{name: (FOLDER / name).read_text(encoding="utf-8") for name in BY_HAND},
     }
     return formatted(texts)

@@ -220,8 +220,8 @@ def errors_page() -> str:
         _OTHERS,
         table(["exception", "status", "problem type"], _exceptions(ordered, own=False)),
         "An `asyncpg.DataError` that asyncpg itself raises, for a value that the column's type cannot hold, is an "
-        "`invalid-request`, too. A foreign key that forbids to delete a row, or to change its key, is a `conflict`: "
-        "see [constraints](../explanation/data-access.md#constraints).",
+        "`invalid-request`, too. A foreign key that forbids to delete a row, or to change its key, is a `conflict`. "
+        "See [constraints](../explanation/data-access.md#constraints).",
         "## Unexpected exceptions: internal-error",
         _REST,
     )

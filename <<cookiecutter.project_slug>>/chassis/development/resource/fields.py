@@ -1,79 +1,212 @@
-"""The types of fields: their annotations, columns, and values for tests."""
+"""The fields of a resource, as the sentence in FIELDS tells them."""
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from chassis.development.resource.filters import filters_of
+from chassis.development.resource.names import Names, rule_for_field
+from chassis.development.resource.types import make_type, split
+from chassis.development.resource.types.base import WORDS, Default, FieldTypeError, Imports, Type, merged
+from chassis.development.resource.types.others import ref_to_uuid
 
-@dataclass(frozen=True)
-class Type:
-    """The type of a field.
-
-    Attributes:
-        given: the annotation in the model of the request.
-        stored: the annotation in the model of the row.
-        imports: the names that the annotations need, by module.
-        column: the column definition after the name; `{name}` is replaced by the name.
-        one: a JSON value, as Python source.
-        other: another value.
-        wrong: an invalid value.
-    """
-
-    given: str
-    stored: str
-    imports: dict[str, set[str]]
-    column: str
-    one: str
-    other: str
-    wrong: str
-
-
-TYPES = {
-    "str": Type(
-        "Annotated[Text, Field(min_length=1, max_length=200)]",
-        "str",
-        {"typing": {"Annotated"}, "pydantic": {"Field"}, "chassis.models": {"Text"}},
-        "text NOT NULL CHECK (char_length({name}) BETWEEN 1 AND 200)",
-        '"One"',
-        '"Two"',
-        '""',
-    ),
-    "int": Type("WholeNumber", "int", {"chassis.models": {"WholeNumber"}}, "bigint NOT NULL", "1", "2", '"1"'),
-    "float": Type(
-        "Number", "float", {"chassis.models": {"Number"}}, "double precision NOT NULL", "1.5", "2.5", '"1.5"'
-    ),
-    "bool": Type("bool", "bool", {}, "boolean NOT NULL", "False", "True", '"yes"'),
-    "date": Type(
-        "Date",
-        "date",
-        {"datetime": {"date"}, "chassis.models": {"Date"}},
-        "date NOT NULL",
-        '"2026-12-31"',
-        '"2027-01-01"',
-        '"31.12.2026"',
-    ),
-    "datetime": Type(
-        "Timestamp",
-        "datetime",
-        {"chassis.models": {"Timestamp"}},
-        "timestamptz NOT NULL",
-        '"2026-12-31T23:59:59Z"',
-        '"2027-01-01T00:00:00Z"',
-        '"2026-12-31"',
-    ),
-    "uuid": Type(
-        "UUID",
-        "UUID",
-        {"uuid": {"UUID"}},
-        "uuid NOT NULL",
-        '"0b9ad1d5-9d39-4ab7-8c8e-6b8f0c1a2b3c"',
-        '"5d1f6a1e-3f5b-4a86-9a0e-2f7c5b9d8e01"',
-        '"0b9ad1d5"',
-    ),
-}
+_OPTIONS = ("unique", "index", "filter", "sort")
+_WRITTEN = r"""(?P<name>[^:]*):
+    (?P<type>\w*(?:\(.*?\)+(?=[?=:]|$))?)
+    (?P<null>\??)
+    (?:=(?P<default>"[^"]*"|.*?))?
+    (?P<options>(?::(?:{options}))*)"""
+_FIELD = re.compile(_WRITTEN.format(options="|".join(_OPTIONS)), re.VERBOSE | re.DOTALL)
+_MISTAKEN = re.compile(_WRITTEN.format(options=r"\w*"), re.VERBOSE | re.DOTALL)  # with an option that there is not
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a resource."""
+    """A field of a resource, which is a column of its table.
+
+    Attributes:
+        name: the name of the column.
+        type: its type.
+        nullable: whether it may be null.
+        default: its value where it is left out.
+        options: some of `unique`, `index`, `filter` and `sort`.
+        words_type: the name of the type of an enum's words.
+    """
 
     name: str
     type: Type
+    nullable: bool
+    default: Default | None
+    options: frozenset[str]
+    words_type: str
+
+    @classmethod
+    def unknown(cls, name: str) -> "Field":
+        """Return a field of which only the name is known."""
+        return cls(name, make_type("text"), nullable=False, default=None, options=frozenset(), words_type="")
+
+    @property
+    def unique(self) -> bool:
+        return "unique" in self.options
+
+    @property
+    def filtered(self) -> bool:
+        return "filter" in self.options
+
+    @property
+    def sorted(self) -> bool:
+        return "sort" in self.options
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left out."""
+        return self.nullable or self.default is not None
+
+    @property
+    def imports(self) -> Imports:
+        """The names that the annotations of the models need."""
+        needed: Imports = {"typing": frozenset({"Annotated"}), "pydantic": frozenset({"Field"})}
+        return merged(self.type.imports, needed, self.default.imports if self.default else {})
+
+    @property
+    def annotation(self) -> str:
+        """The annotation in the model of the request, with the default."""
+        default = self.default.python if self.default else "None" if self.nullable else ""
+        factory = {"[]": "list", "{}": "dict"}.get(default, "")
+        rules = [
+            f"default_factory={factory}" if factory else "",
+            *self.type.rules,
+            f"examples=[{self.type.one}]" if self.type.one else "",
+        ]
+        annotation = self.type.annotation.replace(WORDS, self.words_type)
+        if rules := [*filter(None, rules)]:
+            annotation = f"Annotated[{annotation}, Field({', '.join(rules)})]"
+        if self.nullable:
+            annotation += " | None"
+        return f"{annotation} = {default}" if default and not factory else annotation
+
+    @property
+    def stored(self) -> str:
+        """The annotation in the model of the row."""
+        return f"{self.type.stored} | None" if self.nullable else self.type.stored
+
+    def value(self, of: str) -> str:
+        """Return Python source of the value for a statement.
+
+        Args:
+            of: Python source of what has the field.
+        """
+        value = f"{of}.{self.name}"
+        if not self.type.dumped:
+            return value
+        return f"json.dumps({value}) if {value} is not None else None" if self.nullable else f"json.dumps({value})"
+
+    @property
+    def column(self) -> str:
+        """The definition of the column, without its constraints but NOT NULL."""
+        default = f" DEFAULT {self.default.sql}" if self.default else ""
+        return f"{self.name} {self.type.column}{'' if self.nullable else ' NOT NULL'}{default}"
+
+    @property
+    def constraints(self) -> str:
+        """The constraints of the column but NOT NULL, which PostgreSQL names by itself; empty if there are none."""
+        check = self.type.check.format(name=self.name)
+        found = [
+            "UNIQUE" if self.unique else "",
+            f"REFERENCES {self.type.table} (id)" if self.type.table else "",
+            f"CHECK ({check})" if check else "",
+        ]
+        return " ".join(filter(None, found))
+
+    def later_constraints(self, table: str) -> Iterator[tuple[str, str]]:
+        """Yield the name and the definition of each constraint that a migration adds to a table in use.
+
+        The names are those that PostgreSQL gives by itself. A unique constraint is made of an index and is not here.
+        """
+        if self.type.check:
+            yield f"{table}_{self.name}_check", f"CHECK ({self.type.check.format(name=self.name)})"
+        if self.type.table:
+            yield f"{table}_{self.name}_fkey", f"FOREIGN KEY ({self.name}) REFERENCES {self.type.table} (id)"
+
+
+def read_fields(sentence: str, names: Names, keys: Mapping[str, str]) -> tuple[list[Field], list[str]]:
+    """Read a sentence of fields.
+
+    Args:
+        sentence: `number:str due:date?`.
+        names: of the resource.
+        keys: the type of the key of each table, `bigint`, `uuid`, or an empty string for another one.
+
+    Returns:
+        The fields, and all mistakes.
+    """
+    fields: list[Field] = []
+    mistakes = []
+    for written in split(sentence):
+        try:
+            field = _read(written, names, keys)
+        except FieldTypeError as error:
+            mistakes.append(f"  {written}: {error}")
+            continue
+        taken = {each.name for each in fields}
+        if field.name in taken:
+            mistakes.append(f"  {written}: is listed twice")
+        else:
+            mistakes += [f"  {written}: would give its filter the name {each}" for each in _clashes(field, fields)]
+        fields.append(field)
+    return fields, mistakes
+
+
+def _clashes(field: Field, fields: Sequence[Field]) -> Iterator[str]:
+    """Yield names of filters that two fields would have."""
+    taken = {"cursor", "limit", "sort", *(filter_.name for each in fields for filter_ in filters_of(each))}
+    yield from (filter_.name for filter_ in filters_of(field) if filter_.name in taken)
+
+
+def _read(written: str, names: Names, keys: Mapping[str, str]) -> Field:
+    found = _FIELD.fullmatch(written) or _MISTAKEN.fullmatch(written)
+    if not found:
+        raise FieldTypeError("should be NAME:TYPE, such as number:str")
+    kind = make_type(found["type"])
+    name = found["name"]
+    if rule := rule_for_field(name):
+        raise FieldTypeError(rule)
+    if name == names.many:
+        raise FieldTypeError("is the name of the table; choose another name")
+    nullable = bool(found["null"])
+    if kind.table:
+        kind = _reference(kind, names, keys, nullable=nullable)
+        name = name if name.endswith("_id") else f"{name}_id"
+    text = found["default"]
+    default = None if text is None else kind.default(text[1:-1] if text.startswith('"') else text)
+    options = found["options"].split(":")[1:]
+    for option in options:
+        if option not in _OPTIONS:
+            raise FieldTypeError(f"has the option {option or ':'}; there are {', '.join(_OPTIONS)}")
+        if option == "index" and len(set(options)) > 1:
+            raise FieldTypeError("has an index already by its other option; remove :index")
+    if options and not kind.indexed:
+        raise FieldTypeError(f"is too large for an index; remove {':' + ':'.join(options)}")
+    if kind.listed and set(options) - {"filter"}:
+        raise FieldTypeError("is a list, which can have the option :filter alone")
+    if "unique" in options and not (kind.unique or kind.table):
+        raise FieldTypeError("has a type that cannot be unique; remove :unique")
+    if nullable and default and (kind.listed or kind.dumped):
+        raise FieldTypeError("may be null and has a default; remove one of the two")
+    if "unique" in options and default:
+        raise FieldTypeError("cannot be unique and have a default; remove one of the two")
+    words_type = f"{names.model}{name.title().replace('_', '')}" if kind.words else ""
+    if words_type in {f"{names.model}Fields", f"{names.model}Query"}:
+        raise FieldTypeError("would name its words as a model of the resource; choose another name")
+    return Field(name, kind, nullable, default, frozenset(options), words_type)
+
+
+def _reference(kind: Type, names: Names, keys: Mapping[str, str], *, nullable: bool) -> Type:
+    if kind.table == names.many and not nullable:
+        raise FieldTypeError(f"refers to its own table, whose first row could not exist; write ref({names.many})?")
+    if kind.table not in keys:
+        known = f"there are {', '.join(sorted(keys))}" if keys else "there is none yet"
+        raise FieldTypeError(f"refers to {kind.table}, which no migration creates; {known}")
+    if not keys[kind.table]:
+        raise FieldTypeError(f"refers to {kind.table}, whose key is no column id of the type bigint or uuid")
+    return ref_to_uuid(kind.table) if keys[kind.table] == "uuid" else kind

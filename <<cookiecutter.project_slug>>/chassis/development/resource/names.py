@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from chassis.conditional import Versioned
-from chassis.development.resource.fields import TYPES
+from chassis.development.resource.types import NAMES as TYPES
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST_RESOURCE, _LONGEST_FIELD = 20, 26  # so that no line of the generated files is too long
 # Names that the generated files use, of variables or of models.
 _USED = frozenset(
-    {"annotated", "body", "database", "date", "datetime", "field", "id", "if_match", "number", "page", "page_query"}
-    | {"query", "row", "text", "timestamp", "uuid", "versioned", "whole_number"}
+    {"annotated", "body", "client", "database", "date", "datetime", "decimal", "decimal_string", "field", "id"}
+    | {"if_match", "integer", "json", "listing", "literal", "number", "page", "page_query", "patch", "path", "query"}
+    | {"row", "stored_json", "text", "timestamp", "uuid", "versioned", "whole_number"}
 )
 _RESERVED = RESERVED_WORDS | {
     "collation",

@@ -3,6 +3,7 @@
 import ast
 
 from chassis.development.resource.names import Names
+from chassis.development.resource.resource import Resource
 from chassis.project import ROOT
 
 FILE = ROOT / "app" / "routes.py"
@@ -12,7 +13,7 @@ class RoutesError(Exception):
     """The file cannot be edited by this command; the message says what to do."""
 
 
-def with_routes_of(names: Names, text: str) -> str:
+def with_routes_of(resource: Resource, text: str) -> str:
     """Return the file's text with a resource's routes appended to the list, unformatted.
 
     Raises:
@@ -20,22 +21,34 @@ def with_routes_of(names: Names, text: str) -> str:
     """
     lines = text.splitlines()
     end, bracket = _end_of_list(text)
-    many, one, path = names.many, names.one, names.path
-    read, write, missing = f'scopes=("{path}:read",)', f'scopes=("{path}:write",)', "raises=(NotFoundError,)"
-    item = f"/v1/{path}/{{{one}_id}}"
-    routes = [
-        f'Route("POST", "/v1/{path}", {many}.create_{one}, status=201, location="/v1/{path}/{{id}}", {write})',
-        f'Route("GET", "/v1/{path}", {many}.list_{many}, {read})',
-        f'Route("GET", "{item}", {many}.read_{one}, {read}, {missing})',
-        f'Route("PUT", "{item}", {many}.replace_{one}, {write}, {missing})',
-        f'Route("DELETE", "{item}", {many}.delete_{one}, {write}, {missing})',
-    ]
+    routes = _routes(resource)
     before, after = lines[end][:bracket], lines[end][bracket:]
     lines[end : end + 1] = [*([before] if before else []), *(f"    {route}," for route in routes), after]
-    imports = [f"from app.{many} import handlers as {many}"]
+    imports = [f"from app.{resource.names.many} import handlers as {resource.names.many}"]
     if "import NotFoundError" not in text:
         imports.append("from chassis.errors import NotFoundError")
     return "\n".join([*_with_imports(lines, imports), ""])
+
+
+def _routes(resource: Resource) -> list[str]:
+    """Return the routes of a resource, as Python source."""
+    many, one, path = resource.names.many, resource.names.one, resource.collection
+    read, write, missing = (
+        f'scopes=("{resource.names.path}:read",)',
+        f'scopes=("{resource.names.path}:write",)',
+        "raises=(NotFoundError,)",
+    )
+    of_list = f", {missing}" if resource.parent else ""
+    item = f"{path}/{{{one}_id}}"
+    routes = {
+        "post": f'Route("POST", "{path}", {many}.create_{one}, status=201, location="{path}/{{id}}", {write}{of_list})',
+        "list": f'Route("GET", "{path}", {many}.list_{many}, {read}{of_list})',
+        "get": f'Route("GET", "{item}", {many}.read_{one}, {read}, {missing})',
+        "put": f'Route("PUT", "{item}", {many}.replace_{one}, {write}, {missing})',
+        "patch": f'Route("PATCH", "{item}", {many}.patch_{one}, {write}, {missing})',
+        "delete": f'Route("DELETE", "{item}", {many}.delete_{one}, {write}, {missing})',
+    }
+    return [route for operation, route in routes.items() if operation not in resource.without]
 
 
 def without_routes_of(names: Names, text: str) -> str:

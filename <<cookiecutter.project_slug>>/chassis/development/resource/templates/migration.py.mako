@@ -10,9 +10,16 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE ${names.many} (
+% if resource.key == "uuid":
+            id uuid PRIMARY KEY,
+% else:
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+% endif
+% if resource.parent:
+            ${resource.parent_id} ${resource.parent.key} NOT NULL REFERENCES ${resource.parent.names.many} (id),
+% endif
 % for field in fields:
-            ${field.name} ${field.type.column.format(name=field.name)},
+            ${column(field)},
 % endfor
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
@@ -20,6 +27,9 @@ def upgrade() -> None:
         )
         """
     )
+% for index in resource.indexes:
+    op.execute("CREATE INDEX ${index.name} ON ${index.on}")
+% endfor
 
 
 def downgrade() -> None:

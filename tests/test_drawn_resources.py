@@ -1,0 +1,49 @@
+"""What `make resource` and `make field` write is green for arguments that are drawn.
+
+RESOURCES is their number, and SEED decides what is drawn; both have defaults, so that each run draws the same.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from harness.environments import python_for
+from tests.drawn_resources import Drawing
+from tests.services import run
+
+RESOURCES, SEED = int(os.environ.get("RESOURCES", "40")), os.environ.get("SEED", "1")
+SERVICES = 3
+
+
+def write(service: Path, module: str, arguments: dict[str, str]) -> None:
+    """Run the program of `make resource` or `make field`."""
+    done = subprocess.run(
+        [python_for(service), "-m", f"chassis.development.resource{module}"],
+        cwd=service,
+        env=os.environ | arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("number", range(SERVICES))
+def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path], tools: Path, number: int) -> None:
+    random, service = Random(f"{SEED} {number}"), new_service()
+    drawing = Drawing(random)
+    for each in range(number, RESOURCES, SERVICES):
+        arguments = drawing.resource()
+        print(f"resource {each + 1} of {RESOURCES}: {arguments}", flush=True)
+        write(service, "", arguments)
+        if random.random() < 0.25:
+            added = {"RESOURCE": arguments["NAME"], "FIELDS": drawing.added_fields()}
+            print(f"  and {added}", flush=True)
+            write(service, ".add_field", added)
+    run(service, tools, "make", "openapi")
+    run(service, tools, "make", "lint")
+    print(run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", "-n2")[-300:])
