@@ -25,7 +25,7 @@ def test_the_tour_ends_by_itself_where_that_was_asked(demo_environment: dict[str
     )
     assert done.returncode == 0, done.stdout + done.stderr
     answers = [line[:3] for line in done.stdout.splitlines() if line[:3].isdigit()]
-    assert answers == ["201", "200", "200", "200", "422", "204", "404"]
+    assert answers == ["201", "200", "200", "200", "200", "422", "204", "404"]
 
 
 def test_it_serves_until_ctrl_c_and_leaves_nothing_listening(demo_environment: dict[str, str]) -> None:
