@@ -59,7 +59,7 @@ async def replace_${one}(${row}, if_match: IfMatch, body: ${model}Fields, databa
 
 
 async def patch_${one}(${row}, if_match: IfMatch, body: Patch[${model}Fields], database: Database) -> ${model}:
-    """Change ${names.a}"""
+    """Change some fields of ${names.a}"""
     ${one} = await queries.patch_${one}(database, ${key}, if_match, body)
     if ${one} is None:
         await read_${one}(${key}, database)
