@@ -23,6 +23,7 @@ A handler that writes its SQL itself selects one row more than the page has, and
 
 from chassis.pagination.listing import Listing
 from chassis.pagination.page import Page, PageQuery
+from chassis.pagination.page import Row as Row  # a type variable, importable since release 0.1
 from chassis.pagination.position import Position
 
 __all__ = ["Listing", "Page", "PageQuery", "Position"]
