@@ -23,14 +23,16 @@ def main() -> None:
         print(GRAMMAR, end="")
         return
     check_start()
+    text = routes.FILE.read_text(encoding="utf-8")
+    try:
+        routes.check(text)
+    except routes.RoutesError as error:
+        sys.exit(f"Nothing was written. {error}")
     resource, mistakes = read_resource(given)
     mistakes += _taken(resource)
     if mistakes:
         sys.exit("\n".join(["Nothing was written. Please change:", *mistakes, HELP]))
-    try:
-        changed = routes.with_routes_of(resource, routes.FILE.read_text(encoding="utf-8"))
-    except routes.RoutesError as error:
-        sys.exit(f"Nothing was written. {error}")
+    changed = routes.with_routes_of(resource, text)
     texts = render(resource)
     for file, text in texts.items():
         file.parent.mkdir(exist_ok=True)

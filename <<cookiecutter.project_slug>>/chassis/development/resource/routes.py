@@ -13,6 +13,11 @@ class RoutesError(Exception):
     """The file cannot be edited by this command; the message says what to do."""
 
 
+def check(text: str) -> None:
+    """Raise a RoutesError if there is no list named ROUTES."""
+    _end_of_list(text)
+
+
 def with_routes_of(resource: Resource, text: str) -> str:
     """Return the file's text with a resource's routes appended to the list, unformatted.
 
