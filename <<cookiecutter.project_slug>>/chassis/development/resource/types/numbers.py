@@ -58,10 +58,11 @@ def decimal_type(arguments: list[str]) -> Type:
     one, other = (f"{Decimal(each).scaleb(0 if whole else -places):.{places}f}" for each in (1, 2))
     most = f"{'9' * whole or '0'}{'.' * bool(places)}{'9' * places}"
 
+    whole_part = f"(0|[1-9][0-9]{{0,{whole - 1}}})" if whole else "0"
+    fraction = rf"(\.[0-9]{{1,{places}}})?" if places else ""
+
     def default(written: str) -> Default:
-        if not re.fullmatch(rf"-?(0|[1-9][0-9]{{0,{max(whole - 1, 0)}}})(\.[0-9]{{1,{max(places, 1)}}})?", written):
-            raise FieldTypeError(f"should have a default of up to {whole} digits and {places} decimal places")
-        if (not whole and int(Decimal(written))) or (not places and "." in written):
+        if not re.fullmatch(f"-?{whole_part}{fraction}", written):
             raise FieldTypeError(f"should have a default of up to {whole} digits and {places} decimal places")
         text = f"{Decimal(written):.{places}f}"
         return Default(f'Decimal("{text}")', _sql(text), f'"{text}"', {"decimal": frozenset({"Decimal"})})
