@@ -46,4 +46,4 @@ def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path
             write(service, ".add_field", added)
     run(service, tools, "make", "openapi")
     run(service, tools, "make", "lint")
-    print(run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", "-n2")[-300:])
+    print(run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", "-n2", FUZZ_EXAMPLES="1")[-300:])

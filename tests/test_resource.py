@@ -262,7 +262,7 @@ def test_the_tests_of_a_resource_with_every_type_pass(service_with_every_type: P
 
 _TABLE, _LINES = "migrations/versions/0002_create_unpaid_order_invoices.py", "migrations/versions/0003_create_lines.py"
 _APP = "app/unpaid_order_invoices"
-_INDEXES, _RULES, _WRONG = "have_their_indexes", "database_has_the_rules", "breaks_its_rule"
+_INDEXES, _RULES, _WRONG = "have_their_indexes", "database_has_the_rules", "break_a_rule"
 
 
 @pytest.mark.parametrize(
@@ -274,12 +274,12 @@ _INDEXES, _RULES, _WRONG = "have_their_indexes", "database_has_the_rules", "brea
         (_TABLE, " CHECK (status IN ('draft', 'placed'))", "", _RULES),
         (_TABLE, " AND array_position(tags, NULL) IS NULL", "", _RULES),
         (_TABLE, " CHECK (char_length(note) <= 10000)", "", _RULES),
-        (_TABLE, "numeric(12, 2)", "numeric(12, 1)", "at_its_bound"),
+        (_TABLE, "numeric(12, 2)", "numeric(12, 1)", "at_their_bounds"),
         (_TABLE, "(item_id, id)", "(id, item_id)", _INDEXES),
         (_TABLE, "(due, id)", "(id, due)", _INDEXES),
         (_LINES, "(unpaid_order_invoice_id, count, id)", "(count, id)", _INDEXES),
-        (f"{_APP}/models.py", 'Literal["draft", "placed"]', 'Literal["draft"]', "at_its_bound"),
-        (f"{_APP}/models.py", "max_length=100,", "max_length=99,", "at_its_bound"),
+        (f"{_APP}/models.py", 'Literal["draft", "placed"]', 'Literal["draft"]', "at_their_bounds"),
+        (f"{_APP}/models.py", "max_length=100,", "max_length=99,", "at_their_bounds"),
         (f"{_APP}/models.py", "max_digits=12, decimal_places=2, examples", "examples", _WRONG),
         (f"{_APP}/models.py", "quantity: Annotated[Integer,", "quantity: Annotated[int,", _WRONG),
         (f"{_APP}/models.py", "due: Annotated[Date,", "due: Annotated[date,", _WRONG),

@@ -209,20 +209,21 @@ ${paths()}\
     assert created["created_at"] == created["updated_at"]
     read = await client.get(response.headers["Location"])
     assert (read.status, await read.json()) == (200, created)
-<% extremes = [(field, value) for field in fields if not field.unique for value in field.type.extreme] %>\
+<% extremes = [field for field in fields if not field.unique and field.type.extreme] %>\
 % if extremes:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "values"),
     [
-% for field, value in extremes:
-        ("${field.name}", ${value}),
+% for field in extremes:
+        ("${field.name}", [${", ".join(field.type.extreme)}]),
 % endfor
     ],
 )
-async def test_a_value_at_its_bound_is_stored_as_it_is(client: Client, name: str, value: Any) -> None:
-    assert (await create(client, **{name: value}))[name] == value
+async def test_values_at_their_bounds_are_stored_as_they_are(client: Client, name: str, values: list[Any]) -> None:
+    for value in values:
+        assert (await create(client, **{name: value}))[name] == value
 % endif
 % if nullable:
 
@@ -403,23 +404,21 @@ ${paths()}\
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "into"),
+    ("name", "wrong"),
     [
 % for field in fields:
-% for value, into in field.type.wrong:
-        ("${field.name}", ${value}, "${into}"),
+        ("${field.name}", [${", ".join(f'({value}, "{into}")' for value, into in [*field.type.wrong, *([] if field.nullable else [("None", "")])])}]),
 % endfor
-% if not field.nullable:
-        ("${field.name}", None, ""),
-% endif
-% endfor
-        ("unknown", 1, ""),
+        ("unknown", [(1, "")]),
     ],
 )
-async def test_a_value_that_breaks_its_rule_is_named(client: Client, name: str, value: Any, into: str) -> None:
+async def test_values_that_break_a_rule_are_named(client: Client, name: str, wrong: list[tuple[Any, str]]) -> None:
+    """Each wrong value stands beside the pointer into it."""
 ${paths()}\
-    response = await client.post(${PATH}, json=${body()} | {name: value})
-    assert (response.status, await pointers(response)) == (422, [f"#/{name}{into}"])
+    fields = ${body()}
+    for value, into in wrong:
+        response = await client.post(${PATH}, json=fields | {name: value})
+        assert (value, response.status, await pointers(response)) == (value, 422, [f"#/{name}{into}"])
 <% required = [field for field in fields if not field.optional] %>\
 % if required:
 
