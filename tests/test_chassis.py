@@ -3,6 +3,9 @@
 All of them run on the default service. Then those run again that an answer or a version makes a difference to.
 """
 
+import ast
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +52,25 @@ def chassis_tests(*names: str) -> list[str]:
 def test_they_are_formatted_linted_and_typed(default: Path, tools: Path) -> None:
     python_for(default)
     run(default, tools, "make", "lint")
+
+
+def test_they_import_nothing_that_the_image_of_the_tests_lacks(default: Path) -> None:
+    modules = {
+        name.partition(".")[0]
+        for file in (default / "tests" / "chassis").glob("*.py")
+        for statement in ast.parse(file.read_text("utf-8")).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in ([statement.module or ""] if isinstance(statement, ast.ImportFrom) else names_of(statement))
+    } - {"app", "chassis", "harness", "tests", *sys.stdlib_module_names}
+    program = "import importlib.metadata, json; print(json.dumps(importlib.metadata.packages_distributions()))"
+    printed = subprocess.run([python_for(default), "-c", program], check=True, capture_output=True, text=True).stdout
+    distributions = json.loads(printed)
+    locked = re.findall(r"^([\w.-]+)==", (default / "requirements-test.txt").read_text("utf-8"), re.MULTILINE)
+    assert {name for name in modules if not {*map(str.lower, distributions[name])} & {*locked}} == set()
+
+
+def names_of(statement: ast.Import) -> list[str]:
+    return [alias.name for alias in statement.names]
 
 
 def test_all_of_them_pass_on_the_default_service(default: Path, tools: Path) -> None:
