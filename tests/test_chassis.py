@@ -65,7 +65,8 @@ def test_they_import_nothing_that_the_image_of_the_tests_lacks(default: Path) ->
     program = "import importlib.metadata, json; print(json.dumps(importlib.metadata.packages_distributions()))"
     printed = subprocess.run([python_for(default), "-c", program], check=True, capture_output=True, text=True).stdout
     distributions = json.loads(printed)
-    locked = re.findall(r"^([\w.-]+)==", (default / "requirements-test.txt").read_text("utf-8"), re.MULTILINE)
+    locks = "".join((default / f"requirements{which}.txt").read_text("utf-8") for which in ("", "-migrations", "-test"))
+    locked = re.findall(r"^([\w.-]+)==", locks, re.MULTILINE)
     assert {name for name in modules if not {*map(str.lower, distributions[name])} & {*locked}} == set()
 
 
