@@ -27,8 +27,8 @@ $(VENV)/.ready-dev: requirements-dev.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.ready
 
 .PHONY: demo
-demo: $(VENV)/.ready ## bake a service, run it, show a tour of its API and keep it running; ONCE=1 stops after the tour
-	@exec $(RUN) -m tools.demo $(if $(ONCE),--once)
+demo: $(VENV)/.ready ## bake a service, run it, show a tour and keep it running; ONCE=1 stops after the tour; EXAMPLE=order-desk
+	@exec $(RUN) -m tools.demo $(if $(ONCE),--once) $(if $(EXAMPLE),--example $(EXAMPLE))
 
 .PHONY: test
 test: $(VENV)/.ready-dev lint ## run all tests of the template and the chart, and the checks of every baked service
@@ -84,6 +84,10 @@ pictures: build/environments/bench/.ready ## generate docs/pictures (5 minutes; 
 .PHONY: reference
 reference: $(VENV)/.ready-dev ## generate the reference of a service, docs/chassis/reference, from the chassis
 	@$(RUN) -m tools.reference
+
+.PHONY: tutorial
+tutorial: $(VENV)/.ready ## follow docs/tutorial.md in an empty folder (4 minutes), and write examples/order-desk from it
+	@$(RUN) -m tools.tutorial
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## check format, lint and types of the template's code

@@ -28,7 +28,8 @@ def own_settings() -> Iterator[None]:
 
 def bake(template: Path, output: Path, answers: dict[str, str]) -> Path:
     with own_settings():
-        return Path(cookiecutter(str(template), no_input=True, extra_context=answers, output_dir=str(output)))
+        options = {"no_input": True, "overwrite_if_exists": True, "output_dir": str(output)}
+        return Path(cookiecutter(str(template), extra_context=answers, **options))
 
 
 def bake_for_gunicorn(folder: Path) -> Path:

@@ -68,3 +68,13 @@ def test_a_port_that_is_taken_ends_it_with_the_reason(demo_environment: dict[str
         )
     assert done.returncode != 0
     assert f"Cannot listen on 127.0.0.1:{taken}" in done.stderr
+
+
+def test_the_tour_of_the_order_desk_ends_by_itself(demo_environment: dict[str, str]) -> None:
+    command = ["make", "demo", "ONCE=1", "EXAMPLE=order-desk"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=demo_environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [line[:3] for line in done.stdout.splitlines() if line[:3].isdigit()]
+    assert answers == ["201", "201", "201", "200", "201", "201", "402", "200", "200"]
+    assert "1,1,placed,0.30," in done.stdout
+    assert '"status": "placed"' in done.stdout

@@ -3,9 +3,7 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from harness.environments import python_for, python_with
-from harness.ports import free_port
+from harness.redis_server import redis_server
 from harness.repository import REPOSITORY, SERVICE
 from harness.waiting import PATIENCE_SECONDS
 from tests.services import run
@@ -327,17 +325,3 @@ def test_a_browser_misses_no_event(browser: webdriver.Chrome) -> None:
 def python_of(service: Path) -> str:
     """Return the Python of an environment that has Redis' client as well."""
     return str(python_with("ecosystem", service / "requirements-dev.txt", REPOSITORY / "requirements-ecosystem.txt"))
-
-
-@contextmanager
-def redis_server() -> Iterator[str]:
-    """Run a Redis, and yield its address once it accepts connections."""
-    port = free_port()
-    options = ["--port", str(port), "--save", "", "--bind", "127.0.0.1", "--daemonize", "no"]
-    with subprocess.Popen(["redis-server", *options], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        assert any("Ready to accept connections" in line for line in server.stdout)
-        try:
-            yield f"redis://127.0.0.1:{port}"
-        finally:
-            server.kill()

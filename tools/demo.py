@@ -1,4 +1,7 @@
-"""`make demo`: scaffolds a service with the defaults, runs it, and walks through its API."""
+"""`make demo`: scaffolds a service with the defaults, runs it, and walks through its API.
+
+`make demo EXAMPLE=order-desk` does the same with examples/order-desk.
+"""
 
 import argparse
 import json
@@ -8,10 +11,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,9 @@ from rich.console import Console
 from rich.json import JSON
 
 from harness.baking import own_settings
-from harness.repository import BUILD, REPOSITORY
+from harness.example import bake_example
+from harness.other_services import running_other_services
+from harness.repository import BUILD, REPOSITORY, copy_what_git_would_commit
 
 FOLDER = BUILD / "demo"
 LOG = FOLDER / "service.log"
@@ -36,46 +42,73 @@ def main() -> None:
     """Run the demo. A failure is reported as a message and a non-zero exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the tour")
-    once = parser.parse_args().once
+    parser.add_argument("--example", choices=["order-desk"], help="show an example in the place of a new service")
+    arguments = parser.parse_args()
     for each in (
         signal.SIGINT,
         signal.SIGTERM,
     ):  # shells start background jobs with SIGINT ignored
         signal.signal(each, signal.default_int_handler)
     try:
-        with running(scaffold()) as process:
-            tour()
-            if not once:
+        with shown(arguments.example) as process:
+            if not arguments.once:
                 serve_until_interrupted(process)
     except KeyboardInterrupt:
         console.print("\nStopped.")
 
 
-def scaffold() -> Path:
-    """Bake a service with the default answers. Keep the environment of an earlier demo: make updates it if needed."""
+@contextmanager
+def shown(example: str | None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a new service, or an example, show its tour, and yield its process."""
+    if not example:
+        with running(scaffold()) as process:
+            tour()
+            yield process
+        return
+    with running_other_services() as url:
+        environment = {"PAYMENT_URL": url, "WAREHOUSE_URL": url, "WEBHOOK_SECRET": "secret"}
+        with running(scaffold(laid_over), **environment) as process:
+            tour_of_the_order_desk()
+            yield process
+
+
+def laid_over(folder: Path) -> Path:
+    """Bake the order desk."""
+    with tempfile.TemporaryDirectory() as template:
+        copy_what_git_would_commit(Path(template))
+        return bake_example(Path(template), folder)
+
+
+def baked(folder: Path) -> Path:
+    """Bake a service with the default answers."""
+    with own_settings():
+        return Path(cookiecutter(str(REPOSITORY), no_input=True, overwrite_if_exists=True, output_dir=str(folder)))
+
+
+def scaffold(make: Callable[[Path], Path] = baked) -> Path:
+    """Bake a service. Keep the environment of an earlier demo: make updates it if needed."""
     if FOLDER.exists():
         for old in (path for folder in FOLDER.iterdir() if folder.is_dir() for path in folder.iterdir()):
             if old.name != ".venv":
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     begun = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with own_settings():
-        baked = cookiecutter(str(REPOSITORY), no_input=True, overwrite_if_exists=True, output_dir=str(FOLDER))
-    service = Path(str(baked))
+    service = make(FOLDER)
     console.print(f"[bold]Scaffolded[/bold] {service.relative_to(REPOSITORY)} in {time.monotonic() - begun:.1f} s")
     return service
 
 
 @contextmanager
-def running(service: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `make run` of the service until the block ends."""
+def running(service: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `make run` of the service, with further variables, until the block ends."""
     console.print(f"[bold]Starting[/bold] make run (its output goes to {LOG.relative_to(REPOSITORY)}) …")
     begun = time.monotonic()
     with LOG.open("wb") as log:
         # In a separate session, so that Ctrl-C does not stop the service before this program prints its last message.
         process = subprocess.Popen(
             ["make", "--no-print-directory", "run", f"PYTHON={for_make(sys.executable)}"],
-            cwd=service, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            cwd=service, env=os.environ | environment,
+            stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
         until_ready(process)
@@ -119,6 +152,24 @@ def tour() -> None:
     request("GET", path, 404)
 
 
+def tour_of_the_order_desk() -> None:
+    """Place an order, have a payment declined, and show what has become of the orders."""
+    customer = request("POST", "/v1/customers", 201, {"email": "ada@example.com", "name": "Ada"})
+    order = {"customer_id": customer["id"], "tags": ["phone"], "metadata": {"gift": True}}
+    for price, expected in (("0.10", 200), ("999.99", 402)):
+        path = f"/v1/orders/{request('POST', '/v1/orders', 201, order)['id']}"
+        request("POST", f"{path}/lines", 201, {"sku": "LAMP", "quantity": 3, "price": price})
+        request("PUT", f"{path}/placement", expected)
+    request("PATCH", path, 200, {"tags": ["phone", "call back"]})
+    request("GET", "/v1/orders?status=placed&sort=-placed_at", 200)
+    console.print("[bold cyan]GET[/bold cyan] /v1/orders.csv")
+    with urllib.request.urlopen(f"{API}/v1/orders.csv", timeout=10) as export:
+        console.print(export.read().decode())
+    console.print("[bold cyan]GET[/bold cyan] /v1/order-events, the first event")
+    with urllib.request.urlopen(f"{API}/v1/order-events", timeout=10) as events:
+        console.print(events.readline().decode() + events.readline().decode())
+
+
 def request(method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> Any:
     """Send a request, and print the request and its response.
 
@@ -154,7 +205,6 @@ def serve_until_interrupted(process: subprocess.Popen[bytes]) -> None:
     """
     for name, address in (
         ("API documentation", f"{API}/docs"),
-        ("Items", f"{API}/v1/items"),
         ("Readiness", f"{INTERNAL}/readyz"),
         ("Metrics", f"{INTERNAL}/metrics"),
     ):

@@ -1,0 +1,1 @@
+"""Customers: models, handlers and queries."""

@@ -1,0 +1,1 @@
+"""Lines: models, handlers and queries."""

@@ -1,0 +1,1 @@
+"""Orders: models, handlers and queries."""

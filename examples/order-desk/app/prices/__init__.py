@@ -1,0 +1,1 @@
+"""Prices: imported by a command, and cached in Redis."""

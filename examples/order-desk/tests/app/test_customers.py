@@ -1,0 +1,227 @@
+"""Tests of the API of customers."""
+
+import asyncio
+import os
+from itertools import count
+from typing import Any, get_args
+
+import asyncpg
+import pytest
+from yarl import URL
+
+from app.customers import models
+from chassis.testing import Client
+
+PATH = "/v1/customers"
+MISSING = 404404
+ONE: dict[str, Any] = {
+    "name": "One",
+}
+OTHER: dict[str, Any] = {
+    "name": "Two",
+}
+_numbers = count(1)
+
+
+async def valid(client: Client, fields: dict[str, Any] = ONE) -> dict[str, Any]:
+    """Return fields, with rows that they refer to and with values that no other row has."""
+    number = next(_numbers)
+    return fields | {
+        "email": f"One {number:03}",
+    }
+
+
+async def create(client: Client, **fields: Any) -> dict[str, Any]:
+    """Create a customer."""
+    response = await client.post(PATH, json=await valid(client) | fields)
+    assert response.status == 201, await response.text()
+    created: dict[str, Any] = await response.json()
+    return created
+
+
+async def pointers(response: Any) -> list[str]:
+    return [each["pointer"] for each in (await response.json())["errors"]]
+
+
+# Columns that only an earlier or a later release uses (expand, then contract).
+OF_OTHER_RELEASES: set[str] = set()
+
+
+@pytest.mark.skipif("DATABASE_TEMPLATE" in os.environ, reason="the schema belongs to newer code")
+async def test_the_model_has_the_columns_of_the_table(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    columns = await connection.fetch(
+        "SELECT column_name, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_name = 'customers'"
+    )
+    await connection.close()
+    nullable = {row["column_name"]: row["is_nullable"] == "YES" for row in columns}
+    assert nullable.keys() >= OF_OTHER_RELEASES
+    assert {name: nullable[name] for name in nullable.keys() - OF_OTHER_RELEASES} == {
+        name: type(None) in get_args(field.annotation) for name, field in models.Customer.model_fields.items()
+    }
+
+
+@pytest.mark.skipif("DATABASE_TEMPLATE" in os.environ, reason="the schema belongs to newer code")
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["email"],
+    ],
+)
+async def test_references_filters_and_orders_have_their_indexes(database_url: str, columns: list[str]) -> None:
+    connection = await asyncpg.connect(database_url)
+    indexes = await connection.fetch(
+        "SELECT array_agg(attname::text ORDER BY number) AS columns FROM pg_index, "
+        "unnest(indkey) WITH ORDINALITY AS part (attnum, number), pg_attribute AS attribute "
+        "WHERE indrelid = 'customers'::regclass AND indisvalid "
+        "AND attrelid = indrelid AND attribute.attnum = part.attnum GROUP BY indexrelid"
+    )
+    await connection.close()
+    assert columns in [row["columns"][: len(columns)] for row in indexes]
+
+
+@pytest.mark.skipif("DATABASE_TEMPLATE" in os.environ, reason="the schema belongs to newer code")
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "email = ''",
+        "name = ''",
+    ],
+)
+async def test_the_database_has_the_rules_too(client: Client, database_url: str, assignment: str) -> None:
+    await create(client)
+    connection = await asyncpg.connect(database_url)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"UPDATE customers SET {assignment}")
+    await connection.close()
+
+
+async def test_what_is_created_can_be_read_at_its_location(client: Client) -> None:
+    fields = await valid(client)
+    response = await client.post(PATH, json=fields)
+    assert response.status == 201
+    created = await response.json()
+    assert created == fields | {name: created[name] for name in ("id", "created_at", "updated_at")}
+    assert created["created_at"] == created["updated_at"]
+    read = await client.get(response.headers["Location"])
+    assert (read.status, await read.json()) == (200, created)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("name", ["ä" * 200]),
+    ],
+)
+async def test_values_at_their_bounds_are_stored_as_they_are(client: Client, name: str, values: list[Any]) -> None:
+    for value in values:
+        assert (await create(client, **{name: value}))[name] == value
+
+
+@pytest.mark.parametrize("name", ["email", "name"])
+async def test_a_patch_changes_one_field_and_leaves_the_others_alone(client: Client, name: str) -> None:
+    created, value = await create(client), (await valid(client, OTHER))[name]
+    response = await client.patch(f"{PATH}/{created['id']}", json={name: value})
+    changed = await response.json()
+    assert (response.status, changed) == (200, created | {name: value, "updated_at": changed["updated_at"]})
+    assert await (await client.get(f"{PATH}/{created['id']}")).json() == changed
+
+
+@pytest.mark.parametrize("name", ["email", "name"])
+async def test_a_patch_with_null_is_null_where_the_field_may_be(client: Client, name: str) -> None:
+    created = await create(client)
+    response = await client.patch(f"{PATH}/{created['id']}", json={name: None})
+    assert (response.status, await pointers(response)) == (422, [f"#/{name}"])
+
+
+async def test_what_is_deleted_is_gone(client: Client) -> None:
+    created = await create(client)
+    response = await client.delete(f"{PATH}/{created['id']}")
+    assert (response.status, await response.read()) == (204, b"")
+    assert (await client.get(f"{PATH}/{created['id']}")).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_what_is_not_there_is_a_404_that_names_it(client: Client, method: str) -> None:
+    response = await client.request(
+        method, f"{PATH}/{MISSING}", json=await valid(client) if method in {"PUT", "PATCH"} else None
+    )
+    assert response.status == 404
+    assert (await response.json())["detail"] == f"There is no customer {MISSING}."
+
+
+@pytest.mark.parametrize("identifier", ["0", "-1", "x", "01", str(2**63)])
+async def test_an_id_that_cannot_be_one_is_named(client: Client, identifier: str) -> None:
+    response = await client.get(f"{PATH}/{identifier}")
+    assert response.status == 422
+    assert [each["parameter"] for each in (await response.json())["errors"]] == ["customer_id"]
+
+
+@pytest.mark.parametrize("name", ["email"])
+async def test_a_value_that_is_taken_is_a_409_that_names_the_field(client: Client, name: str) -> None:
+    created = await create(client)
+    response = await client.post(PATH, json=await valid(client) | {name: created[name]})
+    assert (response.status, await pointers(response)) == (409, [f"#/{name}"])
+
+
+async def test_what_has_changed_since_it_was_read_is_not_overwritten(client: Client) -> None:
+    fields = await valid(client)
+    created = await client.post(PATH, json=fields)
+    location, old = created.headers["Location"], {"If-Match": created.headers["ETag"]}
+    changes = await asyncio.gather(*(client.patch(location, json=fields, headers=old) for _ in range(5)))
+    assert sorted(response.status for response in changes) == [200, 412, 412, 412, 412]
+    assert (await client.patch(location, headers=old, json=fields)).status == 412
+    assert (await client.delete(location, headers=old)).status == 412
+    current = {"If-Match": (await client.get(location)).headers["ETag"]}
+    assert (await client.delete(location, headers=current)).status == 204
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("email", [("", ""), ("x" * 321, ""), ("\x00", ""), (1, ""), (None, "")]),
+        ("name", [("", ""), ("x" * 201, ""), ("\x00", ""), (1, ""), (None, "")]),
+        ("unknown", [(1, "")]),
+    ],
+)
+async def test_values_that_break_a_rule_are_named(client: Client, name: str, wrong: list[tuple[Any, str]]) -> None:
+    """Each wrong value stands beside the pointer into it."""
+    fields = await valid(client)
+    for value, into in wrong:
+        response = await client.post(PATH, json=fields | {name: value})
+        assert (value, response.status, await pointers(response)) == (value, 422, [f"#/{name}{into}"])
+
+
+@pytest.mark.parametrize("name", ["email", "name"])
+async def test_a_field_that_is_required_is_named(client: Client, name: str) -> None:
+    fields = await valid(client)
+    response = await client.post(PATH, json={other: fields[other] for other in fields.keys() - {name}})
+    assert (response.status, await pointers(response)) == (422, [f"#/{name}"])
+
+
+async def listed(client: Client, path: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Return what all pages have."""
+    found, url = list[dict[str, Any]](), str(URL(path).with_query(parameters))
+    while url:
+        response = await client.get(URL(url, encoded=True))
+        assert response.status == 200, await response.text()
+        found += (await response.json())["items"]
+        link = response.links.get("next")
+        url = str(URL(link["url"]).relative()) if link else ""
+    return found
+
+
+async def test_pages_show_everything_once_in_order(client: Client) -> None:
+    created = [await create(client) for _ in range(5)]
+    assert await listed(client, PATH, limit=2) == created
+    assert await listed(client, PATH, limit=2, sort="-id") == created[::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"), [("cursor=x", "cursor"), ("limit=0", "limit"), ("sort=x", "sort"), ("unknown=1", "unknown")]
+)
+async def test_a_parameter_of_the_list_that_cannot_be_is_named(client: Client, query: str, name: str) -> None:
+    response = await client.get(f"{PATH}?{query}")
+    assert response.status == 422
+    assert [each["parameter"] for each in (await response.json())["errors"]] == [name]
