@@ -14,7 +14,8 @@ from tests.services import run
 EVERY_TYPE = (
     "number:str(20):unique note:text? quantity:int=1:sort bytes:bigint:index total:decimal(12,2):filter "
     "ratio:float=0.5 paid:bool=false:filter due:date:filter sent_at:datetime?:sort:filter token:uuid? metadata:json={} "
-    'tags:list(str(50))=[]:filter status:enum(draft,placed)=draft:filter motto:str="two words, or: three" '
+    "tags:list(str(50))=[]:filter status:enum(draft,placed)=draft:filter "
+    """motto:str="it's two words, or: three; 100 % of $1 :b {x}" """
     "item:ref(items)?:filter parent:ref(unpaid_order_invoices)?"
 )
 TYPES = {
@@ -158,8 +159,14 @@ def test_fields_that_cannot_be_used_are_all_refused_with_their_rules(service: Pa
         "t:ref(items)=1": "has a type without defaults",
         "u:json?={}": "may be null and has a default",
         "fields:enum(x,y)": "would name its words as a model",
+        "position:int:filter": "has a filter, whose name position every list uses already",
+        "v:int:filter": "would give its filter the name v_gte, as another field does",
+        "w1_x:enum(x,y)": "would name its words InvoiceW1X, as another field does",
+        "words'": "should be NAME:TYPE, such as number:str; a default with spaces is in double quotes",
+        "y:str=\\udcff": "should have a default of 1 to 60 characters that can be printed",
     }
-    told = mistakes(refusal(service, NAME="invoice", FIELDS=f"paid:bool {' '.join(wrong)}"))
+    fields = ["paid:bool", "v_gte:int:filter", "w1x:enum(x,y)", *wrong]
+    told = mistakes(refusal(service, NAME="invoice", FIELDS=" ".join(fields).replace(r"\udcff", "\udcff")))
     assert list(told) == list(wrong)
     for found, rule in zip(told.values(), wrong.values(), strict=True):
         assert found.startswith(rule)
@@ -236,6 +243,42 @@ def test_what_the_team_has_changed_is_left_alone_and_what_to_add_is_printed(new_
     )
     assert "    colour: str | None\n" in models.read_text(encoding="utf-8")
     assert "SIZES = [1, 2]" in models.read_text(encoding="utf-8")
+
+
+def test_an_index_does_not_take_the_name_of_another(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    told = refusal(service, NAME="box", FIELDS="maker:str:filter maker_id:int:index")
+    rule = "would name its index boxes_maker_id_idx, as the one on boxes (maker, id) is named"
+    assert mistakes(told)["maker_id"].startswith(rule)
+    assert make(service, "resource", NAME="box", FIELDS="maker_id:int:index").returncode == 0
+    told = refusal(service, "resource.add_field", RESOURCE="box", FIELDS="maker:str?:filter")
+    rule = "would name its index boxes_maker_id_idx, as the one on boxes (maker_id) is named"
+    assert mistakes(told)["maker"].startswith(rule)
+
+
+def test_fields_are_added_beside_defaults_with_quotes_and_spaces(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    arguments = {"NAME": "box", "FIELDS": """motto:str="it's one" label:str="two words\""""}
+    assert make(service, "resource", **arguments).returncode == 0
+    long = "a default with several words is one string of SQL in one line"[:60]
+    for fields in (f'a_name_of_many_characters:str="{long}"', "colour:str?"):
+        done = make(service, "resource.add_field", RESOURCE="box", FIELDS=fields)
+        assert done.returncode == 0, done.stderr
+    models = (service / "app" / "boxes" / "models.py").read_text(encoding="utf-8")
+    for default in ('"it\'s one"', '"two words"', f'"{long}"', "| None = None"):
+        assert default in models
+    [migration] = (service / "migrations" / "versions").glob("*_add_boxes_a_name*.py")
+    assert f"'{long}'" in migration.read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_before_everything_is_formatted(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    assert make(service, "resource", NAME="box", FIELDS="label:str").returncode == 0
+    test = service / "tests" / "app" / "test_boxes.py"
+    test.write_text(f"{test.read_text(encoding='utf-8')}\ndef broken(\n", encoding="utf-8")
+    before = contents(service)
+    assert make(service, "resource.add_field", RESOURCE="box", FIELDS="colour:str?").returncode != 0
+    assert contents(service) == before
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from chassis.project import ROOT
@@ -22,8 +22,15 @@ def formatted(text: str, file: Path) -> str:
             cwd=ROOT,
             input=text,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
         )
         text = done.stdout
     return text
+
+
+def write_formatted(texts: Mapping[Path, str]) -> None:
+    """Write the text of each file as `format_files` would leave it. Nothing is written before all are formatted."""
+    for file, text in {file: formatted(text, file) for file, text in texts.items()}.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
