@@ -214,6 +214,24 @@ def test_a_referred_resource_needs_tests_that_make_its_rows(new_service: Callabl
     assert told["item_id"].startswith("tests/app/test_items.py has no function `async def create(client)`")
 
 
+def test_tables_are_found_however_their_migrations_are_written(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    statements = [
+        "create table tables1 (id bigserial PRIMARY KEY)",
+        'CREATE TABLE "tables2" ("id" int8 PRIMARY KEY)',
+        "CREATE TABLE IF NOT EXISTS public.tables3\n(id UUID PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE\ntables4 (id bigint PRIMARY KEY)",
+        "CREATE TABLE tables5 (code text PRIMARY KEY)",
+    ]
+    by_hand = "".join(f"op.execute('''\n{statement}\n''')\n" for statement in statements)
+    (service / "migrations" / "versions" / "0002_by_hand.py").write_text(by_hand, encoding="utf-8")
+    references = " ".join(f"a{number}:ref(tables{number})" for number in range(1, 6))
+    told = mistakes(refusal(service, NAME="invoice", FIELDS=references))
+    for number in range(1, 5):
+        assert told[f"a{number}_id"].startswith(f"no route reads one of tables{number}")
+    assert told["a5:ref(tables5)"].startswith("refers to tables5, whose key is no column id")
+
+
 def test_a_field_that_cannot_be_added_is_refused_with_its_rule(service: Path) -> None:
     add = "resource.add_field"
     told = mistakes(refusal(service, add, RESOURCE="item", FIELDS="colour:str name:str? when:datetime"))

@@ -13,10 +13,13 @@ from chassis.migrations.revisions import HISTORIES, SERVICE
 from chassis.project import ROOT
 from chassis.service import find_service
 
-_TABLE = re.compile(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+)(.*?)(?=CREATE TABLE|\Z)", re.DOTALL)
+_TABLE = re.compile(
+    r"""CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\.)?"?(\w+)(.*?)(?=CREATE\s+TABLE|\Z)""",
+    re.DOTALL | re.IGNORECASE,
+)
 _ARGUMENT = re.compile(r"""\b([A-Z]+)=((?:"[^"]*"|'[^']*'|\w)+)""")
 _INDEX = re.compile(r"\bINDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+)\s+ON\s+([^()]*\([^\"]*?\))", re.IGNORECASE)
-_KEY = re.compile(r"\bid\s+(bigint|uuid)\b", re.IGNORECASE)
+_KEY = re.compile(r"""\bid"?\s+(?:(uuid)|bigint|bigserial|int8|serial8)\b""", re.IGNORECASE)
 
 
 def creators() -> Mapping[str, str]:
@@ -35,7 +38,7 @@ def keys() -> dict[str, str]:
     for file in sorted(SERVICE.versions.glob("*.py")):
         for table, rest in _TABLE.findall(file.read_text(encoding="utf-8")):
             key = _KEY.search(rest)
-            found[table] = key[1].lower() if key else ""
+            found[table] = "" if not key else "uuid" if key[1] else "bigint"
     return found
 
 
