@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
+from yarl import URL
 
 from app.settings import Settings
 from chassis.application import create_application
@@ -380,6 +381,8 @@ async def test_the_types_fit_query_strings(client: aiohttp.ClientSession, kinds:
     for name, value in {"total": "1e5", "code": "\x00", "at": "0001-01-01T00:00:00Z"}.items():
         response = await client.get("/kinds", params={name: value})
         assert (response.status, (await response.json())["errors"][0]["parameter"]) == (422, name)
+    response = await client.get(URL("/kinds?at=2026-01-01T00:00:00+00:00", encoded=True))
+    assert "a plus sign is written %2B" in (await response.json())["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(
