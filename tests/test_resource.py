@@ -214,6 +214,19 @@ def test_a_referred_resource_needs_tests_that_make_its_rows(new_service: Callabl
     assert told["item_id"].startswith("tests/app/test_items.py has no function `async def create(client)`")
 
 
+def test_routes_are_added_to_a_list_on_one_line(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    file = service / "app" / "routes.py"
+    imports, _, _ = file.read_text(encoding="utf-8").partition("ROUTES")
+    by_hand = 'Route("GET", "/v1/items", items.list_items)'
+    file.write_text(f"{imports}ROUTES: list[Route] = [{by_hand}]\n", encoding="utf-8")
+    done = make(service, "resource", NAME="box", FIELDS="label:str")
+    assert done.returncode == 0, done.stderr
+    routes = file.read_text(encoding="utf-8")
+    assert f"    {by_hand},\n" in routes
+    assert "boxes.create_box," in routes
+
+
 def test_tables_are_found_however_their_migrations_are_written(new_service: Callable[..., Path]) -> None:
     service = new_service()
     statements = [
