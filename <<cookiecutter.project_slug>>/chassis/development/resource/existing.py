@@ -13,8 +13,9 @@ from chassis.migrations.revisions import HISTORIES, SERVICE
 from chassis.project import ROOT
 from chassis.service import find_service
 
+_CREATE_TABLE = r"CREATE\s+(?:UNLOGGED\s+)?TABLE"
 _TABLE = re.compile(
-    r"""CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\.)?"?(\w+)(.*?)(?=CREATE\s+TABLE|\Z)""",
+    rf"""{_CREATE_TABLE}\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\.)?"?(\w+)(.*?)(?={_CREATE_TABLE}|\Z)""",
     re.DOTALL | re.IGNORECASE,
 )
 _ARGUMENT = re.compile(r"""\b([A-Z]+)=((?:"[^"]*"|'[^']*'|\w)+)""")
