@@ -1,6 +1,7 @@
 """After `make resource` and `make remove-example` a service passes its checks, as a new one does."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -393,6 +394,16 @@ def test_what_is_in_the_way_of_the_example_s_removal_is_told_and_nothing_is_remo
     with pytest.raises(AssertionError, match="uses items outside of its routes"):
         run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
     assert contents(service) == before
+    routes.write_text(text, encoding="utf-8")
+    run(service, tools, "make", "resource", "NAME=line", "FIELDS=item:ref(items)")
+    before = contents(service)
+    lines = "tests/app/test_lines.py imports them\n  migrations/versions/0003_create_lines.py needs the table items"
+    with pytest.raises(AssertionError, match=lines):
+        run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
+    assert contents(service) == before
+    shutil.rmtree(service / "app" / "lines")
+    for file in ("tests/app/test_lines.py", "migrations/versions/0003_create_lines.py"):
+        (service / file).unlink()
     routes.write_text(text, encoding="utf-8")
     run(service, tools, "make", "remove-example")
     run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # a resource that the team has added
