@@ -1,6 +1,7 @@
 """`make field RESOURCE=invoice FIELDS="colour:str?"`: adds fields to a resource, and the migrations for them."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ def main() -> None:
     made_of = existing.arguments_of(one) or {"NAME": one, "PLURAL": os.environ.get("PLURAL", "")}
     old = made_of.get("FIELDS", "")
     resource, mistakes = read_resource(made_of | {"FIELDS": f"{old} {fields}"})
+    mistakes = [re.sub("^  NAME=", "  RESOURCE=", mistake) for mistake in mistakes]
     before = len(read_resource(made_of)[0].fields) if old else 0
     added = resource.fields[before:]
     mistakes += _mistakes(resource, added) if fields.split() else ["  FIELDS: should name at least one field"]
