@@ -305,7 +305,7 @@ def test_fields_are_added_beside_defaults_with_quotes_and_spaces(new_service: Ca
     assert f"'{long}'" in migration.read_text(encoding="utf-8")
 
 
-def test_nothing_is_written_before_everything_is_formatted(new_service: Callable[..., Path]) -> None:
+def test_nothing_stays_written_if_a_file_cannot_be_formatted(new_service: Callable[..., Path]) -> None:
     service = new_service()
     assert make(service, "resource", NAME="box", FIELDS="label:str").returncode == 0
     test = service / "tests" / "app" / "test_boxes.py"
