@@ -254,8 +254,8 @@ def test_a_field_that_cannot_be_added_is_refused_with_its_rule(service: Path) ->
     assert told["when:datetime"].startswith("is a reserved word of SQL")
     told = mistakes(refusal(service, add, RESOURCE="person", FIELDS="colour:str?"))
     assert told["RESOURCE=person"] == "has no app/persons/models.py; if its plural is irregular, set PLURAL"
-    told = refusal(service, add, RESOURCE="items", FIELDS="colour:str?")
-    assert told[1].startswith("  RESOURCE=items: should be singular")
+    plural = refusal(service, add, RESOURCE="items", FIELDS="colour:str?")
+    assert plural[1].startswith("  RESOURCE=items: should be singular")
     assert mistakes(refusal(service, add, RESOURCE="item"))["FIELDS"] == "should name at least one field"
 
 
