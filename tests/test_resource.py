@@ -1,6 +1,7 @@
 """After `make resource` and `make remove-example` a service passes its checks, as a new one does."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.services import run
 EVERY_TYPE = (
     "number:str(20):unique note:text? quantity:int=1:sort bytes:bigint:index total:decimal(12,2):filter "
     "ratio:float=0.5 paid:bool=false:filter due:date:filter sent_at:datetime?:sort:filter token:uuid? metadata:json={} "
-    'tags:list(str(50))=[]:filter status:enum(draft,placed)=draft:filter motto:str="two words, or: three" '
+    "tags:list(str(50))=[]:filter status:enum(draft,placed)=draft:filter "
+    """motto:str="it's two words, or: three; 100 % of $1 :b {x}" """
     "item:ref(items)?:filter parent:ref(unpaid_order_invoices)?"
 )
 TYPES = {
@@ -158,8 +160,14 @@ def test_fields_that_cannot_be_used_are_all_refused_with_their_rules(service: Pa
         "t:ref(items)=1": "has a type without defaults",
         "u:json?={}": "may be null and has a default",
         "fields:enum(x,y)": "would name its words as a model",
+        "position:int:filter": "has a filter, whose name position every list uses already",
+        "v:int:filter": "would give its filter the name v_gte, as another field does",
+        "w1_x:enum(x,y)": "would name its words InvoiceW1X, as another field does",
+        "words'": "should be NAME:TYPE, such as number:str; a default with spaces is in double quotes",
+        "y:str=\\udcff": "should have a default of 1 to 60 characters that can be printed",
     }
-    told = mistakes(refusal(service, NAME="invoice", FIELDS=f"paid:bool {' '.join(wrong)}"))
+    fields = ["paid:bool", "v_gte:int:filter", "w1x:enum(x,y)", *wrong]
+    told = mistakes(refusal(service, NAME="invoice", FIELDS=" ".join(fields).replace(r"\udcff", "\udcff")))
     assert list(told) == list(wrong)
     for found, rule in zip(told.values(), wrong.values(), strict=True):
         assert found.startswith(rule)
@@ -207,6 +215,37 @@ def test_a_referred_resource_needs_tests_that_make_its_rows(new_service: Callabl
     assert told["item_id"].startswith("tests/app/test_items.py has no function `async def create(client)`")
 
 
+def test_routes_are_added_to_a_list_on_one_line(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    file = service / "app" / "routes.py"
+    imports, _, _ = file.read_text(encoding="utf-8").partition("ROUTES")
+    by_hand = 'Route("GET", "/v1/items", items.list_items)'
+    file.write_text(f"{imports}ROUTES: list[Route] = [{by_hand}]\n", encoding="utf-8")
+    done = make(service, "resource", NAME="box", FIELDS="label:str")
+    assert done.returncode == 0, done.stderr
+    routes = file.read_text(encoding="utf-8")
+    assert f"    {by_hand},\n" in routes
+    assert "boxes.create_box," in routes
+
+
+def test_tables_are_found_however_their_migrations_are_written(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    statements = [
+        "create table tables1 (id bigserial PRIMARY KEY)",
+        'CREATE TABLE "tables2" ("id" int8 PRIMARY KEY)',
+        "CREATE TABLE IF NOT EXISTS public.tables3\n(id UUID PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE\ntables4 (id bigint PRIMARY KEY)",
+        "CREATE TABLE tables5 (code text PRIMARY KEY)",
+    ]
+    by_hand = "".join(f"op.execute('''\n{statement}\n''')\n" for statement in statements)
+    (service / "migrations" / "versions" / "0002_by_hand.py").write_text(by_hand, encoding="utf-8")
+    references = " ".join(f"a{number}:ref(tables{number})" for number in range(1, 6))
+    told = mistakes(refusal(service, NAME="invoice", FIELDS=references))
+    for number in range(1, 5):
+        assert told[f"a{number}_id"].startswith(f"no route reads one of tables{number}")
+    assert told["a5:ref(tables5)"].startswith("refers to tables5, whose key is no column id")
+
+
 def test_a_field_that_cannot_be_added_is_refused_with_its_rule(service: Path) -> None:
     add = "resource.add_field"
     told = mistakes(refusal(service, add, RESOURCE="item", FIELDS="colour:str name:str? when:datetime"))
@@ -215,6 +254,8 @@ def test_a_field_that_cannot_be_added_is_refused_with_its_rule(service: Path) ->
     assert told["when:datetime"].startswith("is a reserved word of SQL")
     told = mistakes(refusal(service, add, RESOURCE="person", FIELDS="colour:str?"))
     assert told["RESOURCE=person"] == "has no app/persons/models.py; if its plural is irregular, set PLURAL"
+    plural = refusal(service, add, RESOURCE="items", FIELDS="colour:str?")
+    assert plural[1].startswith("  RESOURCE=items: should be singular")
     assert mistakes(refusal(service, add, RESOURCE="item"))["FIELDS"] == "should name at least one field"
 
 
@@ -236,6 +277,47 @@ def test_what_the_team_has_changed_is_left_alone_and_what_to_add_is_printed(new_
     )
     assert "    colour: str | None\n" in models.read_text(encoding="utf-8")
     assert "SIZES = [1, 2]" in models.read_text(encoding="utf-8")
+
+
+def test_an_index_does_not_take_the_name_of_another(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    told = refusal(service, NAME="box", FIELDS="maker:str:filter maker_id:int:index")
+    rule = "would name its index boxes_maker_id_idx, as the one on boxes (maker, id) is named"
+    assert mistakes(told)["maker_id"].startswith(rule)
+    assert make(service, "resource", NAME="box", FIELDS="maker_id:int:index").returncode == 0
+    told = refusal(service, "resource.add_field", RESOURCE="box", FIELDS="maker:str?:filter")
+    rule = "would name its index boxes_maker_id_idx, as the one on boxes (maker_id) is named"
+    assert mistakes(told)["maker"].startswith(rule)
+
+
+def test_fields_are_added_beside_defaults_with_quotes_and_spaces(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    arguments = {"NAME": "box", "FIELDS": """motto:str="it's one" label:str="two words\""""}
+    assert make(service, "resource", **arguments).returncode == 0
+    long = "a default with several words is one string of SQL in one line"[:60]
+    for fields in (f'a_name_of_many_characters:str="{long}"', "colour:str?"):
+        done = make(service, "resource.add_field", RESOURCE="box", FIELDS=fields)
+        assert done.returncode == 0, done.stderr
+    models = (service / "app" / "boxes" / "models.py").read_text(encoding="utf-8")
+    for default in ('"it\'s one"', '"two words"', f'"{long}"', "| None = None"):
+        assert default in models
+    [migration] = (service / "migrations" / "versions").glob("*_add_boxes_a_name*.py")
+    assert f"'{long}'" in migration.read_text(encoding="utf-8")
+
+
+def without_ruff_s_cache(service: Path) -> dict[str, object]:
+    """Return the files of a service that is formatted, without those that ruff keeps for itself."""
+    return {name: file for name, file in contents(service).items() if not name.startswith(".ruff_cache")}
+
+
+def test_nothing_stays_written_if_a_file_cannot_be_formatted(new_service: Callable[..., Path]) -> None:
+    service = new_service()
+    assert make(service, "resource", NAME="box", FIELDS="label:str").returncode == 0
+    test = service / "tests" / "app" / "test_boxes.py"
+    test.write_text(f"{test.read_text(encoding='utf-8')}\ndef broken(\n", encoding="utf-8")
+    before = without_ruff_s_cache(service)
+    assert make(service, "resource.add_field", RESOURCE="box", FIELDS="colour:str?").returncode != 0
+    assert without_ruff_s_cache(service) == before
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +401,16 @@ def test_what_is_in_the_way_of_the_example_s_removal_is_told_and_nothing_is_remo
     with pytest.raises(AssertionError, match="uses items outside of its routes"):
         run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
     assert contents(service) == before
+    routes.write_text(text, encoding="utf-8")
+    run(service, tools, "make", "resource", "NAME=line", "FIELDS=item:ref(items)")
+    before = contents(service)
+    lines = "tests/app/test_lines.py imports them\n  migrations/versions/0003_create_lines.py needs the table items"
+    with pytest.raises(AssertionError, match=lines):
+        run(service, tools, "make", "remove-example", PYTHONDONTWRITEBYTECODE="1")
+    assert contents(service) == before
+    shutil.rmtree(service / "app" / "lines")
+    for file in ("tests/app/test_lines.py", "migrations/versions/0003_create_lines.py"):
+        (service / file).unlink()
     routes.write_text(text, encoding="utf-8")
     run(service, tools, "make", "remove-example")
     run(service, tools, "make", "resource", "NAME=item", "FIELDS=label:str")  # a resource that the team has added

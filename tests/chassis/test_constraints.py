@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import aiohttp
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestServer
+from pydantic import Field
 
 from app.settings import Settings
 from chassis.application import create_application
@@ -59,6 +60,12 @@ async def add_order(body: Fields, database: Database) -> None:
     await insert(database, "orders", body.model_dump(exclude_unset=True))
 
 
+async def add_orders_of_tenant(body: Annotated[list[Fields], Field(max_length=9)], database: Database) -> None:
+    async with database.transaction() as transaction:
+        for each in body:
+            await insert(transaction, "orders", {**each.model_dump(exclude_unset=True), "tenant": 1})
+
+
 async def add_order_of_tenant(body: Fields, database: Database) -> None:
     await insert(database, "orders", {**body.model_dump(exclude_unset=True), "tenant": 1})
 
@@ -96,6 +103,7 @@ ROUTES = [
     Route("DELETE", "/customers/{customer_id}", delete_customer),
     Route("POST", "/orders", add_order),
     Route("POST", "/orders-of-tenant", add_order_of_tenant),
+    Route("POST", "/orders-of-tenant:batch", add_orders_of_tenant),
     Route("DELETE", "/orders/{order_id}", delete_order),
 ]
 
@@ -143,6 +151,21 @@ async def test_the_fields_of_a_broken_constraint_are_named(
     assert (response.status, found) == (status, errors)
     for inside in ("violates", "Key (", "tenant", "of_somebody"):
         assert inside not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("rows", "status", "rules"),
+    [
+        ([{"order_id": 8}, {"order_id": 8}], 409, ["Is taken already: order_id"]),
+        ([{"order_id": 8}, {"order_id": 9, "email": "z"}], 422, ["Refers to what does not exist: email"]),
+    ],
+)
+async def test_the_columns_of_a_constraint_that_a_row_of_an_array_breaks_are_in_the_rule(
+    client: aiohttp.ClientSession, rows: list[dict[str, Any]], status: int, rules: list[str]
+) -> None:
+    response = await client.post("/orders-of-tenant:batch", json=rows)
+    errors = [{"pointer": "#", "detail": rule} for rule in rules]
+    assert (response.status, (await response.json())["errors"]) == (status, errors)
 
 
 @pytest.mark.parametrize(

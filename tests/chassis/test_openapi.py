@@ -30,6 +30,15 @@ def test_the_document_is_valid(routes: list[Route]) -> None:
     assert len(operations) == len(routes)
 
 
+@pytest.mark.parametrize(
+    ("key", "taken"), [("a" * 255, True), ('"a b"', True), ("a" * 256, False), ("a b", False), ('"a" b', False)]
+)
+def test_the_document_takes_the_idempotency_keys_that_the_service_takes(key: str, taken: bool) -> None:
+    post = openapi_document(example.ROUTES, project())["paths"]["/write/{milliseconds}"]["post"]
+    [schema] = [each["schema"] for each in post["parameters"] if each["name"] == "Idempotency-Key"]
+    assert bool(re.search(schema["pattern"], key)) is taken
+
+
 def test_the_document_says_what_the_signature_says() -> None:
     paths = openapi_document(example.ROUTES, project())["paths"]
     put = paths["/notes/{number}"]["put"]

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from aiohttp.test_utils import TestServer
 from pydantic import Field, TypeAdapter, ValidationError
+from yarl import URL
 
 from app.settings import Settings
 from chassis.application import create_application
@@ -378,6 +379,8 @@ async def test_the_types_fit_query_strings(client: aiohttp.ClientSession, kinds:
     for name, value in {"total": "1e5", "code": "\x00", "at": "0001-01-01T00:00:00Z"}.items():
         response = await client.get("/kinds", params={name: value})
         assert (response.status, (await response.json())["errors"][0]["parameter"]) == (422, name)
+    response = await client.get(URL("/kinds?at=2026-01-01T00:00:00+00:00", encoded=True))
+    assert "a plus sign is written %2B" in (await response.json())["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ def field_errors(error: asyncpg.IntegrityConstraintViolationError, request: web.
         if len(columns) > 1:
             sent = _members(request)
             of_body = [column for column in of_body if column in sent] or ([] if found else of_body)
-        found += [FieldError("pointer", f"#/{column}", rule) for column in of_body]
+        if _is_array(request):  # PostgreSQL does not say which of its rows broke the constraint
+            found += [FieldError("pointer", "#", f"{rule}: {column}") for column in of_body]
+        else:
+            found += [FieldError("pointer", f"#/{column}", rule) for column in of_body]
         found = found or [FieldError("pointer", "#", rule)]
     return found
 
@@ -73,10 +76,20 @@ def _columns(error: asyncpg.IntegrityConstraintViolationError) -> list[str]:
     return [named[1]] if named else []
 
 
+def _is_array(request: web.BaseRequest) -> bool:
+    """Return True if the body of a request is a JSON array and was read."""
+    return _received(request).lstrip().startswith(b"[")
+
+
 def _members(request: web.BaseRequest) -> set[str]:
-    """Return the names in the body of a request, if that is a JSON object and was read."""
+    """Return the names in the body of a request, if that is a JSON object, or an array of objects, and was read."""
     try:
-        body = json.loads(getattr(request, "received", None) or b"{}")
+        body = json.loads(_received(request) or b"{}")
     except (ValueError, RecursionError):
         return set()
-    return set(body) if isinstance(body, dict) else set()
+    objects = body if isinstance(body, list) else [body]
+    return set().union(*(each for each in objects if isinstance(each, dict)))
+
+
+def _received(request: web.BaseRequest) -> bytes:
+    return getattr(request, "received", None) or b""

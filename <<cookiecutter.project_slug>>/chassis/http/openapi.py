@@ -229,7 +229,7 @@ def _header_parameters(route: Route, contract: Contract) -> list[dict[str, Any]]
     if contract.if_match:
         chassis.append(("If-Match", _ETAGS, "of which the resource has to have one; it is not changed otherwise"))
     if contract.idempotent:
-        rule = {"type": "string", "pattern": f"^{KEY}$"}
+        rule = {"type": "string", "pattern": f"^({KEY})$"}
         chassis.append((HEADER, rule, "names this request: sent again with the same key, it is not carried out again"))
     if contract.versioned and route.method == "GET":
         text = "that the client has; the answer has no body if one of them is current"

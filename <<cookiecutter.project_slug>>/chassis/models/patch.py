@@ -21,9 +21,9 @@ class Patch(Generic[Fields]):
         async def patch_item(item_id: Id, if_match: IfMatch, body: Patch[ItemFields], database: Database) -> Item: ...
 
     Each field has the rules of the model, and a null is refused unless the field's annotation has `None`. Defaults are
-    not applied. A field whose value is an object or an array is replaced as a whole. Validators of the whole model
-    (`model_validator`, `model_post_init`) do not run, because they would see only some of the fields: a rule about
-    several fields needs a CHECK constraint in the database.
+    not applied. A field whose value is an object or an array is replaced as a whole; RFC 7396 would merge objects.
+    Validators of the whole model (`model_validator`, `model_post_init`) do not run, because they would see only some of
+    the fields: a rule about several fields needs a CHECK constraint in the database.
 
     The statement names the columns, and takes the values from the JSON text:
 

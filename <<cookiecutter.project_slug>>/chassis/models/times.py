@@ -13,6 +13,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
     rf"{_DATE.pattern}T([01][0-9]|2[0-3]):[0-9]{{2}}:(?P<second>[0-9]{{2}})(\.[0-9]+)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
 )
+_PLUS_OF_A_URL = re.compile(r":[0-9.]+ [0-9]{2}:[0-9]{2}\Z")
 # asyncpg writes the first and the last value of Python's types as PostgreSQL's -infinity and infinity.
 _INFINITE_DATES = (date.min, date.max)
 _INFINITE_TIMES = (datetime.min, datetime.max)
@@ -42,7 +43,10 @@ def _timestamp(value: object) -> object:
     try:
         parsed = datetime.fromisoformat(value if parts else "").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("Should be a time with its offset from UTC, such as 2026-12-31T23:59:59Z") from None
+        rule = "Should be a time with its offset from UTC, such as 2026-12-31T23:59:59Z"
+        if _PLUS_OF_A_URL.search(value):
+            rule += "; in a query string, a plus sign is written %2B"
+        raise ValueError(rule) from None
     if parsed in _INFINITE_TIMES_IN_UTC:
         raise ValueError(
             "Should be after 0001-01-01T00:00:00Z and before 9999-12-31T23:59:59.999999Z; "

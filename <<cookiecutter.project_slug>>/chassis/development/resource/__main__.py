@@ -5,9 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from chassis.development.formatting import format_files
+from chassis.development.formatting import write_formatted
 from chassis.development.resource import existing, routes
-from chassis.development.resource.arguments import NAMES, read_resource
+from chassis.development.resource.arguments import NAMES, mistakes_of_indexes, read_resource
 from chassis.development.resource.grammar import GRAMMAR
 from chassis.development.resource.rendering import render
 from chassis.development.resource.resource import Resource
@@ -29,17 +29,12 @@ def main() -> None:
     except routes.RoutesError as error:
         sys.exit(f"Nothing was written. {error}")
     resource, mistakes = read_resource(given)
-    mistakes += _taken(resource)
+    mistakes += [*_taken(resource), *mistakes_of_indexes(resource, resource.fields)]
     if mistakes:
         sys.exit("\n".join(["Nothing was written. Please change:", *mistakes, HELP]))
-    changed = routes.with_routes_of(resource, text)
-    texts = render(resource)
-    for file, text in texts.items():
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    routes.FILE.write_text(changed, encoding="utf-8")
-    format_files([*texts, routes.FILE])
-    for file in [*texts, routes.FILE]:
+    texts = {**render(resource), routes.FILE: routes.with_routes_of(resource, text)}
+    write_formatted(texts)
+    for file in texts:
         print(f"wrote {file.relative_to(ROOT)}")
 
 

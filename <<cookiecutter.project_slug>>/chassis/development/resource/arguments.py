@@ -1,6 +1,7 @@
 """Reads the arguments of `make resource`, and finds all mistakes in them."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from chassis.development.resource import existing
@@ -92,6 +93,22 @@ def _mistakes_of_parent(
         yield f"  PARENT={parent}: has the column {other.names.one}_id, which is one of FIELDS, too; remove the field"
 
 
+def mistakes_of_indexes(resource: Resource, fields: Sequence[Field]) -> Iterator[str]:
+    """Yield messages for fields whose indexes would have the name of another index of the schema.
+
+    An index `(x, id)` and an index `(x_id)` have the same name.
+    """
+    found = [(field, index) for field in fields for index in resource.indexes_of(field)]
+    others = [each for each in resource.indexes if each not in (index for _, index in found)]
+    taken = existing.indexes() | {each.name: each.on for each in others}
+    for field, index in found:
+        if taken.setdefault(index.name, index.on) != index.on:
+            yield (
+                f"  {field.name}: would name its index {index.name}, as the one on {taken[index.name]} is named; "
+                "choose another name"
+            )
+
+
 def sentence(given: Mapping[str, str]) -> str:
     """Return the arguments as they are written in a shell."""
     return " ".join(f"{name}={_in_a_shell(value)}" for name, value in given.items() if value)
@@ -100,4 +117,4 @@ def sentence(given: Mapping[str, str]) -> str:
 def _in_a_shell(value: str) -> str:
     if re.fullmatch(r"\w+", value):
         return value
-    return f"'{value}'" if '"' in value else f'"{value}"'
+    return shlex.quote(value) if re.search('["$`]', value) else f'"{value}"'

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 
 from chassis.contract import PATH_PARAMETERS
@@ -12,9 +13,14 @@ from chassis.migrations.revisions import HISTORIES, SERVICE
 from chassis.project import ROOT
 from chassis.service import find_service
 
-_TABLE = re.compile(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+)(.*?)(?=CREATE TABLE|\Z)", re.DOTALL)
-_ARGUMENT = re.compile(r"""\b([A-Z]+)=("[^"]*"|'[^']*'|\w+)""")
-_KEY = re.compile(r"\bid\s+(bigint|uuid)\b", re.IGNORECASE)
+_CREATE_TABLE = r"CREATE\s+(?:UNLOGGED\s+)?TABLE"
+_TABLE = re.compile(
+    rf"""{_CREATE_TABLE}\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\.)?"?(\w+)(.*?)(?={_CREATE_TABLE}|\Z)""",
+    re.DOTALL | re.IGNORECASE,
+)
+_ARGUMENT = re.compile(r"""\b([A-Z]+)=((?:"[^"]*"|'[^']*'|\w)+)""")
+_INDEX = re.compile(r"\bINDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+)\s+ON\s+([^()]*\([^\"]*?\))", re.IGNORECASE)
+_KEY = re.compile(r"""\bid"?\s+(?:(uuid)|bigint|bigserial|int8|serial8)\b""", re.IGNORECASE)
 
 
 def creators() -> Mapping[str, str]:
@@ -33,8 +39,17 @@ def keys() -> dict[str, str]:
     for file in sorted(SERVICE.versions.glob("*.py")):
         for table, rest in _TABLE.findall(file.read_text(encoding="utf-8")):
             key = _KEY.search(rest)
-            found[table] = key[1].lower() if key else ""
+            found[table] = "" if not key else "uuid" if key[1] else "bigint"
     return found
+
+
+def indexes() -> dict[str, str]:
+    """Return what each index is on, such as `items (name, id)`, by its name."""
+    return {
+        name: " ".join(on.split())
+        for file in sorted(SERVICE.versions.glob("*.py"))
+        for name, on in _INDEX.findall(file.read_text(encoding="utf-8"))
+    }
 
 
 def models() -> Mapping[str, str]:
@@ -95,7 +110,7 @@ def arguments_of(one: str) -> dict[str, str]:
     """
     for file in sorted((ROOT / "app").glob("*/models.py")):
         docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-        found = {name: " ".join(value.strip("\"'").split()) for name, value in _ARGUMENT.findall(docstring)}
+        found = {name: " ".join(shlex.split(value)[0].split()) for name, value in _ARGUMENT.findall(docstring)}
         if found.get("NAME") == one and found.get("FIELDS"):
             return found
     return {}

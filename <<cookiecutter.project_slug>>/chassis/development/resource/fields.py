@@ -9,6 +9,7 @@ from chassis.development.resource.names import Names, rule_for_field
 from chassis.development.resource.types import make_type, split
 from chassis.development.resource.types.base import WORDS, Default, FieldTypeError, Imports, Type, merged
 from chassis.development.resource.types.others import ref_to_uuid
+from chassis.pagination import PageQuery
 
 _OPTIONS = ("unique", "index", "filter", "sort")
 _WRITTEN = r"""(?P<name>[^:]*):
@@ -152,21 +153,28 @@ def read_fields(sentence: str, names: Names, keys: Mapping[str, str]) -> tuple[l
         if field.name in taken:
             mistakes.append(f"  {written}: is listed twice")
         else:
-            mistakes += [f"  {written}: would give its filter the name {each}" for each in _clashes(field, fields)]
+            mistakes += [f"  {written}: {rule}" for rule in _clashes(field, fields)]
         fields.append(field)
     return fields, mistakes
 
 
 def _clashes(field: Field, fields: Sequence[Field]) -> Iterator[str]:
-    """Yield names of filters that two fields would have."""
-    taken = {"cursor", "limit", "sort", *(filter_.name for each in fields for filter_ in filters_of(each))}
-    yield from (filter_.name for filter_ in filters_of(field) if filter_.name in taken)
+    """Yield the rules about names in the models that a field breaks, because other fields or all lists have them."""
+    of_lists = {"sort", *PageQuery.model_fields, *dir(PageQuery)}
+    of_others = {filter_.name for each in fields for filter_ in filters_of(each)}
+    for filter_ in filters_of(field):
+        if filter_.name in of_lists:
+            yield f"has a filter, whose name {filter_.name} every list uses already; choose another name"
+        if filter_.name in of_others:
+            yield f"would give its filter the name {filter_.name}, as another field does; choose another name"
+    if field.words_type and field.words_type in {each.words_type for each in fields}:
+        yield f"would name its words {field.words_type}, as another field does; choose another name"
 
 
 def _read(written: str, names: Names, keys: Mapping[str, str]) -> Field:
     found = _FIELD.fullmatch(written) or _MISTAKEN.fullmatch(written)
     if not found:
-        raise FieldTypeError("should be NAME:TYPE, such as number:str")
+        raise FieldTypeError("should be NAME:TYPE, such as number:str; a default with spaces is in double quotes")
     kind = make_type(found["type"])
     name = found["name"]
     if rule := rule_for_field(name):

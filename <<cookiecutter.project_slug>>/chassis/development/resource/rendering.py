@@ -108,12 +108,22 @@ def _wrapped(text: str, indent: str) -> str:
     return f"\n{indent}".join(textwrap.wrap(text, _LONGEST_LINE, break_long_words=False, break_on_hyphens=False))
 
 
+def _wrapped_sql(text: str, indent: str) -> str:
+    """Return SQL broken into lines at the spaces outside of its strings."""
+    lines = [""]
+    for word in re.findall(r"(?:'[^']*'|[^' ])+", text):
+        if lines[-1] and len(lines[-1]) + len(word) >= _LONGEST_LINE:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return f"\n{indent}".join(lines)
+
+
 def _column(field: Field) -> str:
     """Return the definition of a column in CREATE TABLE, its constraints on lines of their own if they are long."""
     definition, indent = f"{field.column} {field.constraints}".rstrip(), " " * 16
     if len(definition) <= _LONGEST_LINE:
         return definition
-    return f"{field.column}\n{indent}{_wrapped(field.constraints, indent)}"
+    return f"{field.column}\n{indent}{_wrapped_sql(field.constraints, indent)}"
 
 
 def _statement(text: str, indentation: int = 8) -> str:
@@ -121,4 +131,4 @@ def _statement(text: str, indentation: int = 8) -> str:
     if len(text) <= _LONGEST_LINE:
         return f'"{text}"'
     indent = " " * indentation
-    return f'\n{indent}"""\n{indent}{_wrapped(text, indent)}\n{indent}"""\n{indent[4:]}'
+    return f'\n{indent}"""\n{indent}{_wrapped_sql(text, indent)}\n{indent}"""\n{indent[4:]}'

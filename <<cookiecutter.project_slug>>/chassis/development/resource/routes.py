@@ -1,12 +1,14 @@
 """Adds a resource's routes to app/routes.py, and removes them."""
 
 import ast
+import re
 
 from chassis.development.resource.names import Names
 from chassis.development.resource.resource import Resource
 from chassis.project import ROOT
 
 FILE = ROOT / "app" / "routes.py"
+_COMMA = re.compile(r"(?:\s|(?>#.*))*,")  # after comments
 
 
 class RoutesError(Exception):
@@ -15,7 +17,7 @@ class RoutesError(Exception):
 
 def check(text: str) -> None:
     """Raise a RoutesError if there is no list named ROUTES."""
-    _end_of_list(text)
+    _list(text)
 
 
 def with_routes_of(resource: Resource, text: str) -> str:
@@ -24,10 +26,11 @@ def with_routes_of(resource: Resource, text: str) -> str:
     Raises:
         RoutesError: there is no list named ROUTES.
     """
+    text = _with_comma(text)
     lines = text.splitlines()
-    end, bracket = _end_of_list(text)
+    end, bracket = _end(_list(text), lines)
     routes = _routes(resource)
-    before, after = lines[end][:bracket], lines[end][bracket:]
+    before, after = lines[end][: bracket - 1], lines[end][bracket - 1 :]
     lines[end : end + 1] = [*([before] if before else []), *(f"    {route}," for route in routes), after]
     imports = [f"from app.{resource.names.many} import handlers as {resource.names.many}"]
     if "import NotFoundError" not in text:
@@ -62,7 +65,7 @@ def without_routes_of(names: Names, text: str) -> str:
     Raises:
         RoutesError: there is no list named ROUTES, other code uses the resource, or no route would be left.
     """
-    _end_of_list(text)
+    _list(text)
     lines: list[str | None] = list(text.splitlines())
     for node in ast.walk(ast.parse(text)):
         handlers = isinstance(node, ast.ImportFrom) and node.module == f"app.{names.many}"
@@ -84,8 +87,8 @@ def without_routes_of(names: Names, text: str) -> str:
     return left
 
 
-def _end_of_list(text: str) -> tuple[int, int]:
-    """Return the line and the column of the list's closing bracket, both zero-based."""
+def _list(text: str) -> ast.List:
+    """Return the list of routes."""
     try:
         body = ast.parse(text).body
     except SyntaxError as error:
@@ -94,10 +97,26 @@ def _end_of_list(text: str) -> tuple[int, int]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(each, ast.Name) and each.id == "ROUTES" for each in targets):
             value = getattr(node, "value", None)
-            if isinstance(value, ast.List) and value.end_lineno and value.end_col_offset:
-                before = text.splitlines()[value.end_lineno - 1].encode()[: value.end_col_offset - 1]
-                return value.end_lineno - 1, len(before.decode())
+            if isinstance(value, ast.List):
+                return value
     raise RoutesError("app/routes.py has no list named ROUTES: edit the routes by hand.")
+
+
+def _end(node: ast.expr, lines: list[str]) -> tuple[int, int]:
+    """Return the line of the last character of an expression and the column after it, both zero-based."""
+    line = (node.end_lineno or node.lineno) - 1
+    return line, len(lines[line].encode()[: node.end_col_offset].decode())
+
+
+def _with_comma(text: str) -> str:
+    """Return the file's text with a comma after the last route."""
+    routes, lines = _list(text), text.splitlines()
+    if not routes.elts:
+        return text
+    line, column = _end(routes.elts[-1], lines)
+    if not _COMMA.match("\n".join([lines[line][column:], *lines[line + 1 :]])):
+        lines[line] = f"{lines[line][:column]},{lines[line][column:]}"
+    return "\n".join([*lines, ""])
 
 
 def _with_imports(lines: list[str], imports: list[str]) -> list[str]:

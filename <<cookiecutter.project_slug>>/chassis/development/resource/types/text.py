@@ -66,10 +66,11 @@ def long_text_type(arguments: list[str]) -> Type:
 
 
 def _default(written: str, shortest: int, longest: int) -> Default:
-    if not shortest <= len(written) <= min(longest, _LONGEST_DEFAULT) or re.search(r'["\\\x00-\x1f]', written):
-        most = min(longest, _LONGEST_DEFAULT)
+    most = min(longest, _LONGEST_DEFAULT)
+    if not shortest <= len(written) <= most or not written.isprintable() or set(written) & set('"\\'):
         raise FieldTypeError(
-            f"should have a default of {shortest} to {most} characters, without quotes and backslashes"
+            f"should have a default of {shortest} to {most} characters that can be printed, without double quotes and "
+            "backslashes"
         )
     return Default(repr(written), quoted(written), repr(written))
 
