@@ -156,26 +156,30 @@ async def test_the_model_has_the_columns_of_the_table(database_url: str) -> None
 
 ${schema_only}
 @pytest.mark.parametrize(
-    "columns",
+    ("columns", "condition"),
     [
 % for index in resource.indexes:
-        [${", ".join(f'"{each}"' for each in index.columns)}],
+        ([${", ".join(f'"{each}"' for each in index.columns)}], ${f'"({index.condition})"' if index.condition else None}),
 % endfor
 % for field in unique:
-        ["${field.name}"],
+% if field.constrained:
+        (["${field.name}"], None),
+% endif
 % endfor
     ],
 )
-async def test_references_filters_and_orders_have_their_indexes(database_url: str, columns: list[str]) -> None:
+async def test_references_filters_and_orders_have_their_indexes(
+    database_url: str, columns: list[str], condition: str | None
+) -> None:
     connection = await asyncpg.connect(database_url)
     indexes = await connection.fetch(
-        "SELECT array_agg(attname::text ORDER BY number) AS columns FROM pg_index, "
-        "unnest(indkey) WITH ORDINALITY AS part (attnum, number), pg_attribute AS attribute "
+        "SELECT array_agg(attname::text ORDER BY number) AS columns, pg_get_expr(indpred, indrelid) AS condition "
+        "FROM pg_index, unnest(indkey) WITH ORDINALITY AS part (attnum, number), pg_attribute AS attribute "
         "WHERE indrelid = '${many}'::regclass AND indisvalid "
-        "AND attrelid = indrelid AND attribute.attnum = part.attnum GROUP BY indexrelid"
+        "AND attrelid = indrelid AND attribute.attnum = part.attnum GROUP BY indexrelid, indrelid, indpred"
     )
     await connection.close()
-    assert columns in [row["columns"][: len(columns)] for row in indexes]
+    assert (columns, condition) in [(row["columns"][: len(columns)], row["condition"]) for row in indexes]
 % endif
 <% broken = [field for field in fields if field.type.check] %>\
 % if broken:
