@@ -522,7 +522,7 @@ ${paths()}\
 % endif
     created = [${creating("**fields")} for fields in bodies]
     for name in (${named(sorted_)},):
-        ordered = sorted(created, key=lambda row, name=name: (row[name] is None, row[name], row["id"]))
+        ordered = [row for *_, row in sorted((row[name] is None, row[name], row["id"], row) for row in created)]
         assert (name, await listed(client, ${PATH}, limit=2, sort=name)) == (name, ordered)
         assert (name, await listed(client, ${PATH}, limit=2, sort=f"-{name}")) == (name, ordered[::-1])
 % endif
