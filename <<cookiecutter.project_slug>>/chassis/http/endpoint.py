@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from chassis.http.header_fields import replace
 from chassis.http.idempotency import HEADER, digest, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
+from chassis.http.unreadable_json import unreadable_values
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
@@ -225,7 +227,7 @@ def _validator(contract: Contract) -> _Validate:
             try:
                 values[name] = adapter.validator.validate_json(content)
             except ValidationError as error:
-                field_errors += _field_errors(error, "pointer")
+                field_errors += _body_errors(error, content)
         if field_errors:
             raise InvalidRequestError(field_errors)
         return values
@@ -258,6 +260,21 @@ def _header_rule(given: Sequence[str]) -> str:
     except UnicodeEncodeError:  # aiohttp decodes with surrogateescape
         return "Should be text in UTF-8"
     return ""
+
+
+def _body_errors(error: ValidationError, body: bytes) -> list[FieldError]:
+    """Convert pydantic's errors of a body.
+
+    Raises:
+        MalformedBodyError: the body is not JSON, or no value is found for which the parser refuses it.
+    """
+    try:
+        return _field_errors(error, "pointer")
+    except MalformedBodyError:
+        unreadable = islice(unreadable_values(body), _MAX_FIELD_ERRORS)
+        if found := [FieldError("pointer", _pointer(location), rule) for location, rule in unreadable]:
+            return found
+        raise
 
 
 def _field_errors(error: ValidationError, where: str, name: str = "") -> list[FieldError]:
