@@ -79,7 +79,7 @@ def endpoint(
     expiry_of = authentication.expiry_of if authentication and route.ends_with_token else None
     reader = body_reader.limited(route.limits)
     limited = reader.max_bytes != body_reader.max_bytes or reader.seconds is not None
-    read_body, validate, respond = _body_of(contract, reader), _validator(contract), _responder(route, contract)
+    read_body, validate, respond = _body_of(route, contract, reader), _validator(contract), _responder(route, contract)
     handler = _reading(route, contract, reader, streams) if contract.reads_body else route.handler
     takes_no_key = route.method in _KEYED and (contract.reads_body or contract.makes_response)
     needed, provided = tuple(contract.resources.items()), resources.values
@@ -153,7 +153,7 @@ def _itself(request: web.Request) -> web.Request:
     return request
 
 
-def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | None:
+def _body_of(route: Route, contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | None:
     """Return the function that checks the body's media type and reads it; None if the handler takes no body."""
     if not contract.consumes:
         return None
@@ -164,12 +164,13 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
     wanted = f"Send the body as {' or '.join(contract.consumes)}, and say so in Content-Type."
     if whole == {"application/json"} and not beginnings:
         wanted = "Send the body as JSON, with Content-Type: application/json."
+    accepted = [each for each in contract.consumes if each in whole] if route.method == hdrs.METH_PATCH else []
     given = bool(contract.body or contract.raw_body)
 
     async def read(request: web.Request) -> bytes:
         media_type = request.content_type
         if media_type not in whole and not media_type.startswith(beginnings):
-            raise UnsupportedMediaTypeError(wanted)
+            raise UnsupportedMediaTypeError(wanted, accept_patch=accepted)
         if not given:  # the handler reads it from aiohttp's request
             return b""
         return await (request.read() if isinstance(request, Request) else body_reader.read(request))
