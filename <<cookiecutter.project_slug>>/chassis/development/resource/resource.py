@@ -11,6 +11,7 @@ OPERATIONS = ("list", "put", "patch", "delete")
 """The operations that can be left out."""
 
 _LONGEST_NAME = 63  # in PostgreSQL
+_ID_TYPES = {"bigint": "Id", "uuid": "Uuid"}
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,13 @@ class Resource:
 
     @property
     def id_type(self) -> str:
-        """The annotation of the key."""
-        return "UUID" if self.key == "uuid" else "Id"
+        """The annotation of the key in a path."""
+        return _ID_TYPES[self.key]
 
     @property
     def parent_id_type(self) -> str:
-        """The annotation of the parent's key."""
-        return "UUID" if self.parent and self.parent.key == "uuid" else "Id"
+        """The annotation of the parent's key in a path; empty without one."""
+        return _ID_TYPES[self.parent.key] if self.parent else ""
 
     @property
     def filters(self) -> list[Filter]:
