@@ -6,10 +6,10 @@ RESOURCES is their number, and SEED decides what is drawn; both have defaults, s
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from random import Random
-
-import pytest
 
 from harness.environments import python_for
 from tests.drawn_resources import Drawing
@@ -32,9 +32,17 @@ def write(service: Path, module: str, arguments: dict[str, str]) -> None:
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("number", range(SERVICES))
-def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path], tools: Path, number: int) -> None:
-    random, service = Random(f"{SEED} {number}"), new_service()
+def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path], tools: Path) -> None:
+    services = [new_service() for _ in range(SERVICES)]
+    python_for(services[0])  # makes the environment of all
+    with ThreadPoolExecutor() as pool:
+        for said in pool.map(partial(draw_and_check, tools), services, range(SERVICES)):
+            print(said[-300:])
+
+
+def draw_and_check(tools: Path, service: Path, number: int) -> str:
+    """Add the resources of one service, and return what its tests say; fail unless all is green."""
+    random = Random(f"{SEED} {number}")
     drawing = Drawing(random)
     for each in range(number, RESOURCES, SERVICES):
         arguments = drawing.resource()
@@ -46,4 +54,4 @@ def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path
             write(service, ".add_field", added)
     run(service, tools, "make", "openapi")
     run(service, tools, "make", "lint")
-    print(run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", "-n2", FUZZ_EXAMPLES="1")[-300:])
+    return run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", FUZZ_EXAMPLES="1")

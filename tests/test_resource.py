@@ -359,6 +359,7 @@ _INDEXES, _RULES, _WRONG = "have_their_indexes", "database_has_the_rules", "brea
         (_TABLE, "numeric(12, 2)", "numeric(12, 1)", "at_their_bounds"),
         (_TABLE, "(item_id, id)", "(id, item_id)", _INDEXES),
         (_TABLE, "(due, id)", "(id, due)", _INDEXES),
+        (_TABLE, " WHERE sent_at IS NULL", "", _INDEXES),
         (_LINES, "(unpaid_order_invoice_id, count, id)", "(count, id)", _INDEXES),
         (f"{_APP}/models.py", 'Literal["draft", "placed"]', 'Literal["draft"]', "at_their_bounds"),
         (f"{_APP}/models.py", "max_length=100,", "max_length=99,", "at_their_bounds"),

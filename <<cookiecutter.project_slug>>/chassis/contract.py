@@ -39,6 +39,7 @@ from chassis.caller import Caller
 from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
 from chassis.models import Body, Patch, Query
+from chassis.models.text import OWN_RULES
 from chassis.pagination import Page
 
 PATH_PARAMETERS = re.compile(r"{(\w+)}")
@@ -363,7 +364,7 @@ class Contract:
                 raise TypeError(f"{name}: annotate the parameter {parameter!r}, its type is the contract")
             hint = hints[parameter]
             if parameter in in_path:
-                self.path[parameter] = TypeAdapter(hint)
+                self.path[parameter] = _value_adapter(hint)
             elif header := _header(hint):
                 self.headers[parameter] = _header_parameter(name, header, hint, declared)
             elif isinstance(hint, type) and issubclass(hint, Query):
@@ -436,7 +437,12 @@ def _header_parameter(function: str, header: Header, hint: Any, declared: inspec
     if not re.fullmatch(_NAME_OF_HEADER, name):
         raise ValueError(f'{function}: {name!r} is no name of a header; write Header("X-Signature"), for example')
     required = declared.default is inspect.Parameter.empty
-    return HeaderParameter(name, TypeAdapter(hint), required, None if required else declared.default)
+    return HeaderParameter(name, _value_adapter(hint), required, None if required else declared.default)
+
+
+def _value_adapter(hint: Any) -> TypeAdapter[Any]:
+    """Return what validates a path parameter or a header."""
+    return TypeAdapter(Annotated[hint, OWN_RULES])
 
 
 def _is_json_body(hint: Any) -> bool:

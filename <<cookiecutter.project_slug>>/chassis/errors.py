@@ -192,7 +192,14 @@ class UnsupportedMediaTypeError(ServiceError):
     """The request's body has a media type or an encoding that the route does not take.
 
     The chassis raises it before the handler runs.
+
+    Attributes:
+        accept_patch: the media types that a PATCH takes, for the header `Accept-Patch` (RFC 5789); empty for none.
     """
+
+    def __init__(self, message: str = "", *, accept_patch: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.accept_patch = accept_patch
 
 
 @dataclass(frozen=True)

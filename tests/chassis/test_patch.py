@@ -145,6 +145,7 @@ async def test_both_media_types_are_taken_and_others_refused(client: TestClient[
     refused = await client.patch("/fields/7", data="[]", headers={"Content-Type": "application/json-patch+json"})
     assert refused.status == 415
     assert "application/merge-patch+json or application/json" in (await refused.json())["detail"]
+    assert refused.headers["Accept-Patch"] == "application/merge-patch+json, application/json"
 
 
 async def test_wrong_fields_are_named_by_pointers(client: TestClient[Any, Any]) -> None:

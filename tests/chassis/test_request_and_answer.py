@@ -424,6 +424,7 @@ async def test_a_body_has_a_media_type_that_the_route_takes(
         f"{method} {path} HTTP/1.1\r\nHost: a\r\n{type_}Content-Length: 2\r\n\r\n{{}}".encode()
     )
     assert (int(head.split()[1]), json.loads(body).get("bytes")) == (status, 2 if status == 200 else None)
+    assert (b"\r\nAccept-Patch: application/merge-patch+json\r\n" in head) is (method == "PATCH" and status == 415)
 
 
 async def test_a_model_may_have_another_json_media_type(service: Running) -> None:

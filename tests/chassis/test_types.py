@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from time import time_ns
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import RFC_4122, UUID
 
 import aiohttp
@@ -17,7 +18,7 @@ from yarl import URL
 
 from app.settings import Settings
 from chassis.application import create_application
-from chassis.contract import Contract, Route
+from chassis.contract import Contract, Header, Route, contract_of
 from chassis.database import Connection, Database
 from chassis.models import (
     Body,
@@ -32,6 +33,7 @@ from chassis.models import (
     StoredJson,
     Text,
     Timestamp,
+    Uuid,
     WholeNumber,
     keys,
     new_uuid,
@@ -68,7 +70,7 @@ class Sent(Body):
     metadata: Json | None = None
     name: Text | None = None
     code: Annotated[Text, Field(pattern="^[^ ]*$", max_length=8)] | None = None
-    key: UUID | None = None
+    key: Uuid | None = None
     mood: Mood | None = None
     tags: list[Text] = Field(default_factory=list)
     labels: list[str | None] = Field(default_factory=list)
@@ -130,6 +132,20 @@ async def find_kinds(query: Filter, database: Database) -> list[Stored]:
     return Stored.from_rows(rows)
 
 
+Code = Annotated[Text, Field(pattern="^[^ ]*$")]
+
+
+async def read_key(key: Uuid) -> UUID:
+    return key
+
+
+async def read_codes(code: Code, x_code: Annotated[Code, Header()]) -> list[str]:
+    return [code, x_code]
+
+
+CODES = Route("GET", "/codes/{code}", read_codes)
+
+
 class Value(Body):
     """A value that the handler casts in SQL."""
 
@@ -159,6 +175,8 @@ ROUTES = [
     Route("GET", "/kinds/{kind_id}", read_kind),
     Route("GET", "/kinds", find_kinds),
     Route("POST", "/cast/{column}", cast),
+    Route("GET", "/keys/{key}", read_key),
+    CODES,
 ]
 
 
@@ -189,6 +207,7 @@ async def post(client: aiohttp.ClientSession, path: str, body: str) -> tuple[int
 
 
 MANY_DIGITS = "9" * 40
+LONE = '"\\ud800"'
 STORED = {
     "first date": ("due", '"0001-01-02"', "0001-01-02"),
     "last date": ("due", '"9999-12-30"', "9999-12-30"),
@@ -288,15 +307,101 @@ async def test_a_value_is_refused_with_its_place_and_its_rule(
     assert error["detail"].startswith(rule)
 
 
+SURROGATE, DIGITS = "Should be text without lone surrogates", "Should have 4,300 digits at most"
+IN_NAMES = "Should have names without lone surrogates"
+UNREADABLE = {
+    "lone surrogate": ('"\\ud800"', "", SURROGATE),
+    "second half of a pair": ('["a", {"b/c": "\\ude00"}]', "/1/b~1c", SURROGATE),
+    "lone surrogate beside pairs": ('["\\ud83d\\ude00", "\\ud83dx"]', "/1", SURROGATE),
+    "lone surrogate in a name": ('{"a": {"\\udc00": 1}}', "/a", IN_NAMES),
+    "lone surrogate under a name that comes again": ('{"a": "\\ud800", "a": 1}', "/a", SURROGATE),
+    "digits": (f"[0, -{'9' * 4301}]", "/1", DIGITS),
+    "digits before the point": (f'{{"a": {"9" * 5000}.5E3}}', "/a", DIGITS),
+}
+
+
+@pytest.mark.parametrize(("given", "into", "rule"), UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("field", ["metadata", "free", "name"])
+async def test_a_value_that_the_parser_refuses_is_named(
+    client: aiohttp.ClientSession, field: str, given: str, into: str, rule: str
+) -> None:
+    status, problem = await post(client, "/kinds", f'{{"ratio": NaN, "small": 12.5, "{field}": {given}}}')
+    assert (status, problem["type"]) == (422, "urn:problem-type:invalid-request")
+    [error] = problem["errors"]
+    assert error["pointer"] == f"#/{field}{into}"
+    assert error["detail"].startswith(rule)
+
+
+@pytest.mark.usefixtures("kinds")
+async def test_the_most_digits_that_the_parser_reads_are_read(client: aiohttp.ClientSession) -> None:
+    status, _ = await post(client, "/kinds", f'{{"metadata": [{"9" * 4300}, 0.{"9" * 5000}]}}')
+    assert status == 201
+
+
 @pytest.mark.parametrize(
     "given",
-    ['"\\ud800"', '{"\\udc00": 1}', "[" * 10_000 + "]" * 10_000, "9" * 5000],
-    ids=["lone surrogate", "lone surrogate in a name", "nesting", "digits"],
+    [
+        "[" * 10_000 + "]" * 10_000,
+        "[" * 300 + "]" * 300,
+        '["\\ud800"',
+        '"\\ud800" 1',
+        f'["{"a" * 2**17}", "\\ud800"]',
+    ],
+    ids=["nesting", "nesting that others read", "no end", "more than one value", "large"],
 )
 @pytest.mark.parametrize("field", ["metadata", "free", "name"])
-async def test_what_no_parser_reads_is_a_malformed_body(client: aiohttp.ClientSession, field: str, given: str) -> None:
+async def test_what_is_not_json_or_too_much_is_a_malformed_body(
+    client: aiohttp.ClientSession, field: str, given: str
+) -> None:
     status, problem = await post(client, "/kinds", f'{{"{field}": {given}}}')
     assert (status, problem["type"]) == (400, "urn:problem-type:malformed-body")
+
+
+async def test_surrogates_that_are_not_escaped_are_a_malformed_body(client: aiohttp.ClientSession) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.post("/kinds", data=b'{"name": "\xed\xa0\x80"}', headers=headers)
+    assert (response.status, (await response.json())["type"]) == (400, "urn:problem-type:malformed-body")
+
+
+async def test_all_values_that_the_parser_refuses_are_named_up_to_100(client: aiohttp.ClientSession) -> None:
+    _, problem = await post(client, "/kinds", f'{{"free": {{"a": [{", ".join([LONE] * 101)}]}}}}')
+    assert [each["pointer"] for each in problem["errors"]] == [f"#/free/a/{number}" for number in range(100)]
+
+
+KEY = "0b9ad1d5-9d39-4ab7-8c8e-6b8f0c1a2b3c"
+SPELLINGS = [f"{{{KEY}}}", f"urn:uuid:{KEY}", KEY.replace("-", ""), f" {KEY}", f"{KEY}\n", KEY[:-1], KEY[:-1] + "g", ""]
+
+
+@pytest.mark.usefixtures("kinds")
+@pytest.mark.parametrize("key", [KEY, KEY.upper()])
+async def test_a_uuid_has_one_format_in_upper_or_lower_case(client: aiohttp.ClientSession, key: str) -> None:
+    status, stored = await post(client, "/kinds", json.dumps({"key": key}))
+    assert (status, stored["key"]) == (201, KEY)
+    response = await client.get(f"/keys/{key}")
+    assert (response.status, await response.json()) == (200, KEY)
+
+
+@pytest.mark.parametrize("key", SPELLINGS)
+async def test_other_spellings_of_a_uuid_are_refused(client: aiohttp.ClientSession, key: str) -> None:
+    status, problem = await post(client, "/kinds", json.dumps({"key": key}))
+    assert (status, [each["pointer"] for each in problem["errors"]]) == (422, ["#/key"])
+    if key.strip("{}") == key != "":  # aiohttp has no such paths
+        response = await client.get(f"/keys/{quote(key)}")
+        [error] = (await response.json())["errors"]
+        assert (response.status, error["parameter"]) == (422, "key")
+        assert error["detail"].startswith("Should be a UUID such as")
+
+
+async def test_a_text_outside_of_a_model_keeps_its_rule_beside_a_pattern(client: aiohttp.ClientSession) -> None:
+    assert await (await client.get("/codes/a", headers={"X-Code": "b"})).json() == ["a", "b"]
+    for code, rule in {"%00": NUL_IN_TEXT, "a%20b": "String should match pattern '^[^ ]*$'"}.items():
+        response = await client.get(f"/codes/{code}", headers={"X-Code": "b"})
+        assert response.status == 422
+        [error] = (await response.json())["errors"]
+        assert (error["parameter"], error["detail"][: len(rule)]) == ("code", rule)
+    adapter = contract_of(CODES).headers["x_code"].adapter  # HTTP has no NUL in a header
+    with pytest.raises(ValidationError, match="should match pattern"):
+        adapter.validate_strings("\x00")
 
 
 @pytest.mark.usefixtures("kinds")

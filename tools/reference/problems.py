@@ -63,7 +63,10 @@ _TYPES = {
             "`Content-Type` is none that the route takes (`application/json`, unless its `consumes` says otherwise), "
             "or `Content-Encoding` is neither gzip nor deflate."
         ),
-        "Send what `/docs` lists for the route, uncompressed or with one of these encodings.",
+        (
+            "Send what `/docs` lists for the route, and `Accept-Patch` for a PATCH, uncompressed or with one of these "
+            "encodings."
+        ),
     ),
     "expectation-failed": ("`Expect` is not `100-continue`.", "Leave the header out."),
     "invalid-request": (

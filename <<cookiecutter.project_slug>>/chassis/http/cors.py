@@ -7,8 +7,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, traceparent"
 _RESPONSE_HEADERS = (
-    "Accept-Ranges, Content-Disposition, Content-Range, Deprecation, ETag, Link, Location, Retry-After, Sunset, "
-    "WWW-Authenticate, X-Request-ID"
+    "Accept-Patch, Accept-Ranges, Content-Disposition, Content-Range, Deprecation, ETag, Link, Location, Retry-After, "
+    "Sunset, WWW-Authenticate, X-Request-ID"
 )
 _PREFLIGHT_SECONDS = "600"
 

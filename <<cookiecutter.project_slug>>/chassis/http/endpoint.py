@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from chassis.http.header_fields import replace
 from chassis.http.idempotency import HEADER, digest, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
+from chassis.http.unreadable_json import unreadable_values
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
@@ -77,7 +79,7 @@ def endpoint(
     expiry_of = authentication.expiry_of if authentication and route.ends_with_token else None
     reader = body_reader.limited(route.limits)
     limited = reader.max_bytes != body_reader.max_bytes or reader.seconds is not None
-    read_body, validate, respond = _body_of(contract, reader), _validator(contract), _responder(route, contract)
+    read_body, validate, respond = _body_of(route, contract, reader), _validator(contract), _responder(route, contract)
     handler = _reading(route, contract, reader, streams) if contract.reads_body else route.handler
     takes_no_key = route.method in _KEYED and (contract.reads_body or contract.makes_response)
     needed, provided = tuple(contract.resources.items()), resources.values
@@ -151,7 +153,7 @@ def _itself(request: web.Request) -> web.Request:
     return request
 
 
-def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | None:
+def _body_of(route: Route, contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | None:
     """Return the function that checks the body's media type and reads it; None if the handler takes no body."""
     if not contract.consumes:
         return None
@@ -162,12 +164,13 @@ def _body_of(contract: Contract, body_reader: RequestBodyReader) -> _ReadBody | 
     wanted = f"Send the body as {' or '.join(contract.consumes)}, and say so in Content-Type."
     if whole == {"application/json"} and not beginnings:
         wanted = "Send the body as JSON, with Content-Type: application/json."
+    accepted = [each for each in contract.consumes if each in whole] if route.method == hdrs.METH_PATCH else []
     given = bool(contract.body or contract.raw_body)
 
     async def read(request: web.Request) -> bytes:
         media_type = request.content_type
         if media_type not in whole and not media_type.startswith(beginnings):
-            raise UnsupportedMediaTypeError(wanted)
+            raise UnsupportedMediaTypeError(wanted, accept_patch=accepted)
         if not given:  # the handler reads it from aiohttp's request
             return b""
         return await (request.read() if isinstance(request, Request) else body_reader.read(request))
@@ -225,7 +228,7 @@ def _validator(contract: Contract) -> _Validate:
             try:
                 values[name] = adapter.validator.validate_json(content)
             except ValidationError as error:
-                field_errors += _field_errors(error, "pointer")
+                field_errors += _body_errors(error, content)
         if field_errors:
             raise InvalidRequestError(field_errors)
         return values
@@ -258,6 +261,21 @@ def _header_rule(given: Sequence[str]) -> str:
     except UnicodeEncodeError:  # aiohttp decodes with surrogateescape
         return "Should be text in UTF-8"
     return ""
+
+
+def _body_errors(error: ValidationError, body: bytes) -> list[FieldError]:
+    """Convert pydantic's errors of a body.
+
+    Raises:
+        MalformedBodyError: the body is not JSON, or no value is found for which the parser refuses it.
+    """
+    try:
+        return _field_errors(error, "pointer")
+    except MalformedBodyError:
+        unreadable = islice(unreadable_values(body), _MAX_FIELD_ERRORS)
+        if found := [FieldError("pointer", _pointer(location), rule) for location, rule in unreadable]:
+            return found
+        raise
 
 
 def _field_errors(error: ValidationError, where: str, name: str = "") -> list[FieldError]:

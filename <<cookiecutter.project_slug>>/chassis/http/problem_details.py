@@ -304,6 +304,8 @@ def _add_headers(response: web.Response, error: Exception) -> None:
     if isinstance(error, errors.ForbiddenError):
         scope = " ".join(error.scopes)
         headers[hdrs.WWW_AUTHENTICATE] = f'Bearer error="insufficient_scope", scope="{scope}"'
+    if isinstance(error, errors.UnsupportedMediaTypeError) and error.accept_patch:
+        headers["Accept-Patch"] = ", ".join(error.accept_patch)
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault(hdrs.RETRY_AFTER, str(_RETRY_AFTER_SECONDS))
     if isinstance(error, errors.OverloadedError):

@@ -9,7 +9,7 @@ A model is a subclass of `Body`, `Row` or `Query` with annotated fields:
 from chassis.models.base import Body, Query, Row
 from chassis.models.decimals import DecimalString
 from chassis.models.json_values import Json, StoredJson
-from chassis.models.keys import new_uuid
+from chassis.models.keys import Uuid, new_uuid
 from chassis.models.numbers import WHOLE_NUMBER, Id, Integer, Number, WholeNumber
 from chassis.models.patch import Patch
 from chassis.models.text import Text
@@ -30,6 +30,7 @@ __all__ = [
     "StoredJson",
     "Text",
     "Timestamp",
+    "Uuid",
     "WholeNumber",
     "new_uuid",
 ]

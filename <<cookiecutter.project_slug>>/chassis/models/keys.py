@@ -1,8 +1,14 @@
-"""Keys that a service makes."""
+"""Keys: UUIDs that a service makes, and those that clients send."""
 
+import re
 import secrets
 import time
 import uuid
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 _last = 0
 
@@ -26,3 +32,19 @@ def new_uuid() -> uuid.UUID:
     """
     made: uuid.UUID = _make()
     return made
+
+
+def _uuid(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _UUID.fullmatch(value):
+        raise ValueError("Should be a UUID such as 0b9ad1d5-9d39-4ab7-8c8e-6b8f0c1a2b3c")
+    return uuid.UUID(value)
+
+
+Uuid = Annotated[uuid.UUID, BeforeValidator(_uuid)]
+"""A UUID in the format of RFC 9562, in upper or lower case.
+
+pydantic by itself also accepts braces, the prefix `urn:uuid:` and digits without dashes, so that a resource would have
+several URLs.
+"""

@@ -28,6 +28,16 @@ def with_own_rules(schema: CoreSchema) -> CoreSchema:
     return replaced(schema, "str", _with_own_rule)  # type: ignore[no-any-return]
 
 
+class _OwnRules:
+    """Keeps the rule of a `Text` in an annotation that is in no model: `TypeAdapter(Annotated[hint, OWN_RULES])`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_own_rules(handler(source))
+
+
+OWN_RULES = _OwnRules()
+
+
 def _with_own_rule(schema: core_schema.StringSchema) -> CoreSchema:
     if schema.get("pattern") == _WITHOUT_NUL or _MARK not in schema.get("metadata", {}):
         return schema

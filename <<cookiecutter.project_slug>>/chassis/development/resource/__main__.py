@@ -1,8 +1,8 @@
 """`make resource`: checks the arguments, and writes the files of a resource."""
 
 import os
-import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 
 from chassis.development.formatting import write_formatted
@@ -11,7 +11,9 @@ from chassis.development.resource.arguments import NAMES, mistakes_of_indexes, r
 from chassis.development.resource.grammar import GRAMMAR
 from chassis.development.resource.rendering import render
 from chassis.development.resource.resource import Resource
-from chassis.project import ROOT
+from chassis.http.openapi import openapi_document
+from chassis.project import ROOT, project
+from chassis.service import find_service
 
 HELP = "`make resource` alone prints what can be written, with examples."
 
@@ -22,12 +24,12 @@ def main() -> None:
     if not given["NAME"] and not given["FIELDS"]:
         print(GRAMMAR, end="")
         return
-    check_start()
     text = routes.FILE.read_text(encoding="utf-8")
     try:
         routes.check(text)
     except routes.RoutesError as error:
         sys.exit(f"Nothing was written. {error}")
+    check_start()
     resource, mistakes = read_resource(given)
     mistakes += [*_taken(resource), *mistakes_of_indexes(resource, resource.fields)]
     if mistakes:
@@ -40,11 +42,11 @@ def main() -> None:
 
 def check_start() -> None:
     """Exit if the service does not start."""
-    started = subprocess.run(
-        [sys.executable, "-m", "app", "openapi"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if started.returncode:
-        sys.exit(f"Nothing was written, because the service does not start:\n{started.stderr.strip()}")
+    try:
+        service = find_service("app")
+        openapi_document(service.routes, project(), errors=service.errors)
+    except Exception:
+        sys.exit(f"Nothing was written, because the service does not start:\n{traceback.format_exc().strip()}")
 
 
 def _taken(resource: Resource) -> Iterator[str]:

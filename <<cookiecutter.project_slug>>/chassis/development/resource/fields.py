@@ -51,6 +51,15 @@ class Field:
         return "unique" in self.options
 
     @property
+    def constrained(self) -> bool:
+        """Whether it has a unique constraint.
+
+        For a column that may be null and that lists are sorted by, there is a unique index of the other rows instead.
+        PostgreSQL would take the order from the index of the constraint, where the rows with nulls are in none.
+        """
+        return self.unique and not (self.nullable and self.sorted)
+
+    @property
     def filtered(self) -> bool:
         return "filter" in self.options
 
@@ -113,7 +122,7 @@ class Field:
         """The constraints of the column but NOT NULL, which PostgreSQL names by itself; empty if there are none."""
         check = self.type.check.format(name=self.name)
         found = [
-            "UNIQUE" if self.unique else "",
+            "UNIQUE" if self.constrained else "",
             f"REFERENCES {self.type.table} (id)" if self.type.table else "",
             f"CHECK ({check})" if check else "",
         ]

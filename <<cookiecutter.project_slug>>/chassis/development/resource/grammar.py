@@ -7,7 +7,7 @@ FIELDS is one or more of NAME:TYPE. After the type there can be, in this order:
   =DEFAULT    its value where it is left out; in double quotes if it has spaces, commas or colons
   :unique     no two rows have the same value; a request for that is a 409
   :index      the column has an index
-  :filter     the list has filters by this field, and an index for them
+  :filter     the list has filters by this field, and indexes for them
   :sort       the list can be sorted by this field, and has an index for that
 
 TYPE         for example                      a value is

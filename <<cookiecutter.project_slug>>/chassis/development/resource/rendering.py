@@ -40,10 +40,10 @@ def render_field_migrations(resource: Resource, added: Sequence[Field]) -> Mappi
     for field in added:
         column, name = f"{table}.{field.name}", f"{table}_{field.name}_key"
         steps += [
-            (f"index {column}", "add_index", {"name": index.name, "kind": "INDEX", "on": index.on})
+            (f"index {column}", "add_index", {"name": index.name, "kind": index.kind, "on": index.on})
             for index in resource.indexes_of(field)
         ]
-        if field.unique:
+        if field.constrained:
             on = f"{table} ({field.name})"
             steps.append((f"index {column} uniquely", "add_index", {"name": name, "kind": "UNIQUE INDEX", "on": on}))
             steps.append((f"make {column} unique", "add_unique", {"name": name}))

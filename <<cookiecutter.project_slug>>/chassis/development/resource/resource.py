@@ -11,6 +11,7 @@ OPERATIONS = ("list", "put", "patch", "delete")
 """The operations that can be left out."""
 
 _LONGEST_NAME = 63  # in PostgreSQL
+_ID_TYPES = {"bigint": "Id", "uuid": "Uuid"}
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,33 @@ class Other:
 
 @dataclass(frozen=True)
 class Index:
-    """An index, with the name that PostgreSQL would give it."""
+    """An index, with the name that PostgreSQL would give it, or with that of the column of its condition.
+
+    Attributes:
+        table: the table.
+        columns: its columns.
+        method: how it is made: `btree`, or `gin` for lists.
+        nulls_of: the column that is null in the rows that it has; empty for an index of all rows.
+        unique: whether it is unique. It then has only the rows in which its column is not null.
+    """
 
     table: str
     columns: tuple[str, ...]
     method: str = "btree"
+    nulls_of: str = ""
+    unique: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What stands after CREATE."""
+        return "UNIQUE INDEX" if self.unique else "INDEX"
 
     @property
     def name(self) -> str:
+        if self.unique:
+            return f"{self.table}_{self.columns[0]}_key"
+        if self.nulls_of:
+            return f"{self.table}_{self.nulls_of}_null_idx"
         name = "_".join([self.table, *self.columns, "idx"])
         return name if len(name) <= _LONGEST_NAME else f"{self.table}_{self.columns[-2]}_list_idx"
 
@@ -61,7 +81,14 @@ class Index:
     def on(self) -> str:
         """What stands after ON."""
         method = "" if self.method == "btree" else f"USING {self.method} "
-        return f"{self.table} {method}({', '.join(self.columns)})"
+        return f"{self.table} {method}({', '.join(self.columns)}){self.condition and f' WHERE {self.condition}'}"
+
+    @property
+    def condition(self) -> str:
+        """The condition of the rows that it has; empty for all rows."""
+        if self.unique:
+            return f"{self.columns[0]} IS NOT NULL"
+        return f"{self.nulls_of} IS NULL" if self.nulls_of else ""
 
 
 @dataclass(frozen=True)
@@ -102,13 +129,13 @@ class Resource:
 
     @property
     def id_type(self) -> str:
-        """The annotation of the key."""
-        return "UUID" if self.key == "uuid" else "Id"
+        """The annotation of the key in a path."""
+        return _ID_TYPES[self.key]
 
     @property
     def parent_id_type(self) -> str:
-        """The annotation of the parent's key."""
-        return "UUID" if self.parent and self.parent.key == "uuid" else "Id"
+        """The annotation of the parent's key in a path; empty without one."""
+        return _ID_TYPES[self.parent.key] if self.parent else ""
 
     @property
     def filters(self) -> list[Filter]:
@@ -130,13 +157,19 @@ class Resource:
         return found + [index for field in self.fields for index in self.indexes_of(field)]
 
     def indexes_of(self, field: Field) -> list[Index]:
-        """Return the index that a field needs, if any."""
-        in_list = self.has("list") and field.options & {"filter", "sort"}
-        if field.type.listed:
-            return [Index(self.names.many, (field.name,), "gin")] if in_list else []
-        if field.unique and not (in_list and self.parent):
-            return []  # that of the constraint serves as well
-        found = [Index(self.names.many, (*filter(None, [self.parent_id]), field.name, "id"))] if in_list else []
-        if "index" in field.options or (field.type.table and not (in_list and not self.parent) and not field.unique):
-            found.append(Index(self.names.many, (field.name,)))  # of a reference: for deletions of what it refers to
+        """Return the indexes that a field needs beside that of a unique constraint."""
+        table, above = self.names.many, [self.parent_id] if self.parent else []
+        in_list = self.has("list") and (field.filtered or field.sorted)
+        found = []
+        if field.unique and not field.constrained:
+            found.append(Index(table, (field.name,), unique=True))
+        if in_list and field.type.listed:
+            found.append(Index(table, (field.name,), "gin"))
+        elif in_list and (self.parent or not field.constrained):  # otherwise, the constraint's index serves it
+            found.append(Index(table, (*above, field.name, "id")))
+        if in_list and field.filtered and field.nullable:
+            found.append(Index(table, (*above, "id"), nulls_of=field.name))
+        referred = field.type.table and not field.unique and not (in_list and not self.parent)
+        if referred or "index" in field.options:
+            found.append(Index(table, (field.name,)))  # of a reference: for deletions of what it refers to
         return found

@@ -6,8 +6,6 @@ given = f"{resource.parent_id}, " if parent else ""
 key = f"{given}{one}_id"
 %>"""The handlers of ${names.several}. A handler's signature is the contract of its route; see chassis/contract.py."""
 
-from uuid import UUID
-
 from app.${many} import queries
 from app.${many}.models import ${model}, ${model}Fields, ${model}Query
 % if parent:
@@ -16,7 +14,7 @@ from ${parent.module} import ${parent.read}
 from chassis.conditional import IfMatch
 from chassis.database import Database
 from chassis.errors import NotFoundError, PreconditionFailedError
-from chassis.models import Id, Patch
+from chassis.models import Id, Patch, Uuid
 from chassis.pagination import Page
 
 

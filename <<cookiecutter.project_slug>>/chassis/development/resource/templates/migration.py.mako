@@ -28,7 +28,7 @@ def upgrade() -> None:
         """
     )
 % for index in resource.indexes:
-    op.execute("CREATE INDEX ${index.name} ON ${index.on}")
+    op.execute("CREATE ${index.kind} ${index.name} ON ${index.on}")
 % endfor
 
 

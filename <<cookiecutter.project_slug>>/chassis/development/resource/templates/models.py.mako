@@ -1,3 +1,8 @@
+<%
+def stored(id_type):
+    """Return the annotation of a key in the model of the row."""
+    return "UUID" if id_type == "Uuid" else id_type
+%>\
 """The models of ${names.several}.
 
 `make field` adds fields to this resource, which was made of:
@@ -24,9 +29,9 @@ class ${names.model}Fields(Body):
 class ${names.model}(Versioned):
     """${names.a.capitalize()} as it is stored; times are in UTC."""
 
-    id: ${resource.id_type}
+    id: ${stored(resource.id_type)}
 % if resource.parent:
-    ${resource.parent_id}: ${resource.parent_id_type}
+    ${resource.parent_id}: ${stored(resource.parent_id_type)}
 % endif
 % for field in fields:
     ${field.name}: ${field.stored}

@@ -14,7 +14,7 @@ from chassis.development.resource.types.base import (
 )
 
 _LONGEST_LIST = 100
-_OF_UUID = {"uuid": frozenset({"UUID"})}
+_OF_UUID = merged({"uuid": frozenset({"UUID"})}, of_models("Uuid"))
 
 
 def uuid_type(arguments: list[str]) -> Type:
@@ -29,13 +29,13 @@ def uuid_type(arguments: list[str]) -> Type:
         return Default(f'UUID("{text}")', quoted(text), f'"{text}"')
 
     return Type(
-        annotation="UUID",
+        annotation="Uuid",
         stored="UUID",
         imports=_OF_UUID,
         column="uuid",
         one='"0b9ad1d5-9d39-4ab7-8c8e-6b8f0c1a2b3c"',
         other='"5d1f6a1e-3f5b-4a86-9a0e-2f7c5b9d8e01"',
-        wrong=(('"0b9ad1d5"', ""), ("1", "")),
+        wrong=(('"0b9ad1d5"', ""), ('"0b9ad1d59d394ab78c8e6b8f0c1a2b3c"', ""), ("1", "")),
         default=default,
         unique='f"00000000-0000-4000-8000-{number:012}"',
     )
@@ -58,7 +58,7 @@ def ref_type(arguments: list[str]) -> Type:
 def ref_to_uuid(table: str) -> Type:
     """Make a reference to a table whose key is a UUID."""
     return Type(
-        annotation="UUID", stored="UUID", imports=_OF_UUID, column="uuid", wrong=(('"x"', ""), ("1", "")), table=table
+        annotation="Uuid", stored="UUID", imports=_OF_UUID, column="uuid", wrong=(('"x"', ""), ("1", "")), table=table
     )
 
 
