@@ -7,6 +7,7 @@ from e2e.scenarios import (
     access,
     changing,
     disrupting,
+    example,
     imaging,
     installing,
     isolating,
@@ -22,6 +23,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     **access.SCENARIOS,
     **upgrading.SCENARIOS,
     **streams.SCENARIOS,
+    **example.SCENARIOS,
     **migrating.SCENARIOS,
     **changing.SCENARIOS,
     **disrupting.SCENARIOS,
@@ -37,6 +39,7 @@ QUICK = (
     "upgrade.rolling",
     "upgrade.crashing-image",
     "streams.rolling",
+    "example.order-desk",
     "migrate.failing",
 )
 """The scenarios that a run with QUICK includes by default."""
