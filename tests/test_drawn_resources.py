@@ -17,6 +17,7 @@ from tests.services import run
 
 RESOURCES, SEED = int(os.environ.get("RESOURCES", "40")), os.environ.get("SEED", "1")
 SERVICES = 3
+MOST_SECONDS = 180  # a test, on a machine that runs several at a time
 
 
 def write(service: Path, module: str, arguments: dict[str, str]) -> None:
@@ -54,4 +55,5 @@ def draw_and_check(tools: Path, service: Path, number: int) -> str:
             write(service, ".add_field", added)
     run(service, tools, "make", "openapi")
     run(service, tools, "make", "lint")
-    return run(service, tools, str(python_for(service)), "-m", "pytest", "--quiet", FUZZ_EXAMPLES="1")
+    tests = ["-m", "pytest", "--quiet", f"--timeout={MOST_SECONDS}"]
+    return run(service, tools, str(python_for(service)), *tests, FUZZ_EXAMPLES="1")
