@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from chassis.concurrency.deadline import lift_deadlines
 from chassis.database import Connection, Database
 from chassis.postgres.connection_pool import ConnectionPool
 from chassis.testing.databases import delete_rows, migrated_database, open_database, postgres_server
@@ -29,9 +30,20 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Lift the deadline of the request that stops in the debugger.
+
+    Raises:
+        RuntimeError: nobody could type into the debugger.
+    """
+    if hasattr(config, "workerinput"):
+        raise RuntimeError("A process of pytest-xdist has no terminal for the debugger: run this test without -n.")
+    lift_deadlines()
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The address of a PostgreSQL server: the one that DATABASE_URL names, or an embedded one."""
+    """The address of a PostgreSQL server: the one that DATABASE_URL names, or `make db` keeps, or an embedded one."""
     with postgres_server() as url:
         yield url
 
