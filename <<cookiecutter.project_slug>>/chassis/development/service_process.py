@@ -5,7 +5,7 @@ import subprocess
 import sys
 import termios
 
-_STOP_SECONDS = 2
+_STOP_SECONDS = 1
 
 
 class ServiceProcess:
@@ -25,7 +25,7 @@ class ServiceProcess:
         self._process = subprocess.Popen([sys.executable, "-m", "app"])
 
     def stop(self) -> None:
-        """Stop the service: within two seconds, even if it stands still in a debugger."""
+        """Stop the service: within about a second, even if it stands still in a debugger."""
         if self._process is None:
             return
         self._process.terminate()

@@ -1,8 +1,10 @@
 """The fixtures and the time limit of a service's tests; `tests/conftest.py` loads this module as a pytest plugin."""
 
 import gc
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import pytest
 
@@ -30,14 +32,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_enter_pdb(config: pytest.Config) -> None:
-    """Lift the deadline of the request that stops in the debugger.
-
-    Raises:
-        RuntimeError: nobody could type into the debugger.
-    """
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse breakpoints in a process of pytest-xdist, where nobody could type."""
     if hasattr(config, "workerinput"):
-        raise RuntimeError("A process of pytest-xdist has no terminal for the debugger: run this test without -n.")
+        sys.breakpointhook = _refuse_breakpoint
+
+
+def _refuse_breakpoint(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("A process of pytest-xdist has no terminal for the debugger: run this test without -n.")
+
+
+def pytest_enter_pdb() -> None:
+    """Lift the deadline of the request that stops in the debugger."""
     lift_deadlines()
 
 
