@@ -65,7 +65,8 @@ class Terminal:
     def shows_what_is_typed(self) -> bool:
         """Whether the terminal echoes, and hands over whole lines, as a shell leaves it to programs."""
         flags = termios.ECHO | termios.ICANON
-        return termios.tcgetattr(self._file)[3] & flags == flags
+        present: int = termios.tcgetattr(self._file)[3]
+        return present & flags == flags
 
 
 @asynccontextmanager

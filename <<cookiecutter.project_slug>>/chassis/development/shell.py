@@ -81,7 +81,7 @@ class Console(code.InteractiveConsole):
 
 
 def names_of(service: Service, settings: Settings, injector: Injector) -> dict[str, Any]:
-    """Return what is there at the prompt: `settings`, `database`, `client`, and resources by their functions' names.
+    """Return what is there at the prompt: `settings`, `database`, `client`, resources by their functions' names.
 
     Args:
         service: what the service is made of.
@@ -91,7 +91,8 @@ def names_of(service: Service, settings: Settings, injector: Injector) -> dict[s
     functions = [each.open if isinstance(each, Resource) else each for each in service.resources]
     resources = {function.__name__: injector.values[type_of(function)] for function in functions}
     values = injector.values
-    return resources | {"settings": settings, "database": values[Database], "client": values[ClientSession]}
+    given = {"settings": settings, "database": values[Database], "client": values[ClientSession]}
+    return given | resources | {"asyncio": asyncio}
 
 
 async def _interact(service: Service, settings: Settings) -> None:

@@ -35,9 +35,7 @@ def configure_logs(level: str, log_format: Literal["json", "console"]) -> None:
         if log_format == "json"
         # The default, where the library rich is installed, takes long and prints hundreds of lines.
         else [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     )
     structlog.configure(
