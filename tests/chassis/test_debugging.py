@@ -1,13 +1,16 @@
 """A breakpoint stops in a terminal that can be used: under `make run`, and in a test."""
 
 import asyncio
+import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from chassis.project import ROOT
+from chassis.settings import Settings
 from chassis.testing.processes import free_port
 from tests.chassis.copies import copy_of_service, replace
 from tests.chassis.terminal import CTRL_C, Terminal, terminal
@@ -89,6 +92,17 @@ async def test_a_breakpoint_in_a_handler_stops_under_make_run(short_tmp: Path) -
         assert run.shows_what_is_typed
         with pytest.raises(aiohttp.ClientError):
             await stopped
+
+
+def test_the_configurations_of_vs_code_name_what_there_is() -> None:
+    launch = json.loads((ROOT / ".vscode" / "launch.json").read_text("utf-8"))
+    for each in launch["configurations"]:
+        assert "module" not in each or find_spec(each["module"])
+        known = {"PYTHONBREAKPOINT", "PYTEST_TIMEOUT", *(name.upper() for name in Settings.model_fields)}
+        assert {*each["env"]} <= known
+    environment = json.loads((ROOT / ".vscode" / "settings.json").read_text("utf-8"))["python.defaultInterpreterPath"]
+    assert "VENV ?= .venv\n" in (ROOT / "Makefile").read_text("utf-8")
+    assert environment == "${workspaceFolder}/.venv/bin/python"
 
 
 TEST = f"""

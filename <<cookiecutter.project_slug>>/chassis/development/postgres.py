@@ -27,7 +27,11 @@ _PREFIX, _ADDRESS = "postgres-", "postgresql://postgres@/postgres?host="
 # With a lease, a file and its content, the guard first waits until the file is gone or has another content.
 _GUARD = """
 cat >/dev/null
-while [ -n "$1" ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ] && [ -e "$0/data/postmaster.pid" ]; do sleep 0.5; done
+while [ -n "$1" ] && [ -e "$0/data/postmaster.pid" ]; do
+    content=; { read -r content <"$1"; } 2>/dev/null
+    [ "$content" = "$2" ] || break
+    sleep 0.5
+done
 if { read -r pid <"$0/data/postmaster.pid" && kill -QUIT "$pid"; } 2>/dev/null; then
     for _ in $(seq 200); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.05; done
 fi

@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from watchfiles import PythonFilter, watch
 
+from chassis.development.child_process import ChildProcess
 from chassis.development.database import development_database
 from chassis.development.postgres import EmbeddedPostgresError
-from chassis.development.service_process import ServiceProcess
 from chassis.project import ROOT
 
 _DEFAULTS = {
@@ -54,7 +54,7 @@ def _serve(migrate: Callable[[], bool]) -> int:
     """
     if not migrate():
         return 1
-    service, changed = ServiceProcess(), False
+    service, changed = ChildProcess(), False
     service.start()
     try:
         for changes in watch(

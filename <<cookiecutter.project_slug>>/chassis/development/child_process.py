@@ -8,7 +8,7 @@ import termios
 _STOP_SECONDS = 1
 
 
-class ServiceProcess:
+class ChildProcess:
     """The service as a child process, which can be started again and again."""
 
     def __init__(self) -> None:
@@ -32,6 +32,7 @@ class ServiceProcess:
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            print("The service does not stop by itself: it is killed.", flush=True)
             self._process.kill()
             self._process.wait()
         self._restore_terminal()
