@@ -160,3 +160,20 @@ async def test_make_run_does_not_migrate_a_database_that_it_was_given(short_tmp:
     assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
     await connection.close()
     await drop_database(server_url, url)
+
+
+async def test_make_run_says_why_it_ends_when_the_kept_server_is_gone(short_tmp: Path) -> None:
+    copy = copy_of_service(short_tmp / "service")
+    for arguments in ([], ["stop"]):
+        command = [sys.executable, "-m", "chassis.development.kept_postgres", *arguments]
+        kept = await asyncio.create_subprocess_exec(*command, cwd=copy, env=os.environ | {"TMPDIR": str(short_tmp)})
+        assert await kept.wait() == 0
+        if not arguments:
+            run = await Run.start(copy, TMPDIR=str(short_tmp))
+            await run.until("ready")
+            assert len(embedded_folders(short_tmp)) == 1, "it has none of its own"
+    routes = copy / "app" / "routes.py"
+    replace(routes, routes.read_text(encoding="utf-8") + "\n")
+    assert await run.until_ended() == 1
+    assert "PostgreSQL has ended" in run.output
+    assert not embedded_folders(short_tmp)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from chassis.development.kept_postgres import development_postgres, kept_postgres
+from chassis.development.postgres import EmbeddedPostgresError
 from chassis.migrations.revisions import HISTORIES
 from chassis.project import ROOT
 
@@ -26,7 +27,7 @@ def development_database() -> Iterator[Callable[[], bool]]:
     The database that a user names in DATABASE_URL is not migrated by itself.
 
     Raises:
-        EmbeddedPostgresError: the embedded server does not start.
+        EmbeddedPostgresError: the embedded server does not start, or has ended.
     """
     if "DATABASE_URL" in os.environ:
         yield lambda: True
@@ -60,6 +61,9 @@ class EmbeddedDatabase:
 
         A new migration is applied, and rows stay. The database is made anew if a migration has changed or is gone since
         it was applied, and if the last attempt failed.
+
+        Raises:
+            EmbeddedPostgresError: the server has ended.
         """
         present = _migrations()
         applied = asyncio.run(self._applied())
@@ -95,7 +99,10 @@ class EmbeddedDatabase:
         await self._execute(f"COMMENT ON DATABASE {_NAME} IS '{comment}'")
 
     async def _execute(self, statement: str, *values: str) -> str | None:
-        connection = await asyncpg.connect(self._server_url)
+        try:
+            connection = await asyncpg.connect(self._server_url)
+        except OSError as error:
+            raise EmbeddedPostgresError("PostgreSQL has ended, as after `make db-stop`: start again.") from error
         try:
             result: str | None = await connection.fetchval(statement, *values)
         finally:

@@ -51,7 +51,10 @@ def kept_postgres() -> str | None:
     folder = _folder()
     if folder is None or not _answers(folder):
         return None
-    version = (folder / "data" / "PG_VERSION").read_text(encoding="utf-8").strip()
+    try:
+        version = (folder / "data" / "PG_VERSION").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:  # it has just been stopped
+        return None
     return address_of(folder) if version == wanted_version() else None
 
 

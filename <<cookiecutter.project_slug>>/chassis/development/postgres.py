@@ -41,7 +41,7 @@ for _ in $(seq 200); do rm -rf "$0" 2>/dev/null && break; sleep 0.05; done # som
 
 
 class EmbeddedPostgresError(Exception):
-    """The server does not start; the message gives the reason."""
+    """The server does not start, or has ended; the message gives the reason."""
 
 
 @contextmanager
