@@ -13,7 +13,7 @@ class ChildProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._terminal = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+        self._terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
 
     @property
     def status(self) -> int | None:
