@@ -365,3 +365,21 @@ def test_a_rejected_piece_of_a_patch_is_not_committed(
     done = subprocess.run(hook, cwd=service, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "README.md.rej" in done.stdout
+
+
+def test_the_editor_s_files_are_the_team_s_also_where_git_ignores_them(upstream: Template, service: Path) -> None:
+    git(service, "rm", "-r", "--quiet", ".vscode", ".editorconfig")
+    (service / ".gitignore").write_text(read(service, ".gitignore") + ".vscode/\n", encoding="utf-8")
+    commit(service)
+    (service / ".vscode").mkdir(exist_ok=True)
+    (service / ".vscode" / "settings.json").write_text("{}\n", encoding="utf-8")
+    upstream.write(".vscode/settings.json", '{"from": "the template"}\n')
+    upstream.write(".editorconfig", "root = false\n")
+    upstream.write("shared.txt", LINES + "new\n")
+    upstream.release("9.1.0")
+
+    fine, said = update(service)
+    assert fine, said
+    assert read(service, "shared.txt") == LINES + "new\n"
+    assert read(service, ".vscode/settings.json") == "{}\n"
+    assert not (service / ".editorconfig").exists()

@@ -168,7 +168,7 @@ def test_a_service_that_was_baked_without_cruft_joins(
 
     merged, said = update(service, f"TEMPLATE={template}", f"FROM={released}", f"ANSWERS={json.dumps(ANSWERS)}")
     assert merged, said
-    skipped = ("app/", "tests/app/", "migrations/versions/")
+    skipped = ("app/", "tests/app/", "migrations/versions/", ".editorconfig", ".vscode/")
     shared = {
         name: content
         for name, content in contents(service).items()

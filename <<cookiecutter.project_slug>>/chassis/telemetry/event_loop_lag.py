@@ -22,6 +22,7 @@ _INTERVAL_SECONDS = 1
 _BLOCKED_SECONDS = 1
 _RESUME_SECONDS = 0.1  # for a loop that only waits for events to run what is due, after the process was suspended
 _JOIN_SECONDS = 1
+_DEBUGGERS = ("bdb", "pydevd", "_pydevd")  # modules of the standard library's, and of those of VS Code and PyCharm
 _OWN_CODE = f"{ROOT / 'app'}/"
 
 
@@ -72,7 +73,7 @@ class _Watchdog:
                 if self._due != due:
                     continue
                 frame = self._frame()
-            if frame is not None:
+            if frame is not None and not _is_debugged(frame):
                 log.warning("event_loop_blocked", seconds=round(time.monotonic() - due, 3), where=_place(frame))
             while self._due == due and not self._stopped.wait(_INTERVAL_SECONDS):  # one line, however long it takes
                 pass
@@ -91,6 +92,16 @@ def _caller_of_the_loop() -> CodeType | None:
     while frame and frame.f_code is not measure_event_loop_lag.__code__:
         frame = frame.f_back
     return frame.f_back.f_code if frame and frame.f_back else None
+
+
+def _is_debugged(frame: FrameType) -> bool:
+    """Return whether the code stands still in a debugger, where it waits for its developer."""
+    inner: FrameType | None = frame
+    while inner:
+        if str(inner.f_globals.get("__name__")).startswith(_DEBUGGERS):
+            return True
+        inner = inner.f_back
+    return False
 
 
 def _place(frame: FrameType) -> str:

@@ -33,7 +33,10 @@ def configure_logs(level: str, log_format: Literal["json", "console"]) -> None:
     rendering: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        # Where the library rich is installed, the default takes long, and prints hundreds of lines with all locals.
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[*common, *rendering],

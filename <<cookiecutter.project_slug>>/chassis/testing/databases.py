@@ -15,38 +15,65 @@ from chassis.migrations.revisions import HISTORIES
 from chassis.migrations.run import migrate
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
+from chassis.testing.kept_databases import PREFIX, become_template, drop_abandoned, exists, is_kept, template_name
 
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """Yield the address of a PostgreSQL server: the one that DATABASE_URL names, or an embedded one."""
+    """Yield the address of a PostgreSQL server: of DATABASE_URL, of the one that `make db` keeps, or of a new one."""
     if url := os.environ.pop("DATABASE_URL", None):
         yield url
     else:
-        from chassis.development.postgres import embedded_postgres  # imported here, because an image does not have it
+        from chassis.development.kept_postgres import development_postgres  # here, because an image does not have it
 
-        with embedded_postgres() as url:
+        with development_postgres() as url:
             yield url
 
 
 @contextmanager
 def migrated_database(server_url: str) -> Iterator[str]:
-    """Make a database and apply the migrations to it; drop it at the end of the block."""
-    url = asyncio.run(make_database(server_url))
+    """Make a database with the migrations applied, and drop it at the end of the block.
+
+    On the server that `make db` keeps, it is a copy of a template, which is made anew when a migration changes.
+    """
+    template = asyncio.run(_template(server_url))
+    url = asyncio.run(make_database(server_url, template=template))
     try:
-        asyncio.run(migrate(Settings(database_url=SecretStr(url))))
+        if template is None:
+            asyncio.run(_migrate(url))
         yield url
     finally:
         asyncio.run(drop_database(server_url, url))
 
 
-async def make_database(server_url: str, name: str = "") -> str:
+async def _migrate(url: str) -> None:
+    await migrate(Settings(database_url=SecretStr(url)))
+
+
+async def _template(server_url: str) -> str | None:
+    """Return the name of the kept server's template; None on another server, where tests leave nothing."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        if not await is_kept(connection):
+            return None
+        await drop_abandoned(connection)
+        name = template_name()
+        if not await exists(connection, name):
+            url = await make_database(server_url)
+            await _migrate(url)
+            await become_template(connection, name_of(url), name)
+        return name
+    finally:
+        await connection.close()
+
+
+async def make_database(server_url: str, name: str = "", template: str | None = None) -> str:
     """Make a database, under a new name if none is given, and return its address.
 
-    It is empty, unless DATABASE_TEMPLATE names a database to copy, as `make rolling-upgrade` does.
+    It is empty, unless `template` names a database to copy, or DATABASE_TEMPLATE, which `make rolling-upgrade` sets.
     """
     name = name or new_name()
-    template = os.environ.get("DATABASE_TEMPLATE", "template0")
+    template = template or os.environ.get("DATABASE_TEMPLATE", "template0")
     connection = await asyncpg.connect(server_url)
     try:
         # Independent of the server's own encoding.
@@ -60,7 +87,7 @@ async def drop_database(server_url: str, url: str) -> None:
     """Drop a database, even if somebody is connected to it."""
     connection = await asyncpg.connect(server_url)
     try:
-        await connection.execute(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
+        await connection.execute(f'DROP DATABASE "{name_of(url)}" WITH (FORCE)')
     finally:
         await connection.close()
 
@@ -87,8 +114,13 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 def new_name() -> str:
-    """Return a name that no database has."""
-    return f"test_{uuid4().hex}"
+    """Return a name that no database has, with the number of this process."""
+    return f"{PREFIX}{os.getpid()}_{uuid4().hex}"
+
+
+def name_of(url: str) -> str:
+    """Return the name of the database at an address."""
+    return urlsplit(url).path[1:]
 
 
 def with_database(url: str, name: str) -> str:

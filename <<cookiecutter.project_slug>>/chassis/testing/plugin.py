@@ -1,11 +1,14 @@
 """The fixtures and the time limit of a service's tests; `tests/conftest.py` loads this module as a pytest plugin."""
 
 import gc
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import pytest
 
+from chassis.concurrency.deadline import lift_deadlines
 from chassis.database import Connection, Database
 from chassis.postgres.connection_pool import ConnectionPool
 from chassis.testing.databases import delete_rows, migrated_database, open_database, postgres_server
@@ -29,9 +32,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse breakpoints in a process of pytest-xdist, where nobody could type."""
+    if hasattr(config, "workerinput"):
+        sys.breakpointhook = _refuse_breakpoint
+
+
+def _refuse_breakpoint(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("A process of pytest-xdist has no terminal for the debugger: run this test without -n.")
+
+
+def pytest_enter_pdb() -> None:
+    """Lift the deadline of the request that stops in the debugger."""
+    lift_deadlines()
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The address of a PostgreSQL server: the one that DATABASE_URL names, or an embedded one."""
+    """The address of a PostgreSQL server: the one that DATABASE_URL names, or `make db` keeps, or an embedded one."""
     with postgres_server() as url:
         yield url
 
