@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness.environments import environment_for
+from harness.environments import python_for
 
 
 def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
@@ -14,7 +14,7 @@ def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
         AssertionError: its exit status is not 0.
     """
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
-    environment |= {"VENV": str(environment_for(service)), "HELM": str(tools / "helm"), **variables}
+    environment |= {"VENV": str(python_for(service).parents[1]), "HELM": str(tools / "helm"), **variables}
     done = subprocess.run(
         command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
