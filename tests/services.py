@@ -3,8 +3,12 @@
 import os
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.environments import python_for
+
+# mypy checks a library, and the code that services have in common, once for all services of this process.
+_TYPES = TemporaryDirectory(prefix="mypy-")
 
 
 def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
@@ -14,7 +18,8 @@ def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
         AssertionError: its exit status is not 0.
     """
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
-    environment |= {"VENV": str(python_for(service).parents[1]), "HELM": str(tools / "helm"), **variables}
+    environment |= {"VENV": str(python_for(service).parents[1]), "HELM": str(tools / "helm")}
+    environment |= {"MYPY_CACHE_DIR": _TYPES.name, **variables}
     done = subprocess.run(
         command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
