@@ -9,6 +9,8 @@ from harness.environments import python_for
 
 # mypy checks a library, and the code that services have in common, once for all services of this process.
 _TYPES = TemporaryDirectory(prefix="mypy-")
+# Seconds a test. A service's own limit is shorter, and is meant for a machine that runs nothing else.
+_TIME_LIMIT = "--timeout=180"
 # `pytest -n auto` in a service has this process's share of the cores.
 _PROCESSES = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
@@ -21,7 +23,8 @@ def run(service: Path, tools: Path, *command: str, **variables: str) -> str:
     """
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "VIRTUAL_ENV"}}
     environment |= {"VENV": str(python_for(service).parents[1]), "HELM": str(tools / "helm")}
-    environment |= {"MYPY_CACHE_DIR": _TYPES.name, "PYTEST_XDIST_AUTO_NUM_WORKERS": str(_PROCESSES), **variables}
+    environment |= {"MYPY_CACHE_DIR": _TYPES.name, "PYTEST_ADDOPTS": _TIME_LIMIT}
+    environment |= {"PYTEST_XDIST_AUTO_NUM_WORKERS": str(_PROCESSES), **variables}
     done = subprocess.run(
         command, cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
