@@ -32,7 +32,7 @@ demo: $(VENV)/.ready ## bake a service, run it, show a tour and keep it running;
 
 .PHONY: test
 test: $(VENV)/.ready-dev lint ## run all tests of the template and the chart, and the checks of every baked service
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=20
 
 .PHONY: test-fork
 test-fork: $(VENV)/.ready-dev ## run all tests in a fork, build/fork, with every default changed; TESTS=tests/chart picks some

@@ -1,24 +1,18 @@
-"""Python environments below build/environments, one for each lock. A changed lock leads to a new environment."""
+"""Python environments below build/environments, one for each lock. A changed lock leads to a new environment.
+
+Processes that need the same environment at the same time wait for the one that creates it.
+"""
 
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
+from harness.one_at_a_time import one_at_a_time
 from harness.repository import BUILD
 
 # Resolved, because build/fork contains a link to it, and the scripts of an environment contain its absolute path.
 _ENVIRONMENTS = (BUILD / "environments").resolve()
-
-
-def environment_for(service: Path, python: str = "") -> Path:
-    """Return the path of the development environment for a service's lock. The first `make` creates it.
-
-    Args:
-        service: the service's folder.
-        python: the program of another Python than the default one, such as `python3.14`.
-    """
-    return _ENVIRONMENTS / "-".join(filter(None, (_digest(service / "requirements-dev.txt"), python)))
 
 
 def python_for(service: Path, python: str = "") -> Path:
@@ -26,18 +20,19 @@ def python_for(service: Path, python: str = "") -> Path:
 
     Args:
         service: the service's folder.
-        python: as of `environment_for`.
+        python: the program of another Python than the default one, such as `python3.14`.
 
     Raises:
         subprocess.CalledProcessError: `make` could not create it; its output tells why.
     """
-    environment = environment_for(service, python)
+    environment = _ENVIRONMENTS / "-".join(filter(None, (_digest(service / "requirements-dev.txt"), python)))
     ready = environment / ".ready"
-    if ready.exists():
-        ready.touch()  # newer than the lock of this service, which is the same: `make` would install it again
-    else:
-        install = ["make", "--no-print-directory", str(ready), f"VENV={environment}"]
-        subprocess.run([*install, *([f"PYTHON={python}"] if python else [])], cwd=service, check=True)
+    with one_at_a_time(environment):
+        if ready.exists():
+            ready.touch()  # make would install the same lock again, as a service that was baked later has a newer copy
+        else:
+            command = ["make", "--no-print-directory", str(ready), f"VENV={environment}"]
+            subprocess.run([*command, *([f"PYTHON={python}"] if python else [])], cwd=service, check=True)
     return environment / "bin" / "python"
 
 
@@ -60,13 +55,14 @@ def python_with(name: str, *locks: Path) -> Path:
     """
     folder = _ENVIRONMENTS / f"{name}-{_digest(*locks)}"
     interpreter, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists():
-        print(f"Installing the environment {folder.name} …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = (interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes")
-        for lock in locks:
-            subprocess.run([*install, "--no-deps", "--requirement", lock], check=True)
-        ready.touch()
+    with one_at_a_time(folder):
+        if not ready.exists():
+            print(f"Installing the environment {folder.name} …", flush=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            pip = (interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes")
+            for lock in locks:
+                subprocess.run([*pip, "--no-deps", "--requirement", lock], check=True)
+            ready.touch()
     return interpreter
 
 

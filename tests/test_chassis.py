@@ -18,7 +18,6 @@ from harness.environments import python_for
 from harness.laid_over import lay_over
 from tests.services import run
 
-MOST_SECONDS = 180  # a test, on a machine that runs several at a time
 OLDEST_POSTGRES = "16"  # of those that the embedded PostgreSQL has
 ON_POSTGRES = ["admission", "batched_reads", "database_faults", "health", "idempotency", "lint_migrations"]
 ON_POSTGRES += ["migrations", "pagination", "problems", "tls"]
@@ -98,7 +97,7 @@ def test_all_of_them_pass_on_another_python(default: Path, tools: Path, python: 
 def pytest_in(service: Path, tools: Path, *arguments: str, python: str = "", **variables: str) -> str:
     """Run pytest in a service, in several processes, and return its output."""
     program = str(python_for(service, python))
-    in_parallel = ["--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal", f"--timeout={MOST_SECONDS}"]
+    in_parallel = ["--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"]
     said = run(service, tools, program, "-m", "pytest", *in_parallel, *arguments, **variables)
     assert " passed" in said
     return said

@@ -14,11 +14,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from harness.environments import environment_for
+from harness.environments import python_for
 from harness.ports import free_port
 from harness.programs import find
 from harness.waiting import PATIENCE_SECONDS
-from tests.services import run
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +41,14 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture(scope="module")
-def address(new_service: Callable[..., Path], tools: Path) -> Iterator[str]:
+def address(new_service: Callable[..., Path]) -> Iterator[str]:
     """Run a service with the default answers and its embedded PostgreSQL, and yield its address."""
     service = new_service()
-    run(service, tools, "make", "openapi")  # creates the environment
     port, internal_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     environment |= {"PORT": str(port), "INTERNAL_PORT": str(internal_port)}
     process = subprocess.Popen(
-        [environment_for(service) / "bin" / "python", "-m", "chassis.development.run"],
+        [python_for(service), "-m", "chassis.development.run"],
         cwd=service, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert process.stdout

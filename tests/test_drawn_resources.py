@@ -13,7 +13,7 @@ from random import Random
 
 from harness.environments import python_for
 from tests.drawn_resources import Drawing
-from tests.services import run
+from tests.services import PROCESSES, run
 
 RESOURCES, SEED = int(os.environ.get("RESOURCES", "40")), os.environ.get("SEED", "1")
 SERVICES = 3
@@ -36,7 +36,7 @@ def write(service: Path, module: str, arguments: dict[str, str]) -> None:
 def test_services_with_drawn_resources_are_green(new_service: Callable[..., Path], tools: Path) -> None:
     services = [new_service() for _ in range(SERVICES)]
     python_for(services[0])  # makes the environment of all
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(PROCESSES) as pool:
         for said in pool.map(partial(draw_and_check, tools), services, range(SERVICES)):
             print(said[-300:])
 

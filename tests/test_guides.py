@@ -241,7 +241,7 @@ def service(new_service: Callable[..., Path]) -> Path:
 
 def test_the_code_of_the_guides_does_what_they_say(service: Path, tools: Path) -> None:
     tests = "tests/app/test_guides.py", "tests/app/test_talk.py", "tests/app/test_batch.py"
-    options = "-q", "-n2", "--tb=short", "-k", "not redis"
+    options = "-q", "-nauto", "--tb=short", "-k", "not redis"
     run(service, tools, str(python_for(service)), "-m", "pytest", *options, *tests)
 
 

@@ -71,7 +71,7 @@ def service(new_service: Callable[..., Path]) -> Path:
 
 
 def test_each_message_of_a_committed_transaction_arrives(service: Path, tools: Path) -> None:
-    options = "-q", "-n2", "--tb=short"
+    options = "-q", "-nauto", "--tb=short"
     run(service, tools, str(python_for(service)), "-m", "pytest", *options, "tests/app/test_outbox.py")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.baking import bake
-from harness.environments import environment_for, python_for
+from harness.environments import python_for
 from harness.git import commit, git, repository
 from harness.repository import SERVICE
 from tests.answers import EXAMPLE
@@ -68,7 +68,7 @@ def service(upstream: Template, tmp_path: Path) -> Path:
 
 def update(service: Path, *options: str) -> tuple[bool, str]:
     """Run `make update`; return whether it succeeded, and its output."""
-    environment = os.environ | {"VENV": str(environment_for(service)), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"VENV": str(python_for(service).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         ["make", "update", *options], cwd=service, env=environment, capture_output=True, text=True, check=False
     )
@@ -358,10 +358,11 @@ def test_a_rejected_piece_of_a_patch_is_not_committed(
 ) -> None:
     """cruft and `git apply --reject` write rejected pieces to such files."""
     service = repository(new_service())
-    monkeypatch.setenv("VENV", str(environment_for(service)))
+    python = python_for(service)
+    monkeypatch.setenv("VENV", str(python.parents[1]))
     (service / "README.md.rej").write_text("@@\n", encoding="utf-8")
     git(service, "add", "--all")
-    hook = [str(python_for(service).parent / "pre-commit"), "run", "rejects"]
+    hook = [str(python.with_name("pre-commit")), "run", "rejects"]
     done = subprocess.run(hook, cwd=service, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "README.md.rej" in done.stdout

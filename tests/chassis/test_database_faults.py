@@ -33,6 +33,8 @@ TIMEOUTS = {
     "database_lock_timeout_seconds": 0.3,
     "database_pool_size": 5,
 }
+# Requests that are sent at once take turns, for as long as a busy machine needs.
+ONE_CONNECTION = {"database_pool_size": 1, "database_acquire_timeout_seconds": 3}
 # The longest that a request may take while the database is away: the sum of its timeouts, plus slack.
 BOUND_SECONDS = 0.15 + 0.2 + COMMAND_TIMEOUT_SECONDS + 0.2 + 2
 RECOVERY_SECONDS = 2 * COMMAND_TIMEOUT_SECONDS + 2
@@ -249,7 +251,7 @@ async def test_a_statement_that_waits_for_a_lock_is_given_up(
 async def test_a_slow_statement_is_given_up_by_postgresql_and_costs_no_connection(
     start: Start, database_url: str, operator: Operator
 ) -> None:
-    service = await start(**{**TIMEOUTS, "database_pool_size": 1})
+    service = await start(**TIMEOUTS | ONE_CONNECTION)
     backends = (
         "SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
@@ -266,7 +268,7 @@ async def test_a_slow_statement_is_given_up_by_postgresql_and_costs_no_connectio
 async def test_what_fails_between_two_statements_is_no_fault_of_the_database(
     start: Start, operator: Operator, other: str, status: int, kind: str
 ) -> None:
-    service = await start(**{**TIMEOUTS, "database_pool_size": 1})
+    service = await start(**ONE_CONNECTION)
     await all_at_once(service, 200)
     before = await operator.fetchval(f"SELECT array_agg(pid) FROM {OTHERS}")
     answer = await service.api.post(f"/transaction-with/{other}")
