@@ -21,24 +21,40 @@ SCENARIOS = REPOSITORY / "tests" / "guides"
 # Each page, with the module of its scenarios.
 PAGES = {
     "keep-tenants-apart": "tenants",
+    "retry-a-call": "retries",
+    "break-a-circuit": "circuits",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
 from typing import Annotated
 
-from pydantic import Field
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
+from pydantic import BaseModel, Field
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from app.settings import Settings
 from chassis.caller import Caller
 from chassis.contract import Route
 from chassis.database import Database
-from chassis.errors import NotFoundError, UnauthorizedError
+from chassis.errors import DependencyUnavailableError, NotFoundError, UnauthorizedError
 from chassis.models import Body, Id, Row, Text
+from chassis.service import Resource
 """
 # What the pages leave out, as they say.
 MORE = {
+    "app/prices.py": """
+class Price(BaseModel):
+    price_cents: int
+""",
+    "app/guarded.py": """
+async def read_guarded_price(item_id: Id, prices: Breaker, client: ClientSession, settings: Settings) -> Price:
+    with prices.guard():
+        async with client.get(f"{settings.prices_url}/prices/{item_id}") as response:
+            return Price.model_validate(await response.json())
+""",
     "app/notes.py": """
 class NoteFields(Body):
     body: Annotated[Text, Field(max_length=2000)]
@@ -67,6 +83,7 @@ async def delete_note(note_id: Id, caller: Caller, database: Database) -> None:
 """,
 }
 ROUTES = """
+Route("GET", "/v1/items/{item_id}/guarded-price", read_guarded_price)
 Route("POST", "/v1/notes", create_note, status=201)
 Route("GET", "/v1/notes", list_notes)
 Route("DELETE", "/v1/notes/{note_id}", delete_note, raises=(NotFoundError,))
