@@ -18,26 +18,33 @@ from tests.services import run
 
 HOW_TO = REPOSITORY / SERVICE / "docs" / "chassis" / "how-to"
 SCENARIOS = REPOSITORY / "tests" / "guides"
+HELPERS = ("redis_server.py",)
 # Each page, with the module of its scenarios.
 PAGES = {
     "keep-tenants-apart": "tenants",
     "retry-a-call": "retries",
     "break-a-circuit": "circuits",
+    "cache-a-response": "caches",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from hashlib import blake2b
 from time import monotonic
 from typing import Annotated
 
-from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
-from pydantic import BaseModel, Field
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout, web
+from pydantic import BaseModel, Field, SecretStr
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from app.settings import Settings
 from chassis.caller import Caller
-from chassis.contract import Route
+from chassis.conditional import is_known
+from chassis.contract import ResponseHead, Route
 from chassis.database import Database
 from chassis.errors import DependencyUnavailableError, NotFoundError, UnauthorizedError
 from chassis.models import Body, Id, Row, Text
@@ -45,6 +52,21 @@ from chassis.service import Resource
 """
 # What the pages leave out, as they say.
 MORE = {
+    "app/cache.py": """
+async def redis_works(redis: Redis) -> bool:
+    return bool(await redis.ping())
+""",
+    "app/statistics.py": """
+class Statistics(Row):
+    items: int
+    price_cents: int
+
+
+async def make_statistics(database: Database) -> bytes:
+    select = "SELECT count(*) AS items, coalesce(sum(price_cents), 0)::bigint AS price_cents FROM items"
+    [row] = await database.fetch(select)
+    return Statistics.from_row(row).model_dump_json().encode()
+""",
     "app/prices.py": """
 class Price(BaseModel):
     price_cents: int
@@ -122,7 +144,7 @@ class Pages:
 
     def __init__(self) -> None:
         self.code = defaultdict[str, str](str, MORE)
-        self._settings = ""
+        self._settings = '    redis_url: SecretStr = SecretStr("redis://localhost:6379")\n'
         self._routes = list(routes_of(ROUTES))
         self._parts = defaultdict[str, list[str]](list)
         self._revisions: dict[str, str] = {}
@@ -216,6 +238,8 @@ def service(new_service: Callable[..., Path], python: str, tools: Path) -> Path:
     for page in PAGES:
         pages.add(page)
     pages.write(service, partial(run, service, tools, python, "-m", "ruff"))
+    for helper in HELPERS:
+        shutil.copy2(SCENARIOS / helper, service / "tests" / "app" / helper)
     for scenarios in PAGES.values():
         shutil.copy2(SCENARIOS / f"{scenarios}.py", service / "tests" / "app" / f"test_{scenarios}.py")
     return service
