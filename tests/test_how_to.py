@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.environments import python_with
 from harness.repository import REPOSITORY, SERVICE
@@ -25,6 +26,7 @@ PAGES = {
     "retry-a-call": "retries",
     "break-a-circuit": "circuits",
     "cache-a-response": "caches",
+    "limit-the-rate": "rates",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
@@ -46,12 +48,22 @@ from chassis.caller import Caller
 from chassis.conditional import is_known
 from chassis.contract import ResponseHead, Route
 from chassis.database import Database
-from chassis.errors import DependencyUnavailableError, NotFoundError, UnauthorizedError
+from chassis.errors import DependencyUnavailableError, NotFoundError, Problem, ServiceError, UnauthorizedError
 from chassis.models import Body, Id, Row, Text
 from chassis.service import Resource
 """
 # What the pages leave out, as they say.
 MORE = {
+    "app/reports.py": """
+async def read_report(caller: Caller, redis: Redis) -> str:
+    await limit_rate(redis, f"report:{caller.subject}", refill_seconds=10, tokens=3)
+    return "done"
+
+
+async def read_report_often(caller: Caller, redis: Redis) -> str:
+    await limit_rate(redis, f"often:{caller.subject}", refill_seconds=0.2, tokens=2)
+    return "done"
+""",
     "app/cache.py": """
 async def redis_works(redis: Redis) -> bool:
     return bool(await redis.ping())
@@ -105,6 +117,8 @@ async def delete_note(note_id: Id, caller: Caller, database: Database) -> None:
 """,
 }
 ROUTES = """
+Route("GET", "/v1/report", read_report, raises=(TooManyRequestsError,))
+Route("GET", "/v1/frequent-report", read_report_often, raises=(TooManyRequestsError,))
 Route("GET", "/v1/items/{item_id}/guarded-price", read_guarded_price)
 Route("POST", "/v1/notes", create_note, status=201)
 Route("GET", "/v1/notes", list_notes)
@@ -248,6 +262,20 @@ def service(new_service: Callable[..., Path], python: str, tools: Path) -> Path:
 def test_the_code_does_what_the_pages_say(service: Path, python: str, tools: Path) -> None:
     tests = [f"tests/app/test_{scenarios}.py" for scenarios in PAGES.values()]
     run(service, tools, python, "-m", "pytest", "-q", "-n2", "--tb=short", *tests)
+
+
+def test_the_limit_of_the_ingress_is_an_annotation_and_an_object(service: Path, tools: Path) -> None:
+    page = (HOW_TO / "limit-the-rate.md").read_text("utf-8")
+    [values] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (service / "values.yaml").write_text(values, "utf-8")
+    files = [f"--values={file}" for file in ("deploy/values.yaml", "deploy/production.yaml", "values.yaml")]
+    options = "template", "items", "chart", "--namespace=shop", "--set-string=image.tag=1", *files
+    objects = list(yaml.safe_load_all(run(service, tools, str(tools / "helm"), *options)))
+    [ingress] = [each for each in objects if each and each["kind"] == "Ingress"]
+    [limit] = [each for each in objects if each and each["kind"] == "Middleware"]
+    [reference] = ingress["metadata"]["annotations"].values()
+    assert reference == f"shop-{limit['metadata']['name']}@kubernetescrd"
+    assert limit["spec"] == {"rateLimit": {"average": 20, "burst": 40}}
 
 
 def test_the_code_passes_the_services_checks(service: Path, python: str, tools: Path) -> None:
