@@ -27,6 +27,8 @@ PAGES = {
     "break-a-circuit": "circuits",
     "cache-a-response": "caches",
     "limit-the-rate": "rates",
+    "keep-deleted-rows": "deletions",
+    "keep-an-audit-trail": "audits",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
@@ -43,6 +45,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from app.items.models import Item
 from app.settings import Settings
 from chassis.caller import Caller
 from chassis.conditional import is_known
@@ -52,6 +55,7 @@ from chassis.errors import DependencyUnavailableError, NotFoundError, Problem, S
 from chassis.models import Body, Id, Row, Text
 from chassis.service import Resource
 """
+_DOCSTRING = '"""From the guides."""'
 # What the pages leave out, as they say.
 MORE = {
     "app/reports.py": """
@@ -190,7 +194,9 @@ class Pages:
     def write(self, service: Path, ruff: Callable[..., str]) -> None:
         """Write the code into a service, with the imports that the pages leave out."""
         for file, content in self.code.items():
-            (service / file).write_text(f'"""From the guides."""\n\n{content.strip()}\n', "utf-8")
+            path = service / file
+            before = _without(path.read_text("utf-8"), set(_defined(content))) if path.exists() else _DOCSTRING
+            path.write_text(f"{before.rstrip()}\n\n\n{content.strip()}\n", "utf-8")
         for file, content in self._revisions.items():
             (service / "migrations" / "versions" / file).write_text(content, "utf-8")
         brackets = defaultdict(lambda: "[]", errors="{}")
@@ -202,7 +208,7 @@ class Pages:
         written = [*self.code, "app/service.py", "app/settings.py"]
         self._add_imports(service, written, ruff)
         ruff("check", "--quiet", "--fix", "--select=I", *written)
-        ruff("format", "--quiet", "app/service.py")
+        ruff("format", "--quiet", "app/service.py", "app/items/handlers.py")
 
     def _add_imports(self, service: Path, written: list[str], ruff: Callable[..., str]) -> None:
         known = dict(_imported(IMPORTS))
@@ -219,6 +225,15 @@ class Pages:
         for path, needed in lines.items():
             docstring, _, rest = path.read_text("utf-8").partition('"""\n')
             path.write_text(f'{docstring}"""\n\n' + "\n".join(needed) + f"\n{rest}", "utf-8")
+
+
+def _without(code: str, names: set[str]) -> str:
+    """Return a module without some of its functions and classes."""
+    lines = code.splitlines(keepends=True)
+    for node in reversed(ast.parse(code).body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in names:
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines)
 
 
 def _imported(imports: str) -> Iterator[tuple[str, str]]:
