@@ -29,17 +29,22 @@ PAGES = {
     "limit-the-rate": "rates",
     "keep-deleted-rows": "deletions",
     "keep-an-audit-trail": "audits",
+    "keep-a-read-model": "totals",
+    "send-a-mail": "mails",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from email.message import EmailMessage
 from functools import partial
 from hashlib import blake2b
 from time import monotonic
 from typing import Annotated
 
+import structlog
 from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout, web
+from aiosmtplib import SMTPException, SMTPRecipientsRefused, send
 from pydantic import BaseModel, Field, SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -53,11 +58,28 @@ from chassis.contract import ResponseHead, Route
 from chassis.database import Database
 from chassis.errors import DependencyUnavailableError, NotFoundError, Problem, ServiceError, UnauthorizedError
 from chassis.models import Body, Id, Row, Text
-from chassis.service import Resource
+from chassis.service import Resource, every
 """
 _DOCSTRING = '"""From the guides."""'
 # What the pages leave out, as they say.
 MORE = {
+    "app/mails.py": """
+log = structlog.get_logger()
+
+
+async def write_mail(body: NoteFields, database: Database) -> None:
+    async with database.transaction() as transaction:
+        insert = "INSERT INTO mails (recipient, subject, content) VALUES ($1, $2, $3)"
+        await transaction.execute(insert, "ada@example.com", "Grüße", body.body)
+        if body.body == "fails":
+            raise NotFoundError("It does.")
+""",
+    "app/totals.py": """
+class Total(Row):
+    name: str
+    items: int
+    price_cents: int
+""",
     "app/reports.py": """
 async def read_report(caller: Caller, redis: Redis) -> str:
     await limit_rate(redis, f"report:{caller.subject}", refill_seconds=10, tokens=3)
@@ -120,7 +142,13 @@ async def delete_note(note_id: Id, caller: Caller, database: Database) -> None:
             raise NotFoundError("There is no such note.")
 """,
 }
+SETTINGS = """    redis_url: SecretStr = SecretStr("redis://localhost:6379")
+    mail_from: str = "items@example.com"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 1025
+"""
 ROUTES = """
+Route("POST", "/v1/mails", write_mail, raises=(NotFoundError,))
 Route("GET", "/v1/report", read_report, raises=(TooManyRequestsError,))
 Route("GET", "/v1/frequent-report", read_report_often, raises=(TooManyRequestsError,))
 Route("GET", "/v1/items/{item_id}/guarded-price", read_guarded_price)
@@ -162,12 +190,12 @@ class Pages:
 
     def __init__(self) -> None:
         self.code = defaultdict[str, str](str, MORE)
-        self._settings = '    redis_url: SecretStr = SecretStr("redis://localhost:6379")\n'
+        self._settings = SETTINGS
         self._routes = list(routes_of(ROUTES))
         self._parts = defaultdict[str, list[str]](list)
         self._revisions: dict[str, str] = {}
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, *, migrate: bool = True) -> None:
         """Add the code of a page: its modules, its settings, its routes, its parts of a service and its migration."""
         page = (HOW_TO / f"{name}.md").read_text("utf-8")
         for first_line, content in blocks(page):
@@ -182,7 +210,7 @@ class Pages:
             assert isinstance(call, ast.Call)
             for keyword in call.keywords:
                 self._parts[str(keyword.arg)].append(ast.unparse(keyword.value)[1:-1])
-        if found := statements(page):
+        if migrate and (found := statements(page)):
             number = len(self._revisions) + 2
             self._revisions[f"{number:04}_{name.replace('-', '_')}.py"] = REVISION.format(
                 page=name,
@@ -266,6 +294,7 @@ def service(new_service: Callable[..., Path], python: str, tools: Path) -> Path:
     service, pages = new_service(), Pages()
     for page in PAGES:
         pages.add(page)
+    pages.add("rename-a-column", migrate=False)  # tests/test_schema_changes.py runs it
     pages.write(service, partial(run, service, tools, python, "-m", "ruff"))
     for helper in HELPERS:
         shutil.copy2(SCENARIOS / helper, service / "tests" / "app" / helper)
