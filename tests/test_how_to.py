@@ -31,16 +31,21 @@ PAGES = {
     "keep-an-audit-trail": "audits",
     "keep-a-read-model": "totals",
     "send-a-mail": "mails",
+    "upload-to-an-object-store": "uploads",
 }
 # What an editor adds, beside what the pages' own modules define.
 IMPORTS = """
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
-from hashlib import blake2b
+from hashlib import blake2b, sha256
+from hmac import digest
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import structlog
 from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout, web
@@ -49,6 +54,7 @@ from pydantic import BaseModel, Field, SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+from yarl import URL
 
 from app.items.models import Item
 from app.settings import Settings
@@ -63,6 +69,16 @@ from chassis.service import Resource, every
 _DOCSTRING = '"""From the guides."""'
 # What the pages leave out, as they say.
 MORE = {
+    "app/uploads.py": """
+class UploadFields(Body):
+    size: Annotated[int, Field(ge=1, le=50 * 1024**2)]
+    media_type: Literal["image/png", "image/jpeg"]
+
+
+class Upload(BaseModel):
+    url: str
+    headers: dict[str, str]
+""",
     "app/mails.py": """
 log = structlog.get_logger()
 
@@ -146,6 +162,10 @@ SETTINGS = """    redis_url: SecretStr = SecretStr("redis://localhost:6379")
     mail_from: str = "items@example.com"
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 1025
+    store_url: str = "http://127.0.0.1:9000/bucket"
+    store_region: str = "us-east-1"
+    store_key: str = ""
+    store_secret: SecretStr = SecretStr("")
 """
 ROUTES = """
 Route("POST", "/v1/mails", write_mail, raises=(NotFoundError,))
@@ -249,7 +269,8 @@ class Pages:
         lines = defaultdict[Path, set[str]](set)
         for each in found:
             [name] = re.findall("`(.+?)`", each["message"])
-            lines[Path(each["filename"])].add(known[name])
+            if name in known:  # and not a word of a Literal that is not imported yet
+                lines[Path(each["filename"])].add(known[name])
         for path, needed in lines.items():
             docstring, _, rest = path.read_text("utf-8").partition('"""\n')
             path.write_text(f'{docstring}"""\n\n' + "\n".join(needed) + f"\n{rest}", "utf-8")
