@@ -348,7 +348,7 @@ def test_the_limit_of_the_ingress_is_an_annotation_and_an_object(service: Path, 
 
 
 def test_the_code_passes_the_services_checks(service: Path, python: str, tools: Path) -> None:
-    run(service, tools, python, "-m", "mypy", "app")
+    run(service, tools, python, "-m", "mypy", "app", "tests/app")
     run(service, tools, python, "-m", "ruff", "check", "app")
     run(service, tools, python, "-m", "ruff", "format", "--check", "app")
     run(service, tools, python, "-m", "chassis.development.lint_migrations")

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.testing import Client, MakeClient
-from tests.app.redis_server import needs_redis, redis_server
+from tests.app.redis_server import redis_server
 
 PATH = "/v1/statistics"
 
@@ -32,7 +32,6 @@ async def read(client: Client, tag: str = "") -> tuple[int, Any, str]:
     return response.status, content and (await response.json())["price_cents"], response.headers["ETag"]
 
 
-@needs_redis
 async def test_a_response_is_kept_for_a_minute(make_client: MakeClient, connection: Any) -> None:
     async with redis_server() as (_, url), Redis.from_url(url) as redis:
         client = await make_client({Redis: redis})
@@ -58,7 +57,6 @@ async def test_the_service_starts_and_answers_without_redis(make_client: MakeCli
     assert await read(client, tag) == (304, b"", tag)
 
 
-@needs_redis
 async def test_redis_may_hang_and_die(make_client: MakeClient, connection: Any) -> None:
     async with redis_server() as (process, url):
         client = await make_client(redis_url=url)

@@ -52,7 +52,8 @@ async def client(make_client: MakeClient, server: tuple[Server, int]) -> Client:
 
 
 async def write(client: Client, content: str = "a\nmail") -> int:
-    return (await client.post("/v1/mails", json={"body": content})).status
+    status: int = (await client.post("/v1/mails", json={"body": content})).status
+    return status
 
 
 async def due(database: Database) -> list[tuple[int, datetime | None]]:

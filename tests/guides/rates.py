@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.testing import Client, Issuer, MakeClient
-from tests.app.redis_server import needs_redis, redis_server
+from tests.app.redis_server import redis_server
 
 
 async def statuses(clients: list[Client], count: int, headers: dict[str, str], path: str = "/v1/report") -> list[int]:
@@ -14,7 +14,6 @@ async def statuses(clients: list[Client], count: int, headers: dict[str, str], p
     return sorted([response.status for response in await asyncio.gather(*calls)])
 
 
-@needs_redis
 async def test_a_bucket_belongs_to_a_caller_and_all_processes(make_client: MakeClient, issuer: Issuer) -> None:
     alice, bob = (issuer.authorization(subject=name) for name in ("alice", "bob"))
     async with redis_server() as (_, url), Redis.from_url(url) as redis:
@@ -30,7 +29,6 @@ async def test_a_bucket_belongs_to_a_caller_and_all_processes(make_client: MakeC
         assert 60 < await redis.ttl("rate:report:bob") <= 120
 
 
-@needs_redis
 @pytest.mark.parametrize(("seconds", "tokens"), [(60, 1), (130, 2), (1000, 3)])
 async def test_a_bucket_fills_again(make_client: MakeClient, issuer: Issuer, seconds: int, tokens: int) -> None:
     headers = issuer.authorization(subject="alice")

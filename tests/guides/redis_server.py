@@ -11,14 +11,12 @@ import pytest
 
 from chassis.testing import free_port
 
-needs_redis = pytest.mark.skipif(
-    not shutil.which("redis-server") and not os.environ.get("REQUIRE_REDIS"), reason="needs redis-server"
-)
-
 
 @asynccontextmanager
 async def redis_server() -> AsyncIterator[tuple[Process, str]]:
-    """Run a Redis, and yield its process and its address once it accepts connections."""
+    """Run a Redis, and yield its process and its address once it accepts connections. Skip the test without one."""
+    if not shutil.which("redis-server") and not os.environ.get("REQUIRE_REDIS"):
+        pytest.skip("needs redis-server")
     port = free_port()
     options = ["--port", str(port), "--save", "", "--bind", "127.0.0.1"]
     process = await asyncio.create_subprocess_exec("redis-server", *options, stdout=PIPE)

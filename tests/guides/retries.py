@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -10,6 +11,15 @@ from aiohttp.test_utils import TestServer
 from chassis.testing import Client, MakeClient
 
 CUT, HANG = 0, 1  # in the place of a status
+SHORT: dict[str, Any] = {
+    "request_timeout_seconds": 0.8,
+    "body_timeout_seconds": 0.5,
+    "database_connect_timeout_seconds": 0.1,
+    "database_acquire_timeout_seconds": 0.1,
+    "database_command_timeout_seconds": 0.3,
+    "database_statement_timeout_seconds": 0.2,
+    "database_lock_timeout_seconds": 0.1,
+}
 
 
 class Prices:
@@ -76,16 +86,7 @@ async def test_a_call_that_hangs_is_given_up_and_repeated(client: Client, prices
 async def test_the_deadline_ends_the_attempts(make_client: MakeClient, prices: tuple[Prices, str]) -> None:
     other, url = prices
     other.answers = [HANG] * 9
-    limits = {"database_connect_timeout_seconds": 0.1, "database_acquire_timeout_seconds": 0.1}
-    timeouts = {"database_lock_timeout_seconds": 0.1, "database_statement_timeout_seconds": 0.2}
-    client = await make_client(
-        prices_url=url,
-        request_timeout_seconds=0.8,
-        body_timeout_seconds=0.5,
-        database_command_timeout_seconds=0.3,
-        **limits,  # type: ignore[arg-type]
-        **timeouts,  # type: ignore[arg-type]
-    )
+    client = await make_client(prices_url=url, **SHORT)
     response = await client.get("/v1/items/7/price")
     assert (response.status, (await response.json())["type"]) == (503, "urn:problem-type:deadline-exceeded")
     assert other.calls <= 1

@@ -38,7 +38,8 @@ async def client(request: pytest.FixtureRequest, make_client: MakeClient, issuer
 
 
 def headers(issuer: Issuer, tenant: str | None, **more: str) -> dict[str, str]:
-    return issuer.authorization("items:read", subject=f"alice of {tenant}", tenant=tenant) | more
+    given: dict[str, str] = issuer.authorization("items:read", subject=f"alice of {tenant}", tenant=tenant)
+    return given | more
 
 
 async def create(client: Client, issuer: Issuer, tenant: str, body: str = "a", **more: str) -> int:
@@ -51,8 +52,8 @@ async def create(client: Client, issuer: Issuer, tenant: str, body: str = "a", *
 
 async def status(client: Client, issuer: Issuer, tenant: str | None, note_id: int, method: str = "GET") -> int:
     response = await client.request(method, f"/v1/notes/{note_id}", headers=headers(issuer, tenant))
-    await response.read()
-    return response.status
+    found: int = response.status
+    return found
 
 
 async def test_each_tenant_reads_and_deletes_its_own_notes(client: Client, issuer: Issuer) -> None:

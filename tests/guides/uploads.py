@@ -50,7 +50,8 @@ async def create(client: Client, **changes: Any) -> dict[str, Any]:
 
 async def put(url: str, headers: dict[str, str], content: bytes = CONTENT) -> int:
     async with aiohttp.ClientSession() as session, session.put(url, headers=headers, data=content) as response:
-        return response.status
+        status: int = response.status
+        return status
 
 
 @pytest.fixture
