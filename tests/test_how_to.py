@@ -246,7 +246,7 @@ class Pages:
         """Write the code into a service, with the imports that the pages leave out."""
         for file, content in self.code.items():
             path = service / file
-            before = _without(path.read_text("utf-8"), set(_defined(content))) if path.exists() else _DOCSTRING
+            before = without(path.read_text("utf-8"), set(_defined(content))) if path.exists() else _DOCSTRING
             lines = "\n\n" if content.lstrip().startswith(("from ", "import ")) else "\n\n\n"
             path.write_text(f"{before.rstrip()}{lines}{content.strip()}\n", "utf-8")
         for file, content in self._revisions.items():
@@ -280,12 +280,13 @@ class Pages:
             path.write_text(f'{docstring}"""\n\n' + "\n".join(needed) + f"\n{rest}", "utf-8")
 
 
-def _without(code: str, names: set[str]) -> str:
+def without(code: str, names: set[str]) -> str:
     """Return a module without some of its functions and classes."""
     lines = code.splitlines(keepends=True)
     for node in reversed(ast.parse(code).body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in names:
-            del lines[node.lineno - 1 : node.end_lineno]
+            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            del lines[begin - 1 : node.end_lineno]
     return "".join(lines)
 
 
