@@ -1,11 +1,8 @@
 """The code of the guides on what a service needs after its first day, in one service: as it is, checked and run."""
 
-import ast
-import json
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import yaml
 
 from harness.environments import python_with
 from harness.repository import REPOSITORY, SERVICE
-from tests.guides.pages import blocks, parts_of, routes_of, statements
+from tests.guides.writing import Pages
 from tests.services import run
 
 HOW_TO = REPOSITORY / SERVICE / "docs" / "chassis" / "how-to"
@@ -74,7 +71,6 @@ from chassis.models import Body, Id, Row, Text
 from chassis.service import Resource, every
 from chassis.testing import Client, Issuer, MakeClient
 """
-_DOCSTRING = '"""From the guides."""'
 # What the pages leave out, as they say.
 MORE = {
     "app/uploads.py": """
@@ -179,132 +175,6 @@ Route("POST", "/v1/notes", create_note, status=201)
 Route("GET", "/v1/notes", list_notes)
 Route("DELETE", "/v1/notes/{note_id}", delete_note, raises=(NotFoundError,))
 """
-REVISION = '''"""{page}"""
-
-from alembic import op
-
-revision = "{revision}"
-down_revision = "{down_revision}"
-
-
-def upgrade() -> None:
-{upgrade}
-
-
-def downgrade() -> None:
-    op.execute("SELECT 1")
-'''
-MADE = '''"""A service with the code of the guides."""
-
-from app.routes import ROUTES
-from app.settings import Settings
-from chassis.service import Service
-
-SERVICE = Service(settings=Settings, routes=[*ROUTES, {routes}], {parts})
-'''
-
-
-class Pages:
-    """Collects the code of pages, and writes it into a service.
-
-    Attributes:
-        code: the modules, by their paths.
-    """
-
-    def __init__(self) -> None:
-        self.code = defaultdict[str, str](str, MORE)
-        self._settings = SETTINGS
-        self._routes = list(routes_of(ROUTES))
-        self._parts = defaultdict[str, list[str]](list)
-        self._revisions: dict[str, str] = {}
-
-    def add(self, name: str, *, migrate: bool = True) -> None:
-        """Add the code of a page: its modules, its settings, its routes, its parts of a service and its migration."""
-        page = (HOW_TO / f"{name}.md").read_text("utf-8")
-        for first_line, content in blocks(page):
-            file = re.split("[;,]", first_line)[0]
-            if file == "app/settings.py":
-                self._settings += "".join(f"    {line}\n" for line in content.strip().splitlines())
-            elif file not in {"app/routes.py", "app/service.py"}:
-                self.code[file] += f"\n\n{content.strip()}\n"
-        self._routes += routes_of(page)
-        for part in parts_of(page):
-            call = ast.parse(f"Service({part})", mode="eval").body
-            assert isinstance(call, ast.Call)
-            for keyword in call.keywords:
-                self._parts[str(keyword.arg)].append(ast.unparse(keyword.value)[1:-1])
-        if migrate and (found := statements(page)):
-            number = len(self._revisions) + 2
-            self._revisions[f"{number:04}_{name.replace('-', '_')}.py"] = REVISION.format(
-                page=name,
-                revision=f"{number:04}",
-                down_revision=f"{number - 1:04}",
-                upgrade="\n".join(f'    op.execute(\n        r"""\n{each}\n        """\n    )' for each in found),
-            )
-
-    def write(self, service: Path, ruff: Callable[..., str]) -> None:
-        """Write the code into a service, with the imports that the pages leave out."""
-        for file, content in self.code.items():
-            path = service / file
-            before = without(path.read_text("utf-8"), set(_defined(content))) if path.exists() else _DOCSTRING
-            lines = "\n\n" if content.lstrip().startswith(("from ", "import ")) else "\n\n\n"
-            path.write_text(f"{before.rstrip()}{lines}{content.strip()}\n", "utf-8")
-        for file, content in self._revisions.items():
-            (service / "migrations" / "versions" / file).write_text(content, "utf-8")
-        brackets = defaultdict(lambda: "[]", errors="{}")
-        parts = ", ".join(f"{name}=" + ", ".join(each).join(brackets[name]) for name, each in self._parts.items())
-        made = MADE.format(routes=", ".join(self._routes), parts=parts)
-        (service / "app" / "service.py").write_text(made, "utf-8")
-        with (service / "app" / "settings.py").open("a", encoding="utf-8") as opened:
-            opened.write(self._settings and f"\n{self._settings}")
-        written = [*self.code, "app/service.py", "app/settings.py"]
-        self._add_imports(service, written, ruff)
-        ruff("check", "--quiet", "--fix", "--select=I", *written)
-        ruff("format", "--quiet", "app/service.py", "app/items/handlers.py")
-
-    def _add_imports(self, service: Path, written: list[str], ruff: Callable[..., str]) -> None:
-        known = dict(_imported(IMPORTS))
-        for file in self.code:
-            module = file.removesuffix(".py").replace("/", ".")
-            known = {name: f"from {module} import {name}" for name in _defined((service / file).read_text())} | known
-        found = json.loads(
-            ruff("check", "--isolated", "--exit-zero", "--select=F821", "--output-format=json", *written)
-        )
-        lines = defaultdict[Path, set[str]](set)
-        for each in found:
-            [name] = re.findall("`(.+?)`", each["message"])
-            if name in known:  # and not a word of a Literal that is not imported yet
-                lines[Path(each["filename"])].add(known[name])
-        for path, needed in lines.items():
-            docstring, _, rest = path.read_text("utf-8").partition('"""\n')
-            path.write_text(f'{docstring}"""\n\n' + "\n".join(needed) + f"\n{rest}", "utf-8")
-
-
-def without(code: str, names: set[str]) -> str:
-    """Return a module without some of its functions and classes."""
-    lines = code.splitlines(keepends=True)
-    for node in reversed(ast.parse(code).body):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in names:
-            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            del lines[begin - 1 : node.end_lineno]
-    return "".join(lines)
-
-
-def _imported(imports: str) -> Iterator[tuple[str, str]]:
-    """Yield each name of import statements, with a statement that imports it."""
-    for node in ast.parse(imports).body:
-        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
-            before = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
-            yield alias.asname or alias.name, f"{before}import {ast.unparse(alias)}"
-
-
-def _defined(code: str) -> Iterator[str]:
-    """Yield the names that a module defines."""
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 @pytest.fixture(scope="module")
@@ -317,10 +187,10 @@ def python() -> str:
 @pytest.fixture(scope="module")
 def service(new_service: Callable[..., Path], python: str, tools: Path) -> Path:
     """Bake a service with the code of all pages."""
-    service, pages = new_service(), Pages()
+    service, pages = new_service(), Pages(IMPORTS, MORE, SETTINGS, ROUTES)
     for page in (*PAGES, *OTHERS):
-        pages.add(page)
-    pages.add("rename-a-column", migrate=False)  # tests/test_schema_changes.py runs it
+        pages.add(HOW_TO / f"{page}.md")
+    pages.add(HOW_TO / "rename-a-column.md", migrate=False)  # tests/test_schema_changes.py runs it
     pages.write(service, partial(run, service, tools, python, "-m", "ruff"))
     for helper in HELPERS:
         shutil.copy2(SCENARIOS / helper, service / "tests" / "app" / helper)

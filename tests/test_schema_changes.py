@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.guides.pages import blocks, statements
+from tests.guides.writing import without
 from tests.services import run
-from tests.test_how_to import HOW_TO, SCENARIOS, python, without
+from tests.test_how_to import HOW_TO, SCENARIOS, python
 
 __all__ = ["python"]  # a fixture
 
