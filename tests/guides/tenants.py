@@ -127,9 +127,10 @@ async def test_an_owner_without_a_tenant_sees_nothing_either(client: Client, iss
     owner = await asyncpg.connect(database_url)
     transaction = owner.transaction()
     await transaction.start()
-    await owner.execute(
-        "CREATE ROLE owner_of_notes; ALTER TABLE notes OWNER TO owner_of_notes; SET ROLE owner_of_notes"
-    )
-    assert await owner.fetch("SELECT FROM notes") == []
-    await transaction.rollback()
-    await owner.close()
+    try:
+        await owner.execute("CREATE ROLE owner_of_notes; ALTER TABLE notes OWNER TO owner_of_notes")
+        await owner.execute("SET LOCAL ROLE owner_of_notes")
+        assert await owner.fetch("SELECT FROM notes") == []
+    finally:
+        await transaction.rollback()
+        await owner.close()
