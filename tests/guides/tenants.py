@@ -134,3 +134,15 @@ async def test_an_owner_without_a_tenant_sees_nothing_either(client: Client, iss
     finally:
         await transaction.rollback()
         await owner.close()
+
+
+@pytest.mark.parametrize("client", ["a member"], indirect=True)
+async def test_tables_of_later_migrations_can_be_used(client: Client, database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("CREATE TABLE later (id bigint GENERATED ALWAYS AS IDENTITY, word text)")
+        database: Database = client.application.injector.values[Database]
+        assert await database.execute("INSERT INTO later (word) VALUES ('a')") == "INSERT 0 1"
+    finally:
+        await owner.execute("DROP TABLE later")
+        await owner.close()
