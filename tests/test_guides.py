@@ -17,6 +17,7 @@ from harness.environments import python_for, python_with
 from harness.redis_server import redis_server
 from harness.repository import REPOSITORY, SERVICE
 from harness.waiting import PATIENCE_SECONDS
+from tests.guides.pages import blocks, routes_of
 from tests.services import run
 from tests.test_docs_page import browser
 
@@ -188,24 +189,6 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
 
 '''
 RESOURCES = "SERVICE = Service(settings=Settings, routes=ROUTES, resources=[redis, listeners], background=[listen])\n"
-
-
-def blocks(page: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of a page's blocks, each with the text of its first line and its code."""
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        yield from re.findall(
-            r"^# ((?:app|tests)/[^\n]*)\n(.*?)(?=^# (?:app|tests)/|\Z)", block, re.DOTALL | re.MULTILINE
-        )
-
-
-def routes_of(page: str) -> Iterator[str]:
-    """Yield the calls of `Route` on a page, up to their closing parentheses."""
-    for found in re.finditer(r'Route\("[A-Z]+"', page):
-        depth, end = 1, found.end()
-        while depth:
-            depth += {"(": 1, ")": -1}.get(page[end], 0)
-            end += 1
-        yield page[found.start() : end]
 
 
 def as_the_pages_tell(service: Path) -> None:
