@@ -1,4 +1,4 @@
-"""`make pictures`: generates docs/pictures from a running service: a terminal, the page at /docs, the dashboard."""
+"""`make pictures`: generates docs/pictures from the order desk: a terminal, the page at /docs, the dashboard."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tools.pictures import dashboard, page, terminal
 
 def main() -> None:
     """Generate all pictures. Takes five minutes, most of them for the load that the dashboard shows."""
-    with demo.running(demo.scaffold()):
+    with demo.shown("order-desk"):
         terminal.draw()
         page.draw()
     asyncio.run(dashboard.draw())

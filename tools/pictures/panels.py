@@ -8,21 +8,26 @@ from math import isfinite
 from typing import Any
 
 import plotly.graph_objects as go
+import yaml
 from plotly.subplots import make_subplots
 
+from harness.example import EXAMPLE
 from harness.repository import REPOSITORY
 from tools.pictures.files import PICTURES
 
-_NAMES = {"NAMESPACE_NAME": "shop", "INTERNAL_NAME": "items-service-internal", "$__rate_interval": "15s"}
+_NAMES = {"NAMESPACE_NAME": "shop", "INTERNAL_NAME": "order-desk-internal", "$__rate_interval": "15s"}
 _UNITS = {"reqps": "/s", "s": "s", "percentunit": ".0%", "short": ""}
 _COLUMNS = 24  # the width of Grafana's grid
 
 
 def _panels() -> list[dict[str, Any]]:
+    """Return the panels of the chart, and those of the order desk's own metrics."""
+    values = yaml.safe_load((EXAMPLE / "deploy" / "values.yaml").read_text(encoding="utf-8"))
+    [dashboard] = [each["data"]["orders.json"] for each in values["extraObjects"]]
     text = (REPOSITORY / "chart" / "dashboards" / "service.json").read_text(encoding="utf-8")
     for name, value in _NAMES.items():
         text = text.replace(name, value)
-    return list(json.loads(text)["panels"])
+    return [*json.loads(text)["panels"], *json.loads(dashboard)["panels"]]
 
 
 def _series(url: str, expression: str, begun: float, ended: float) -> list[dict[str, Any]]:
@@ -62,7 +67,7 @@ def draw(url: str, begun: float, ended: float) -> None:
                 highest = max([highest, *filter(isfinite, values)])
                 name = _legend(target["legendFormat"], series["metric"])
                 figure.add_trace(go.Scatter(x=times, y=values, name=name, legend=legend, line_width=1.2), row, column)
-        unit = _UNITS[panel["fieldConfig"]["defaults"]["unit"]]
+        unit = _UNITS[panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "short")]
         form = {"tickformat": unit} if unit.startswith(".") else {"ticksuffix": f" {unit}".rstrip()}
         figure.update_xaxes(row=row, col=column, range=[datetime.fromtimestamp(begun), datetime.fromtimestamp(ended)])
         figure.update_yaxes(row=row, col=column, range=[0, 1.5 * highest or 1], **form)
