@@ -50,6 +50,9 @@
 {{- $found = append $found (printf "migrations.connectTimeoutSeconds (%v) is not shorter than migrations.timeoutSeconds (%v), the deadline of the Job: lower the first or raise the second." .connectTimeoutSeconds .timeoutSeconds) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (include "service.migrationHook" .) .Values.serviceAccount.create (eq .Values.migrations.serviceAccountName (include "service.serviceAccountName" .)) -}}
+{{- $found = append $found (printf "migrations.serviceAccountName is %s, which this release creates: the Job is a hook and runs before it; turn migrations.hook off, or create a service account before the release and name that one." .Values.migrations.serviceAccountName) -}}
+{{- end -}}
 {{- with .Values.auth -}}
 {{- if not (or (and .issuer .audience .jwksUrl) (not (or .issuer .audience .jwksUrl))) -}}
 {{- $found = append $found "auth.issuer, auth.audience and auth.jwksUrl are not all set: without one of them no token can be accepted; set all three, or none for an open API." -}}

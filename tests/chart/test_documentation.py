@@ -16,7 +16,13 @@ from tools.chart_readme import documented, readme
 CHART = REPOSITORY / "chart"
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 # Tables that are copied as a whole, so their keys do not appear in the templates.
-OPAQUE = {"resources.requests", "resources.limits", "dashboard.labels"}
+OPAQUE = {
+    "resources.requests",
+    "resources.limits",
+    "dashboard.labels",
+    "migrations.resources",
+    "test.resources",
+}
 
 
 def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
