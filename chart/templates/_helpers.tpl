@@ -118,6 +118,15 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* The hosts of the Ingress with their paths, as `hosts:` in YAML. */}}
+{{- define "service.ingressHosts" -}}
+{{- $paths := list (dict "path" .Values.ingress.path) -}}
+{{- $hosts := list -}}
+{{- with .Values.ingress.host -}}{{- $hosts = append $hosts (dict "host" . "paths" $paths) -}}{{- end -}}
+{{- range .Values.ingress.hosts -}}{{- $hosts = append $hosts (dict "host" .host "paths" (.paths | default $paths)) -}}{{- end -}}
+{{- toYaml (dict "hosts" $hosts) -}}
+{{- end -}}
+
 {{/* The drain, the deadline of the last requests, and time to close. */}}
 {{- define "service.terminationGracePeriodSeconds" -}}
 {{- add .Values.drainSeconds .Values.config.requestTimeoutSeconds 10 -}}

@@ -76,19 +76,29 @@
 {{- if and .Values.gunicorn.enabled (not .Values.gunicorn.available) -}}
 {{- $found = append $found "gunicorn.enabled is true but gunicorn.available is false: this service was made without Gunicorn; generate it again with the answer gunicorn=yes, or turn gunicorn.enabled off." -}}
 {{- end -}}
-{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- $ingressHosts := list -}}
+{{- range (include "service.ingressHosts" . | fromYaml).hosts -}}{{- $ingressHosts = append $ingressHosts .host -}}{{- end -}}
+{{- $routeHosts := compact (prepend .Values.httpRoute.hostnames .Values.httpRoute.host) -}}
+{{- if and .Values.ingress.enabled (not $ingressHosts) -}}
 {{- $found = append $found "ingress.host is not set: an Ingress without a host serves every host of the cluster; set it, or turn ingress.enabled off." -}}
 {{- end -}}
-{{- if and .Values.ingress.enabled (not .Values.ingress.tlsSecretName) (or (hasKey .Values.ingress.annotations "cert-manager.io/issuer") (hasKey .Values.ingress.annotations "cert-manager.io/cluster-issuer")) -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.tlsSecretName) (not .Values.ingress.tls) (or (hasKey .Values.ingress.annotations "cert-manager.io/issuer") (hasKey .Values.ingress.annotations "cert-manager.io/cluster-issuer")) -}}
 {{- $found = append $found "ingress.tlsSecretName is not set but ingress.annotations ask cert-manager for a certificate: name the Secret that cert-manager creates, or remove the annotation." -}}
 {{- end -}}
-{{- if and .Values.ingress.enabled .Values.httpRoute.enabled .Values.ingress.host (eq .Values.ingress.host .Values.httpRoute.host) -}}
-{{- $found = append $found (printf "ingress.host and httpRoute.host are both %s: it is undefined which of them serves the host; turn one of them off, or give it another host." .Values.ingress.host) -}}
+{{- if and .Values.ingress.enabled .Values.ingress.tlsSecretName (not .Values.ingress.host) $ingressHosts -}}
+{{- $found = append $found "ingress.tlsSecretName is the certificate of ingress.host, which is not set: set it, or name the certificate in ingress.tls." -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled .Values.httpRoute.enabled -}}
+{{- range $host := $ingressHosts -}}
+{{- if has $host $routeHosts -}}
+{{- $found = append $found (printf "ingress.host and httpRoute.host are both %s: it is undefined which of them serves the host; turn one of them off, or give it another host." $host) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- $found = append $found "httpRoute.parentRefs is empty: an HTTPRoute without a Gateway is not reachable; name one, or turn httpRoute.enabled off." -}}
 {{- end -}}
-{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.host) -}}
+{{- if and .Values.httpRoute.enabled (not $routeHosts) -}}
 {{- $found = append $found "httpRoute.host is not set: a route without a host serves every host of its Gateway; set it, or turn httpRoute.enabled off." -}}
 {{- end -}}
 {{- if .Values.autoscaling.enabled -}}

@@ -1,5 +1,6 @@
 """Each value reaches its place in an object, and is not there by default. One line a value."""
 
+from functools import cache
 from typing import Any
 
 import kubernetes_validate
@@ -42,7 +43,28 @@ _TEST: list[tuple[Any, ...]] = [
     ("test.priorityClassName", "low", "Pod", "spec.priorityClassName", SAME),
     ("test.resources", {"limits": {"memory": "1Gi"}}, "Pod", "spec.containers.0.resources.limits", {"memory": "1Gi"}),
 ]
-KNOBS = [*_MIGRATIONS, *_TEST]
+_REWRITE = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+_ROUTES: list[tuple[Any, ...]] = [
+    ("ingress.host", "*.example.com", "Ingress", "spec.rules.0.host", SAME),
+    ("ingress.hosts", [{"host": "*.example.net"}], "Ingress", "spec.rules.1.host", "*.example.net"),
+    ("ingress.hosts", [{"host": "a.example"}], "Ingress", "spec.rules.1.http.paths.0.path", "/"),
+    ("ingress.hosts", [{"host": "a", "paths": [{"path": "/b"}]}], "Ingress", "spec.rules.1.http.paths.0.path", "/b"),
+    (
+        "ingress.hosts",
+        [{"host": "a", "paths": [{"path": "/b"}, {"path": "/c", "pathType": "Exact"}]}],
+        "Ingress",
+        "spec.rules.1.http.paths.1.pathType",
+        "Exact",
+    ),
+    ("ingress.tls", [{"hosts": ["items.example.com"], "secretName": "a"}], "Ingress", "spec.tls", SAME),
+    ("ingress.pathType", "Exact", "Ingress", "spec.rules.0.http.paths.0.pathType", SAME),
+    ("httpRoute.host", "*.example.net", "HTTPRoute", "spec.hostnames", ["*.example.net"]),
+    ("httpRoute.hostnames", ["no"], "HTTPRoute", "spec.hostnames", ["items.example.org", "no"]),
+    ("httpRoute.annotations", {"a": "b"}, "HTTPRoute", "metadata.annotations", SAME),
+    ("httpRoute.filters", [_REWRITE], "HTTPRoute", "spec.rules.0.filters", SAME),
+    ("httpRoute.timeouts", {"request": "15s"}, "HTTPRoute", "spec.rules.0.timeouts", SAME),
+]
+KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES]
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -69,18 +91,37 @@ def find(objects: list[Object], wanted: str) -> Object | None:
     return found[0] if len(found) == 1 else next((each for each in found if each["metadata"]["name"] == "items"), None)
 
 
+@cache
+def by_default(chart: Chart) -> list[Object]:
+    return chart.render(IMAGE, MODES["external"], ON)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "wanted", "place", "expected"), KNOBS, ids=[f"{knob[0]} {knob[2]}" for knob in KNOBS]
 )
 def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: str, place: str, expected: Any) -> None:
     expected = value if expected is SAME else expected
-    before = chart.render(IMAGE, MODES["external"], ON)
+    before = by_default(chart)
     after = chart.render(IMAGE, MODES["external"], ON, nested(path, value))
     assert at(find(before, wanted), place) != expected, "it is there without the value"
     assert at(find(after, wanted), place) == expected
     for each in after:
         if each["kind"] not in WITHOUT_SCHEMA:
             kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
+
+
+def test_hosts_may_stand_in_the_lists_alone(chart: Chart) -> None:
+    lists = {
+        "ingress": {"host": "", "hosts": [{"host": "a.example"}], "tls": [{"hosts": ["a.example"], "secretName": "a"}]},
+        "httpRoute": {"host": "", "hostnames": ["b.example"]},
+    }
+    objects = chart.render(IMAGE, MODES["external"], ON, lists)
+    assert [rule["host"] for rule in one(objects, "Ingress")["spec"]["rules"]] == ["a.example"]
+    assert one(objects, "HTTPRoute")["spec"]["hostnames"] == ["b.example"]
+    mixed = {"ingress": {"tlsSecretName": "b"}, "httpRoute": {"hostnames": ["a.example"]}}
+    message = chart.refusal(IMAGE, MODES["external"], ON, lists, mixed)
+    assert "ingress.tlsSecretName is the certificate of ingress.host, which is not set" in message
+    assert "are both a.example" in message
 
 
 def test_the_migrations_without_a_hook_run_at_each_revision(chart: Chart) -> None:
