@@ -98,6 +98,31 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* The user's settings over the chart's, two levels deep; null removes one. Takes a list: the chart's as YAML, the user's. */}}
+{{- define "service.overlaid" -}}
+{{- $result := index . 0 | fromYaml -}}
+{{- range $name, $value := index . 1 -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $result $name -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (get $result $name)) -}}
+{{- range $inner, $each := $value -}}{{- $_ := set (get $result $name) $inner $each -}}{{- end -}}
+{{- else -}}
+{{- $_ := set $result $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $result -}}
+{{- end -}}
+
+{{/* The security context of the containers that run the service's image. */}}
+{{- define "service.ownSecurityContext" -}}
+{{- include "service.overlaid" (list (include "service.containerSecurityContext" .) .Values.securityContext) -}}
+{{- end -}}
+
+{{/* A count, or a share of the pods, which Kubernetes rounds up, as a number. Takes a dict: value, pods. */}}
+{{- define "service.ofPods" -}}
+{{- if kindIs "string" .value -}}{{- divf (mulf (trimSuffix "%" .value) .pods) 100 | ceil | int -}}{{- else -}}{{- int .value -}}{{- end -}}
+{{- end -}}
+
 {{/* The common start of the spec of all pods that run the service's image. */}}
 {{- define "service.podBasics" -}}
 automountServiceAccountToken: false
@@ -107,7 +132,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  {{- include "service.podSecurityContext" 10001 | nindent 2 }}
+  {{- include "service.overlaid" (list (include "service.podSecurityContext" 10001) .Values.podSecurityContext) | nindent 2 }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -130,6 +155,11 @@ tolerations:
 {{/* The drain, the deadline of the last requests, and time to close. */}}
 {{- define "service.terminationGracePeriodSeconds" -}}
 {{- add .Values.drainSeconds .Values.config.requestTimeoutSeconds 10 -}}
+{{- end -}}
+
+{{/* The pod's: the container gets SIGTERM after its preStop hook. */}}
+{{- define "service.podGracePeriodSeconds" -}}
+{{- add (include "service.terminationGracePeriodSeconds" .) (dig "preStop" "sleep" "seconds" 0 .Values.lifecycle) -}}
 {{- end -}}
 
 {{/* The service's settings, and the chart's values that they are set from; an empty value is not set. */}}

@@ -105,7 +105,19 @@
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- $found = append $found (printf "autoscaling.minReplicas (%d) is above autoscaling.maxReplicas (%d): lower the first or raise the second." (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- end -}}
-{{- if not (dig "requests" "cpu" "" .Values.resources) -}}
+{{- with .Values.autoscaling -}}
+{{- if not (or .targetCPUUtilizationPercentage .targetMemoryUtilizationPercentage .metrics (and $.Values.keda.enabled $.Values.keda.triggers)) -}}
+{{- $found = append $found "autoscaling.enabled is true but autoscaling.targetCPUUtilizationPercentage, autoscaling.targetMemoryUtilizationPercentage and autoscaling.metrics are empty: there is nothing to scale by; set one of them, or turn autoscaling.enabled off." -}}
+{{- end -}}
+{{- if and .targetMemoryUtilizationPercentage (not (dig "requests" "memory" "" $.Values.resources)) -}}
+{{- $found = append $found "resources.requests.memory is not set: autoscaling.targetMemoryUtilizationPercentage is measured against it; set it, or leave the target empty." -}}
+{{- end -}}
+{{- if and $.Values.keda.enabled .metrics -}}
+{{- $found = append $found "autoscaling.metrics is set but keda.enabled is true: a ScaledObject has triggers in place of metrics; move them to keda.triggers." -}}
+{{- end -}}
+{{- end -}}
+{{- if not .Values.autoscaling.targetCPUUtilizationPercentage -}}
+{{- else if not (dig "requests" "cpu" "" .Values.resources) -}}
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
 {{- else -}}
 {{- $request := toString .Values.resources.requests.cpu -}}
@@ -116,6 +128,22 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.keda.enabled (not .Values.autoscaling.enabled) -}}
+{{- $found = append $found "keda.enabled is true but autoscaling.enabled is false: the ScaledObject has the numbers of pods in autoscaling; turn autoscaling.enabled on, or keda.enabled off." -}}
+{{- end -}}
+{{- if ge (int64 .Values.minReadySeconds) (int64 .Values.progressDeadlineSeconds) -}}
+{{- $found = append $found (printf "progressDeadlineSeconds (%v) is not longer than minReadySeconds (%v): raise it, or lower the other." .Values.progressDeadlineSeconds .Values.minReadySeconds) -}}
+{{- end -}}
+{{- if eq .Values.strategy.type "RollingUpdate" -}}
+{{- $surge := dig "rollingUpdate" "maxSurge" 1 .Values.strategy -}}
+{{- if and (has (toString $surge) (list "0" "0%")) (has (dig "rollingUpdate" "maxUnavailable" 0 .Values.strategy | toString) (list "0" "0%")) -}}
+{{- $found = append $found "strategy.rollingUpdate has neither a maxSurge nor a maxUnavailable: no update could begin; raise one of them." -}}
+{{- end -}}
+{{- $most := max 1 (include "service.minReplicas" .) -}}
+{{- if gt (int64 (include "service.ofPods" (dict "value" $surge "pods" $most))) $most -}}
+{{- $found = append $found (printf "strategy.rollingUpdate.maxSurge (%v) is above the %d pods: the connections of the database are counted for twice the pods; lower it." $surge $most) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.prometheusRule.enabled (not .Values.serviceMonitor.enabled) -}}
 {{- $found = append $found "prometheusRule.enabled is true but serviceMonitor.enabled is false: the alerts need the metrics that a ServiceMonitor collects; turn serviceMonitor.enabled on, or prometheusRule.enabled off." -}}
 {{- end -}}
@@ -124,9 +152,15 @@
 {{- end -}}
 {{- $pods := int (include "service.minReplicas" .) -}}
 {{- if and .Values.podDisruptionBudget.enabled (gt $pods 1) -}}
-{{- if eq (int .Values.podDisruptionBudget.maxUnavailable) 0 -}}
+{{- $least := .Values.podDisruptionBudget.minAvailable -}}
+{{- $most := int (include "service.ofPods" (dict "value" .Values.podDisruptionBudget.maxUnavailable "pods" $pods)) -}}
+{{- if $least -}}
+{{- if ge (int (include "service.ofPods" (dict "value" $least "pods" $pods))) $pods -}}
+{{- $found = append $found (printf "podDisruptionBudget.minAvailable (%v) is all of the %d pods: no pod can be evicted, so a node drain never ends; lower it, or turn podDisruptionBudget.enabled off." $least $pods) -}}
+{{- end -}}
+{{- else if eq $most 0 -}}
 {{- $found = append $found "podDisruptionBudget.maxUnavailable is 0: no pod can be evicted, so a node drain never ends; allow 1 or more, or turn podDisruptionBudget.enabled off." -}}
-{{- else if ge (int .Values.podDisruptionBudget.maxUnavailable) $pods -}}
+{{- else if ge $most $pods -}}
 {{- $found = append $found (printf "podDisruptionBudget.maxUnavailable (%v) allows all of the %d pods to be unavailable at once: lower it, or turn podDisruptionBudget.enabled off." .Values.podDisruptionBudget.maxUnavailable $pods) -}}
 {{- end -}}
 {{- end -}}

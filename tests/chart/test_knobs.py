@@ -6,7 +6,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
+from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
 from tests.chart.test_objects import WITHOUT_SCHEMA
 
 SAME: Any = object()  # what is expected at the place is the value itself
@@ -64,7 +64,78 @@ _ROUTES: list[tuple[Any, ...]] = [
     ("httpRoute.filters", [_REWRITE], "HTTPRoute", "spec.rules.0.filters", SAME),
     ("httpRoute.timeouts", {"request": "15s"}, "HTTPRoute", "spec.rules.0.timeouts", SAME),
 ]
-KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES]
+_SERVICE = "spec.template.spec.containers.0"
+_PODS: list[tuple[Any, ...]] = [
+    ("startupProbe", {"failureThreshold": 9}, "Deployment", f"{_SERVICE}.startupProbe.failureThreshold", 9),
+    ("startupProbe", {"initialDelaySeconds": 2}, "Deployment", f"{_SERVICE}.startupProbe.initialDelaySeconds", 2),
+    ("livenessProbe", {"timeoutSeconds": 5}, "Deployment", f"{_SERVICE}.livenessProbe.timeoutSeconds", 5),
+    ("readinessProbe", {"successThreshold": 2}, "Deployment", f"{_SERVICE}.readinessProbe.successThreshold", 2),
+    ("strategy", {"rollingUpdate": {"maxSurge": "50%"}}, "Deployment", "spec.strategy.rollingUpdate.maxSurge", "50%"),
+    ("strategy", {"type": "Recreate"}, "Deployment", "spec.strategy", {"type": "Recreate"}),
+    ("minReadySeconds", 5, "Deployment", "spec.minReadySeconds", SAME),
+    ("revisionHistoryLimit", 0, "Deployment", "spec.revisionHistoryLimit", SAME),
+    ("progressDeadlineSeconds", 900, "Deployment", "spec.progressDeadlineSeconds", SAME),
+    ("lifecycle", {"preStop": {"sleep": {"seconds": 7}}}, "Deployment", f"{_SERVICE}.lifecycle", SAME),
+    (
+        "lifecycle",
+        {"preStop": {"sleep": {"seconds": 7}}},
+        "Deployment",
+        "spec.template.spec.terminationGracePeriodSeconds",
+        7 + 25,
+    ),
+    *[
+        row
+        for kind, pod in (("Deployment", "spec.template."), ("Job", "spec.template."), ("Pod", ""))
+        for row in (
+            ("podSecurityContext", {"fsGroup": 7}, kind, f"{pod}spec.securityContext.fsGroup", 7),
+            ("podSecurityContext", {"runAsUser": None}, kind, f"{pod}spec.securityContext.runAsUser", None),
+            (
+                "securityContext",
+                {"readOnlyRootFilesystem": False},
+                kind,
+                f"{pod}spec.containers.0.securityContext.readOnlyRootFilesystem",
+                False,
+            ),
+            (
+                "securityContext",
+                {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
+                kind,
+                f"{pod}spec.containers.0.securityContext.capabilities",
+                {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+            ),
+        )
+    ],
+]
+_METRIC = {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "9"}}}
+_SCALE: list[tuple[Any, ...]] = [
+    ("podDisruptionBudget.maxUnavailable", "50%", "PodDisruptionBudget", "spec.maxUnavailable", SAME),
+    ("podDisruptionBudget.minAvailable", 1, "PodDisruptionBudget", "spec.minAvailable", SAME),
+    ("podDisruptionBudget.minAvailable", "50%", "PodDisruptionBudget", "spec.maxUnavailable", None),
+    (
+        "autoscaling.targetMemoryUtilizationPercentage",
+        80,
+        "HorizontalPodAutoscaler",
+        "spec.metrics.1.containerResource",
+        {"name": "memory", "container": "service", "target": {"type": "Utilization", "averageUtilization": 80}},
+    ),
+    ("autoscaling.metrics", [_METRIC], "HorizontalPodAutoscaler", "spec.metrics.1", _METRIC),
+]
+_KEDA = [
+    ("keda.triggers", [{"type": "cron"}], "spec.triggers.1", {"type": "cron"}),
+    ("keda.pollingInterval", 9, "spec.pollingInterval", SAME),
+    ("keda.fallback", {"replicas": 3, "failureThreshold": 2}, "spec.fallback", SAME),
+    ("keda.annotations", {"autoscaling.keda.sh/paused": "true"}, "metadata.annotations", SAME),
+    ("autoscaling.minReplicas", 3, "spec.minReplicaCount", SAME),
+    ("autoscaling.maxReplicas", 3, "spec.maxReplicaCount", SAME),
+    ("autoscaling.behavior", {"a": 1}, "spec.advanced.horizontalPodAutoscalerConfig.behavior", SAME),
+    (
+        "autoscaling.targetMemoryUtilizationPercentage",
+        80,
+        "spec.triggers.1",
+        {"type": "memory", "metricType": "Utilization", "metadata": {"value": "80", "containerName": "service"}},
+    ),
+]
+KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE]
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -108,6 +179,56 @@ def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: 
     for each in after:
         if each["kind"] not in WITHOUT_SCHEMA:
             kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
+
+
+@pytest.mark.parametrize(("path", "value", "place", "expected"), _KEDA)
+def test_a_value_reaches_the_scaled_object(chart: Chart, path: str, value: Any, place: str, expected: Any) -> None:
+    objects = chart.render(IMAGE, MODES["external"], ON, {"keda": {"enabled": True}}, nested(path, value))
+    assert at(one(objects, "ScaledObject"), place) == (value if expected is SAME else expected)
+    assert not of_kind(objects, "HorizontalPodAutoscaler")
+    assert "replicas" not in one(objects, "Deployment")["spec"]
+
+
+def test_an_autoscaler_may_leave_the_cpu_out(chart: Chart) -> None:
+    values = {"autoscaling": {"targetCPUUtilizationPercentage": "", "metrics": [_METRIC]}}
+    objects = chart.render(IMAGE, MODES["external"], ON, values, {"resources": {"requests": {"cpu": None}}})
+    assert one(objects, "HorizontalPodAutoscaler")["spec"]["metrics"] == [_METRIC]
+
+
+def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
+    objects = chart.render(IMAGE, MODES["external"], {"lifecycle": {"preStop": {"sleep": {"seconds": 7}}}})
+    assert environment_of(objects)["TERMINATION_GRACE_PERIOD_SECONDS"] == "25"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"podDisruptionBudget": {"minAvailable": "51%"}},
+            "podDisruptionBudget.minAvailable (51%) is all of the 2 pods",
+        ),
+        ({"podDisruptionBudget": {"minAvailable": 2}}, "podDisruptionBudget.minAvailable (2) is all of the 2 pods"),
+        ({"podDisruptionBudget": {"maxUnavailable": "51%"}}, "maxUnavailable (51%) allows all of the 2 pods"),
+        ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, "podDisruptionBudget.maxUnavailable is 0"),
+        ({"autoscaling": {"targetCPUUtilizationPercentage": ""}}, "there is nothing to scale by"),
+        (
+            {"autoscaling": {"targetMemoryUtilizationPercentage": 80}, "resources": {"requests": {"memory": None}}},
+            "resources.requests.memory is not set",
+        ),
+        ({"keda": {"enabled": True}, "autoscaling": {"metrics": [_METRIC]}}, "move them to keda.triggers"),
+        (
+            {"keda": {"enabled": True}, "autoscaling": {"enabled": False}},
+            "keda.enabled is true but autoscaling.enabled",
+        ),
+        ({"minReadySeconds": 600}, "progressDeadlineSeconds (600) is not longer than minReadySeconds (600)"),
+        ({"strategy": {"rollingUpdate": {"maxSurge": 0}}}, "neither a maxSurge nor a maxUnavailable"),
+        ({"strategy": {"rollingUpdate": {"maxSurge": 3}}}, "strategy.rollingUpdate.maxSurge (3) is above the 2 pods"),
+        ({"livenessProbe": {"successThreshold": 2}}, "livenessProbe"),
+        ({"startupProbe": {"periodSeconds": 0}}, "startupProbe"),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[str, Any], said: str) -> None:
+    assert said in chart.refusal(IMAGE, MODES["external"], ON, values)
 
 
 def test_hosts_may_stand_in_the_lists_alone(chart: Chart) -> None:

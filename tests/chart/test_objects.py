@@ -11,7 +11,7 @@ import pytest
 from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
 
 # Custom resources, which Kubernetes' own schemas do not include. Their existence is tested below, their format is not.
-WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
+WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
 
 
 def check_schemas(objects: list[Object]) -> set[str]:
@@ -39,7 +39,8 @@ def test_everything_turned_on_makes_valid_objects(chart: Chart, mode: str) -> No
     checked = check_schemas(objects)
     assert checked >= {"ConfigMap", "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy"}
     unchecked = {each["kind"] for each in objects} - checked
-    assert unchecked == WITHOUT_SCHEMA - (set() if mode == "cnpg" else {"Cluster"})
+    # A ScaledObject takes the place of the HorizontalPodAutoscaler.
+    assert unchecked == WITHOUT_SCHEMA - {"ScaledObject"} - (set() if mode == "cnpg" else {"Cluster"})
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
