@@ -169,6 +169,11 @@ class Settings(BaseModel):
     header_timeout_seconds: Seconds = Field(
         default=5, description="Longest time for the head of a request to arrive, from its first byte on."
     )
+    keep_alive_timeout_seconds: Seconds = Field(
+        default=75,
+        description="How long an idle connection stays open for the next request; longer than the idle timeout of the "
+        "load balancer or proxy in front. Otherwise a request may meet a connection that is being closed.",
+    )
     body_timeout_seconds: Seconds = Field(
         default=5,
         description="How long the body of a request may arrive at any rate. From then on, each such interval has to "

@@ -25,9 +25,53 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 
 {{- define "service.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
+{{- $image := printf "%s:%s" .Values.image.repository .Values.image.tag -}}
+{{- if .Values.image.digest -}}{{- $image = printf "%s@%s" .Values.image.repository .Values.image.digest -}}{{- end -}}
+{{- include "service.imageFrom" (list . $image) -}}
 {{- end -}}
+
+{{/* An image, from `global.imageRegistry` if that is set. Its first part is a registry if it looks like a host. Takes a list: root, image. */}}
+{{- define "service.imageFrom" -}}
+{{- $image := index . 1 -}}
+{{- with (index . 0).Values.global.imageRegistry -}}
+{{- $parts := splitList "/" $image -}}
+{{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) -}}{{- $parts = rest $parts -}}{{- end -}}
+{{- $image = prepend $parts . | join "/" -}}
+{{- end -}}
+{{- $image -}}
+{{- end -}}
+
+{{- define "service.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .Values.image.pullSecrets (.Values.global.imagePullSecrets | default list) -}}
+{{- if kindIs "map" . -}}{{- $names = append $names .name -}}{{- else -}}{{- $names = append $names . -}}{{- end -}}
+{{- end -}}
+{{- with uniq $names -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The address families of a Service. */}}
+{{- define "service.ipFamilies" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies: [{{ join ", " . }}]
+{{- end }}
+{{- end -}}
+
+{{/* Seconds of a duration such as 1m30s. */}}
+{{- define "service.durationSeconds" -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9]+(ms|[smh])" . -1 -}}
+{{- $unit := get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[a-z]+" .) -}}
+{{- $seconds = addf $seconds (mulf (regexFind "[0-9]+" .) $unit) -}}
+{{- end -}}
+{{- $seconds -}}
 {{- end -}}
 
 {{- define "service.serviceAccountName" -}}
@@ -127,9 +171,19 @@ capabilities:
 {{- define "service.podBasics" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with .Values.image.pullSecrets }}
-imagePullSecrets:
+{{- with include "service.pullSecrets" . }}
+{{ . }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 securityContext:
   {{- include "service.overlaid" (list (include "service.podSecurityContext" 10001) .Values.podSecurityContext) | nindent 2 }}
@@ -179,6 +233,7 @@ DATABASE_STREAM_IDLE_TIMEOUT_SECONDS: config.databaseStreamIdleTimeoutSeconds
 DATABASE_STREAM_POOL_SIZE: config.databaseStreamPoolSize
 DRAIN_SECONDS: drainSeconds
 HEADER_TIMEOUT_SECONDS: config.headerTimeoutSeconds
+KEEP_ALIVE_TIMEOUT_SECONDS: config.keepAliveTimeoutSeconds
 BODY_MIN_BYTES_PER_SECOND: config.bodyMinBytesPerSecond
 BODY_TIMEOUT_SECONDS: config.bodyTimeoutSeconds
 IDEMPOTENCY_CALLER_HEADER: config.idempotencyCallerHeader
@@ -218,6 +273,7 @@ STREAM_SEND_TIMEOUT_SECONDS: config.streamSendTimeoutSeconds
   {{- $_ := set $variables "MIGRATION_CONNECT_TIMEOUT_SECONDS" (divf .Values.migrations.timeoutSeconds 2 | minf 3600 | toString) -}}
 {{- end -}}
 {{- $_ := set $variables "TERMINATION_GRACE_PERIOD_SECONDS" (include "service.terminationGracePeriodSeconds" .) -}}
+{{- if .Values.config.host -}}{{- $_ := set $variables "HOST" .Values.config.host -}}{{- end -}}
 {{- if .Values.database.caSecret -}}{{- $_ := set $variables "PGSSLROOTCERT" "/etc/database-ca/ca.crt" -}}{{- end -}}
 {{- if .Values.gunicorn.enabled -}}{{- $_ := set $variables "WEB_CONCURRENCY" (include "service.workers" .) -}}{{- end -}}
 {{- if .Values.tracing.endpoint -}}

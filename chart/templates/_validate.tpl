@@ -128,6 +128,25 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.service -}}
+{{- if and (ne .type "LoadBalancer") (or .loadBalancerClass .loadBalancerSourceRanges) -}}
+{{- $found = append $found (printf "service.loadBalancerClass or service.loadBalancerSourceRanges is set but service.type is %s: set it to LoadBalancer, or leave both out." .type) -}}
+{{- end -}}
+{{- if and (eq .type "ClusterIP") .externalTrafficPolicy -}}
+{{- $found = append $found "service.externalTrafficPolicy is set but service.type is ClusterIP: nothing comes from outside the cluster; leave it out, or set another type." -}}
+{{- end -}}
+{{- if and (gt (len .ipFamilies) 1) (not (has .ipFamilyPolicy (list "PreferDualStack" "RequireDualStack"))) -}}
+{{- $found = append $found "service.ipFamilies has two families but service.ipFamilyPolicy is not PreferDualStack or RequireDualStack: set one of these, or leave one family." -}}
+{{- end -}}
+{{- if and (or (has "IPv6" .ipFamilies) (eq .ipFamilyPolicy "RequireDualStack")) (not (contains ":" $.Values.config.host)) (not (has "HOST" $names)) -}}
+{{- $found = append $found "service.ipFamilies or service.ipFamilyPolicy asks for IPv6 but the pods listen on IPv4 only: set config.host to \"::\"." -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.serviceMonitor -}}
+{{- if gt (float64 (include "service.durationSeconds" .scrapeTimeout)) (float64 (include "service.durationSeconds" .interval)) -}}
+{{- $found = append $found (printf "serviceMonitor.scrapeTimeout (%s) is longer than serviceMonitor.interval (%s), which Prometheus refuses: lower the first or raise the second." .scrapeTimeout .interval) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.keda.enabled (not .Values.autoscaling.enabled) -}}
 {{- $found = append $found "keda.enabled is true but autoscaling.enabled is false: the ScaledObject has the numbers of pods in autoscaling; turn autoscaling.enabled on, or keda.enabled off." -}}
 {{- end -}}

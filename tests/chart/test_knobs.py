@@ -19,6 +19,13 @@ ON: dict[str, Any] = {
     "networkPolicy": {"internalFrom": [{"namespaceSelector": {}}]},
 }
 
+PULLED = "example-team/items-service:1.0.0"  # without the registry
+
+
+def names(*of: str) -> list[dict[str, str]]:
+    return [{"name": name} for name in of]
+
+
 _MIGRATIONS: list[tuple[Any, ...]] = [
     ("migrations.annotations", {"a": "b"}, "Job", "metadata.annotations.a", "b"),
     ("migrations.podLabels", {"a": "b"}, "Job", "spec.template.metadata.labels.a", "b"),
@@ -135,7 +142,52 @@ _KEDA = [
         {"type": "memory", "metricType": "Utilization", "metadata": {"value": "80", "containerName": "service"}},
     ),
 ]
-KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE]
+_BALANCED = {"type": "LoadBalancer"}
+_SERVICES: list[tuple[Any, ...]] = [
+    ("service", {**_BALANCED, "loadBalancerClass": "a/b"}, "Service", "spec.loadBalancerClass", "a/b"),
+    (
+        "service",
+        {**_BALANCED, "loadBalancerSourceRanges": ["2001:db8::/32"]},
+        "Service",
+        "spec.loadBalancerSourceRanges",
+        ["2001:db8::/32"],
+    ),
+    ("service", {**_BALANCED, "externalTrafficPolicy": "Local"}, "Service", "spec.externalTrafficPolicy", "Local"),
+    ("service.trafficDistribution", "PreferClose", "Service", "spec.trafficDistribution", SAME),
+    ("service.ipFamilyPolicy", "PreferDualStack", "Service", "spec.ipFamilyPolicy", SAME),
+    ("service.ipFamilyPolicy", "PreferDualStack", "Service/items-internal", "spec.ipFamilyPolicy", SAME),
+    ("service.ipFamilies", ["IPv4"], "Service", "spec.ipFamilies", SAME),
+    ("service.ipFamilies", ["IPv4"], "Service/items-internal", "spec.ipFamilies", SAME),
+    ("serviceMonitor.scrapeTimeout", "20s", "ServiceMonitor", "spec.endpoints.0.scrapeTimeout", SAME),
+    ("serviceMonitor.relabelings", [{"a": "b"}], "ServiceMonitor", "spec.endpoints.0.relabelings", SAME),
+    ("serviceMonitor.metricRelabelings", [{"a": "b"}], "ServiceMonitor", "spec.endpoints.0.metricRelabelings", SAME),
+]
+_ALIASES = [{"ip": "192.0.2.1", "hostnames": ["issuer.example.com"]}]
+_SHARED: list[tuple[Any, ...]] = [
+    *[
+        row
+        for kind, pod in (("Deployment", "spec.template.spec"), ("Job", "spec.template.spec"), ("Pod", "spec"))
+        for row in (
+            ("global.imageRegistry", "a.example", kind, f"{pod}.containers.0.image", f"a.example/{PULLED}"),
+            ("global.imagePullSecrets", ["no", {"name": "b"}], kind, f"{pod}.imagePullSecrets", names("no", "b")),
+            ("image.pullSecrets", names("a", "a"), kind, f"{pod}.imagePullSecrets", names("a")),
+            ("hostAliases", _ALIASES, kind, f"{pod}.hostAliases", SAME),
+            ("dnsConfig", {"options": [{"name": "ndots", "value": "1"}]}, kind, f"{pod}.dnsConfig", SAME),
+            ("runtimeClassName", "gvisor", kind, f"{pod}.runtimeClassName", SAME),
+        )
+    ],
+    ("configFiles", {"rules.yaml": "a: 1\n"}, "ConfigMap/items-files", "data", SAME),
+    ("configFiles", {"a": ""}, "Deployment", "spec.template.spec.volumes.1.configMap.name", "items-files"),
+    ("configFiles", {"a": ""}, "Deployment", f"{_SERVICE}.volumeMounts.1.mountPath", "/etc/service"),
+    (
+        "extraObjects",
+        ["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ include \"service.fullname\" . }}-more'}"],
+        "ConfigMap",
+        "metadata.name",
+        "items-more",
+    ),
+]
+KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE, *_SERVICES, *_SHARED]
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -223,12 +275,59 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
         ({"minReadySeconds": 600}, "progressDeadlineSeconds (600) is not longer than minReadySeconds (600)"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 0}}}, "neither a maxSurge nor a maxUnavailable"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 3}}}, "strategy.rollingUpdate.maxSurge (3) is above the 2 pods"),
+        ({"service": {"loadBalancerClass": "a"}}, "service.type is ClusterIP: set it to LoadBalancer"),
+        ({"service": {"externalTrafficPolicy": "Local"}}, "service.externalTrafficPolicy is set but service.type"),
+        ({"service": {"ipFamilies": ["IPv6", "IPv4"]}}, "service.ipFamilies has two families but"),
+        ({"service": {"ipFamilies": ["IPv6"]}}, 'the pods listen on IPv4 only: set config.host to "::"'),
+        ({"serviceMonitor": {"scrapeTimeout": "1m"}}, "serviceMonitor.scrapeTimeout (1m) is longer than"),
+        ({"extraVolumes": [{"name": "config-files", "emptyDir": {}}]}, "extraVolumes"),
         ({"livenessProbe": {"successThreshold": 2}}, "livenessProbe"),
         ({"startupProbe": {"periodSeconds": 0}}, "startupProbe"),
     ],
 )
 def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[str, Any], said: str) -> None:
     assert said in chart.refusal(IMAGE, MODES["external"], ON, values)
+
+
+@pytest.mark.parametrize(
+    ("image", "mirrored"),
+    [
+        ("docker.io/library/postgres:18-alpine", "mirror.example/hub/library/postgres:18-alpine"),
+        ("localhost:5000/postgres:18", "mirror.example/hub/postgres:18"),
+        ("library/postgres:18", "mirror.example/hub/library/postgres:18"),
+        ("postgres:18", "mirror.example/hub/postgres:18"),
+    ],
+)
+def test_databases_come_from_the_same_registry(chart: Chart, image: str, mirrored: str) -> None:
+    shared = {"global": {"imageRegistry": "mirror.example/hub", "imagePullSecrets": ["a"]}}
+    trial = chart.render(IMAGE, MODES["evaluation"], shared, {"evaluation": {"image": image}})
+    pod = one(trial, "StatefulSet")["spec"]["template"]["spec"]
+    assert (pod["containers"][0]["image"], pod["imagePullSecrets"]) == (mirrored, names("a"))
+    cluster = one(chart.render(IMAGE, MODES["cnpg"], shared, {"cnpg": {"imageName": image}}), "Cluster")["spec"]
+    assert (cluster["imageName"], cluster["imagePullSecrets"]) == (mirrored, names("a"))
+
+
+def test_a_changed_config_file_rolls_the_pods_and_is_not_the_migrations(chart: Chart) -> None:
+    def annotations(text: str) -> Any:
+        objects = chart.render(IMAGE, MODES["external"], {"configFiles": {"a": text}, "podAnnotations": {"b": "c"}})
+        assert "config-files" not in str(one(objects, "Job"))
+        return one(objects, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations("1") != annotations("2")
+    assert annotations("1") == annotations("1")
+    assert annotations("1")["b"] == "c"
+
+
+@pytest.mark.parametrize("families", [{"ipFamilies": ["IPv6"]}, {"ipFamilyPolicy": "RequireDualStack"}])
+def test_pods_of_ipv6_listen_on_all_addresses(chart: Chart, families: dict[str, Any]) -> None:
+    objects = chart.render(IMAGE, MODES["external"], {"service": families, "config": {"host": "::"}})
+    assert environment_of(objects)["HOST"] == "::"
+    assert "HOST" not in environment_of(by_default(chart))
+
+
+def test_objects_that_are_no_strings_are_not_rendered(chart: Chart) -> None:
+    more = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "{{ now }}"}}
+    assert one(chart.render(IMAGE, MODES["external"], {"extraObjects": [more]}), "ConfigMap") == more
 
 
 def test_hosts_may_stand_in_the_lists_alone(chart: Chart) -> None:

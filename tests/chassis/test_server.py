@@ -51,6 +51,16 @@ async def test_a_burst_of_new_clients_finds_room_to_wait_while_the_service_is_bu
             writer.close()
 
 
+async def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(database_url: str) -> None:
+    async with example_process(database_url, environment={"KEEP_ALIVE_TIMEOUT_SECONDS": "0.2"}) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(b"GET /wait/0 HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert b"200 OK" in await reader.readline()
+            await reader.read()  # until the service closes
+        writer.close()
+
+
 async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
     """Clients leave after `Connection: close`, as a balancer does that follows /readyz. No request is sent again."""
     async with example_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:

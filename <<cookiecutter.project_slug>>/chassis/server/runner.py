@@ -18,9 +18,6 @@ from chassis.telemetry.request_id import request_id_of
 
 log = structlog.get_logger()
 
-# Longer than the idle timeout of load balancers, which is usually 60 s. Otherwise this side might close a connection
-# while a request is on its way.
-_KEEP_ALIVE_SECONDS = 75
 _CHECK_SECONDS = 0.25
 _SHUTDOWN_CHECK_SECONDS = 0.02
 # For slow clients at shutdown. Together with closing the pool, a shutdown takes 5 s after the drain at most.
@@ -102,7 +99,7 @@ class Runner(AppRunner):
         super().__init__(
             application,
             access_log=None,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            keepalive_timeout=settings.keep_alive_timeout_seconds,
             lingering_time=timeouts.body,
             shutdown_timeout=settings.request_timeout_seconds,
             auto_decompress=False,  # see chassis.http.request_body
