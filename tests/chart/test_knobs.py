@@ -1,11 +1,14 @@
 """Each value reaches its place in an object, and is not there by default. One line a value."""
 
+import re
 from functools import cache
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
+from harness.repository import REPOSITORY
 from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
 from tests.chart.test_objects import WITHOUT_SCHEMA
 
@@ -371,3 +374,21 @@ def test_common_labels_are_on_every_pod(chart: Chart) -> None:
     assert all(each["metadata"]["labels"]["team"] == "platform" for each in templates)
     cluster = one(chart.render(IMAGE, MODES["cnpg"], {"commonLabels": labels}), "Cluster")
     assert cluster["spec"]["inheritedMetadata"]["labels"] == labels
+
+
+def recipes() -> list[Any]:
+    """Return the values that the README shows."""
+    text = (REPOSITORY / "chart" / "README.md").read_text(encoding="utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("values", recipes(), ids=str)
+def test_the_readme_s_values_render(chart: Chart, values: dict[str, Any]) -> None:
+    objects = chart.render(IMAGE, MODES["external"], values)
+    for more in values.get("extraObjects", []):
+        assert more in objects
+        # The source of the Secret and the Job are of the same release: neither waits for the other.
+        assert more["metadata"]["name"] == values["database"]["existingSecret"]
+        assert not at(one(objects, "Job"), "metadata.annotations")
+    assert bool(of_kind(objects, "ScaledObject")) == ("keda" in values)
+    assert ("HOST" in environment_of(objects)) == ("config" in values)

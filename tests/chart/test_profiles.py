@@ -1,4 +1,4 @@
-"""The profiles in chart/profiles fit every service that they apply to; the article's profiles have its sizes."""
+"""The profiles of sizes in chart/profiles fit every service that they apply to; the article's have its sizes."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +15,8 @@ from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind, one
 from tests.chart.test_objects import check_schemas
 
 FOLDER = REPOSITORY / "chart" / "profiles"
-PROFILES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+BALANCERS = ["alb", "gke", "nlb"]  # of load balancers outside the cluster, not of sizes: test_balancers.py
+PROFILES = sorted({path.stem for path in FOLDER.glob("*.yaml")} - {*BALANCERS})
 MEASURED = ["small", "medium", "large"]
 # Number of pods, and the limits of all of them together: cores and MiB.
 ARTICLE = {
@@ -52,6 +53,7 @@ def mebibytes(quantity: str) -> int:
 
 def test_all_are_there() -> None:
     assert set(PROFILES) == {*ARTICLE, *MEASURED}
+    assert all((FOLDER / f"{name}.yaml").is_file() for name in BALANCERS)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
