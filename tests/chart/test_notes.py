@@ -61,6 +61,20 @@ def test_every_command_names_this_release_and_what_it_has(chart: Chart, mode: st
             {"httpRoute": {"enabled": True, "host": "b.example", "parentRefs": [{"name": "gateway"}]}},
             "b.example/",
         ),
+        (
+            {
+                "ingress": {
+                    "enabled": True,
+                    "hosts": [{"host": "c.example", "paths": [{"path": "/c"}]}],
+                    "tls": [{"hosts": ["c.example"], "secretName": "tls"}],
+                }
+            },
+            "https://c.example/c",
+        ),
+        (
+            {"httpRoute": {"enabled": True, "hostnames": ["d.example"], "parentRefs": [{"name": "gateway"}]}},
+            "d.example/",
+        ),
         ({"service": {"type": "LoadBalancer"}}, "kubectl --namespace shop get service items"),
     ],
 )

@@ -72,8 +72,11 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
         "dependencies:\n  - {name: aiohttp-service, version: '>=0-0', alias: items, condition: items.enabled}\n"
     )
     parent = Chart(chart.helm, tmp_path)
-    values = {"global": {"region": "eu"}, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
-    assert one(parent.render(values), "Deployment")["metadata"]["name"] == "items"
+    shared = {"region": "eu", "imageRegistry": "mirror.example"}
+    values = {"global": shared, "items": {"enabled": True, **IMAGE, **MODES["external"]}}
+    deployment = one(parent.render(values), "Deployment")
+    assert deployment["metadata"]["name"] == "items"
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].startswith("mirror.example/example-team/")
     assert not parent.render({"items": {"enabled": False}})
     # With several releases in one chart, each name contains its alias.
     assert one(parent.render(values, release="shop"), "Deployment")["metadata"]["name"] == "shop-items"
