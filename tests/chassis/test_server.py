@@ -61,6 +61,16 @@ async def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(databas
         writer.close()
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_two_colons_listen_on_ipv6_and_ipv4(database_url: str) -> None:
+    async with (
+        example_process(database_url, environment={"HOST": "::"}) as service,
+        aiohttp.ClientSession() as client,
+    ):
+        for host in ("[::1]", "127.0.0.1"):
+            assert (await client.get(f"http://{host}:{service.port}/wait/0")).status == 200
+
+
 async def test_keep_alive_clients_lose_no_request_to_an_end(database_url: str) -> None:
     """Clients leave after `Connection: close`, as a balancer does that follows /readyz. No request is sent again."""
     async with example_process(database_url, environment={"DRAIN_SECONDS": "0.5"}) as service:
