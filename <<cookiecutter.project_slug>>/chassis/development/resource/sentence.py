@@ -67,7 +67,7 @@ def _read(written: str, names: Names, keys: Mapping[str, str]) -> Field:
     if not found:
         raise FieldTypeError("should be NAME:TYPE, such as number:str; a default with spaces is in double quotes")
     kind = make_type(found["type"])
-    name = found["name"]
+    name = f"{found['name'].removesuffix('_id')}_id" if kind.table else found["name"]
     if rule := rule_for_field(name):
         raise FieldTypeError(rule)
     if name == names.many:
@@ -75,7 +75,6 @@ def _read(written: str, names: Names, keys: Mapping[str, str]) -> Field:
     nullable = bool(found["null"])
     if kind.table:
         kind = _reference(kind, names, keys, nullable=nullable)
-        name = name if name.endswith("_id") else f"{name}_id"
     text = found["default"]
     default = None if text is None else kind.default(text[1:-1] if text.startswith('"') else text)
     options = found["options"].split(":")[1:]
