@@ -18,7 +18,7 @@ async def price_of(client: Client, sku: str = "LAMP") -> Any:
 
 
 async def bring(client: Client, folder: Path, lines: str, *options: str) -> None:
-    (folder / "prices.csv").write_text(lines, "utf-8")
+    (folder / "prices.csv").write_text(lines, "utf-8-sig")  # with a byte order mark, as spreadsheets write it
     assert await client.run_command(import_prices, str(folder / "prices.csv"), *options) == 0
 
 
