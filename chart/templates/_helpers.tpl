@@ -1,10 +1,23 @@
-{{/* The name of all objects: the release's name. In a parent chart the chart's name is appended, because the parent may contain several. */}}
+{{/* The name of all objects, at most 40 characters. In a parent chart, which may contain several services, the alias follows the
+release's name, unless the two are equal. A name that is cut ends in a hash of all of it. */}}
 {{- define "service.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if not (or .Chart.IsRoot (eq .Chart.Name .Release.Name)) -}}
+{{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
+{{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" ($name | trunc 31 | trimAll "-") ($name | sha256sum | trunc 8) -}}
+{{- end -}}
+{{- .Values.fullnameOverride | default $name -}}
+{{- end -}}
+
+{{/* The name that charts before 0.4 gave to all objects. Another one would leave a database behind. */}}
+{{- define "service.formerFullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (or .Chart.IsRoot (contains .Chart.Name .Release.Name)) -}}
 {{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
 {{- end -}}
-{{- .Values.fullnameOverride | default $name | trunc 40 | trimAll "-" -}}
+{{- $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
 {{/* Selector labels of the objects of one component. Takes a dict: root, component. */}}

@@ -21,6 +21,17 @@
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- $found = append $found (printf "%s cannot be the name of a Service: a name begins with a letter and contains lower-case letters, digits and hyphens; choose another release name, or set fullnameOverride." $name) -}}
 {{- end -}}
+{{- $former := include "service.formerFullname" . -}}
+{{- if and (has .Values.database.mode (list "cnpg" "evaluation")) (not .Values.fullnameOverride) (ne $name $former) -}}
+{{- $found = append $found (printf "fullnameOverride is not set: since version 0.4 the chart names this service %s, before it was %s, and a database of another name would begin empty. Set fullnameOverride to %s if this release has a database of an earlier chart, or else to %s." $name $former $former $name) -}}
+{{- end -}}
+{{- if not (or .Chart.IsRoot .Values.fullnameOverride) -}}
+{{- range list "database" "internal" "migration" "test" -}}
+{{- if hasSuffix (printf "-%s" .) $name -}}
+{{- $found = append $found (printf "%s ends with -%s, which is how the chart names an object of the service %s: choose another alias, or set fullnameOverride to a name that no other service of the parent chart has with such an ending." $name . (trimSuffix (printf "-%s" .) $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $settings := merge (dict "DATABASE_URL" "database" "DATABASE_REPLICA_URL" "databaseReplica" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
 {{- $names := list -}}
 {{- range .Values.extraEnv -}}

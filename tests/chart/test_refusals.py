@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import IMAGE, MODES, Chart, RenderError, one
+from tests.chart.rendering import IMAGE, MODES, Chart, RenderError
 
 EXTERNAL = MODES["external"]
 
@@ -148,13 +148,6 @@ def test_a_release_whose_name_no_service_can_have_is_told_so(chart: Chart, relea
     message = chart.refusal(IMAGE, EXTERNAL, release=release)
     assert f"{release} cannot be the name of a Service" in message
     assert "fullnameOverride" in message
-
-
-@pytest.mark.parametrize("release", ["true", "null", "e5", "a" * 39 + "--" + "b" * 5])
-def test_a_name_that_yaml_reads_otherwise_stays_a_name(chart: Chart, release: str) -> None:
-    objects = chart.render(IMAGE, EXTERNAL, release=release)
-    assert all(isinstance(each["metadata"]["name"], str) for each in objects)
-    assert one(objects, "Deployment")["metadata"]["name"] == release[:40].rstrip("-")
 
 
 def test_pools_that_just_fit_are_taken(chart: Chart) -> None:
