@@ -24,14 +24,14 @@ release's name, unless the two are equal. A name that is cut ends in a hash of a
 {{- define "service.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "service.fullname" .root | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
-app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/component: {{ .component | quote }}
 {{- end -}}
 
 {{/* Labels of an object. Pods do not get the chart's version, because each new chart would then restart all pods. Takes a dict: root, component, optionally more. */}}
 {{- define "service.labels" -}}
 {{ include "service.selectorLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
 {{- with merge (dict) (.more | default dict) .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -73,10 +73,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 name: {{ .Values.database.existingSecret | quote }}
 key: {{ .Values.database.secretKey | quote }}
 {{- else if eq .Values.database.mode "cnpg" -}}
-name: {{ include "service.databaseName" . }}-app
+name: {{ printf "%s-app" (include "service.databaseName" .) | quote }}
 key: uri
 {{- else -}}
-name: {{ include "service.evaluationSecretName" . }}
+name: {{ include "service.evaluationSecretName" . | quote }}
 key: DATABASE_URL
 {{- end -}}
 {{- end -}}
@@ -85,7 +85,7 @@ key: DATABASE_URL
 {{- define "service.replicaAddress" -}}
 {{- if .Values.databaseReplica.enabled -}}
 {{- if eq .Values.database.mode "cnpg" -}}
-value: postgresql://{{ include "service.databaseName" . }}-ro:5432/service
+value: {{ printf "postgresql://%s-ro:5432/service" (include "service.databaseName" .) | quote }}
 {{- else -}}
 valueFrom:
   secretKeyRef:
@@ -213,7 +213,7 @@ env:
     {{- . | nindent 4 }}
   {{- end }}
   {{- range $name, $value := include "service.variables" .root | fromYaml }}
-  - name: {{ $name }}
+  - name: {{ $name | quote }}
     value: {{ $value | quote }}
   {{- end }}
   {{- with .root.Values.extraEnv }}
@@ -283,7 +283,7 @@ volumes:
     - podSelector:
         matchLabels:
           {{- if eq .Values.database.mode "cnpg" }}
-          cnpg.io/cluster: {{ include "service.databaseName" . }}
+          cnpg.io/cluster: {{ include "service.databaseName" . | quote }}
           {{- else }}
           {{- include "service.selectorLabels" (dict "root" . "component" "database") | nindent 10 }}
           {{- end }}
