@@ -293,6 +293,17 @@ volumes:
 {{- end }}
 {{- end -}}
 
+{{/* A quantity such as 250m, 64Mi or 1e3 as a number. */}}
+{{- define "service.quantity" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 0x1p10 "Mi" 0x1p20 "Gi" 0x1p30 "Ti" 0x1p40 "Pi" 0x1p50 "Ei" 0x1p60 -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?([eE][0-9]+)?" . -}}
+{{- mulf (float64 $number) (get $units (trimPrefix $number .)) -}}
+{{- else -}}
+{{- float64 . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The port of a URL such as https://example.com or http://example.com:8080. */}}
 {{- define "service.portOf" -}}
 {{- $url := urlParse . -}}

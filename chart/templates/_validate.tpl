@@ -107,7 +107,7 @@
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
 {{- else -}}
 {{- $request := toString .Values.resources.requests.cpu -}}
-{{- $cores := ternary (divf (trimSuffix "m" $request) 1000) (float64 $request) (hasSuffix "m" $request) -}}
+{{- $cores := include "service.quantity" .Values.resources.requests.cpu | float64 -}}
 {{- $workers := include "service.workers" . -}}
 {{- if gt (divf (mulf $cores .Values.autoscaling.targetCPUUtilizationPercentage) 100) (float64 $workers) -}}
 {{- $found = append $found (printf "autoscaling.targetCPUUtilizationPercentage (%v) of resources.requests.cpu (%s) is more than the CPU of %s process(es), one core each: no pod can reach the target; lower one of the two." .Values.autoscaling.targetCPUUtilizationPercentage $request $workers) -}}
@@ -140,6 +140,12 @@
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
 {{- $found = append $found (printf "config.databasePoolSize (%d) and config.databaseStreamPoolSize (%d) are too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections%s + %d in reserve = %d, and database.maxConnections is %d; lower a pool, the pods or the workers, or raise the database's limit." $pool $streams $replicas $workers $connections (ternary " (one of them for databaseReplica)" "" .Values.databaseReplica.enabled) $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
+{{- $mistakes := concat
+  (include "service.quantityMistakes" . | fromYamlArray)
+  (include "service.keyMistakes" . | fromYamlArray)
+  (include "service.addressMistakes" . | fromYamlArray)
+  (include "service.podMistakes" . | fromYamlArray) -}}
+{{- $found = concat $found $mistakes -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}
 {{- end -}}

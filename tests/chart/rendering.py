@@ -83,7 +83,7 @@ class RenderError(Exception):
 class _Quoting(yaml.SafeDumper):
     """Quotes all strings: Helm takes some for numbers, such as 1e3, that this library does not."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 

@@ -43,8 +43,8 @@ WORDS = [*MISREAD, *SYNTAX]
 RELEASES = ["no", "on", "yes", "off", "y", "n", "null", "e3", "nan"]
 NAMESPACES = [*RELEASES, "1e3", "4711", "0x1f", "017"]
 LABEL_KEYS = ["no", "y", "1e3", "4711", "017", "example.com/on"]
-# An image without a version is refused, and a name hides that of the release.
-FIXED = {("evaluation", "image"), ("fullnameOverride",)}
+# Images without a version and small volumes are refused, and a name hides that of the release.
+FIXED = {("evaluation", "image"), ("evaluation", "storageSize"), ("cnpg", "storageSize"), ("fullnameOverride",)}
 # Names in objects whose fields the chart's schema does not know.
 NAMES = [word for word in MISREAD if re.fullmatch(r"[a-z0-9]+", word)]
 
