@@ -1,10 +1,12 @@
 """How single values of the chart change the rendered objects."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
+from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
 
 EXTERNAL = MODES["external"]
 
@@ -194,6 +196,22 @@ def test_the_cluster_test_can_be_left_out(chart: Chart) -> None:
     assert not of_kind(chart.render(IMAGE, EXTERNAL, {"test": {"enabled": False}}), "Pod")
     pod = one(chart.render(IMAGE, EXTERNAL), "Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+def test_the_cluster_test_writes_only_where_it_is_told_to(
+    chart: Chart, environment: Callable[[str], list[Path]]
+) -> None:
+    def writes(name: str) -> str:
+        [container] = one(chart.render({"image": {"tag": "1"}}, files=environment(name)), "Pod")["spec"]["containers"]
+        variables = {each["name"]: each["value"] for each in container["env"]}
+        assert "POST" in variables["REQUESTS"]
+        return variables["WRITES"]
+
+    assert {name: writes(name) for name in ENVIRONMENTS} == {
+        "development": "true",
+        "staging": "false",
+        "production": "false",
+    }
 
 
 def test_containers_of_the_user_s_have_the_chart_s_security_context_unless_they_say_otherwise(chart: Chart) -> None:
