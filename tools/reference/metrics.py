@@ -28,6 +28,9 @@ _MEANINGS = {
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
+    "db_client_connection_refusals_total": "Requests for a connection that were refused, by `reason`: `all_in_use`, if none "
+    "became free within `DATABASE_ACQUIRE_TIMEOUT_SECONDS`, or `cannot_connect`. Connections of streams and of the replica "
+    "are included.",
     "db_client_stream_connections": "Connections on which `Database.stream` reads rows now, of up to "
     "`DATABASE_STREAM_POOL_SIZE`. They are not among those of the pool. Updated once a second.",
     "db_client_transaction_retries_total": "Transactions that `run` has carried out again, by `reason`: "
