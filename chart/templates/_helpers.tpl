@@ -95,11 +95,14 @@ valueFrom:
 {{- end -}}
 {{- end -}}
 
+{{/* Takes the user's ID, or 0 to leave it to the cluster. */}}
 {{- define "service.podSecurityContext" -}}
 runAsNonRoot: true
+{{- with . }}
 runAsUser: {{ . }}
 runAsGroup: {{ . }}
 fsGroup: {{ . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -120,7 +123,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  {{- include "service.podSecurityContext" 10001 | nindent 2 }}
+  {{- include "service.podSecurityContext" (ternary 10001 0 .Values.podSecurity.setIds) | nindent 2 }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -264,10 +267,19 @@ volumes:
 {{- end -}}
 {{- end -}}
 
+{{/* The egress rule for DNS. */}}
+{{- define "service.dnsEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ int64 . }}, protocol: UDP}
+    - {port: {{ int64 . }}, protocol: TCP}
+    {{- end }}
+{{- end -}}
+
 {{/* Egress rules for the database and DNS, and `networkPolicy.extraEgress`. */}}
 {{- define "service.egress" -}}
 {{- $policy := .Values.networkPolicy -}}
-- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{ include "service.dnsEgress" . }}
 {{- if eq .Values.database.mode "external" }}
 - ports:
     {{- range $policy.databasePorts }}

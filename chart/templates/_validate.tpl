@@ -11,6 +11,9 @@
 {{- if and (eq .Values.database.mode "evaluation") (not .Values.evaluation.password) -}}
 {{- $found = append $found "evaluation.password is not set: choose 8 or more letters and digits, for example with --set evaluation.password=…" -}}
 {{- end -}}
+{{- if and (eq .Values.database.mode "evaluation") (not .Values.podSecurity.setIds) -}}
+{{- $found = append $found "podSecurity.setIds is false but database.mode is evaluation: the PostgreSQL for trials runs as user 70 only; choose another mode, or turn podSecurity.setIds on and let the service account default use an SCC such as nonroot-v2." -}}
+{{- end -}}
 {{- if and .Values.databaseReplica.enabled (eq .Values.database.mode "evaluation") -}}
 {{- $found = append $found "databaseReplica.enabled is true but database.mode is evaluation: the PostgreSQL for trials has no standby; turn databaseReplica.enabled off, or choose another mode." -}}
 {{- end -}}

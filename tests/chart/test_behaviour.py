@@ -24,6 +24,19 @@ def test_replicas_are_left_to_the_autoscaler(chart: Chart) -> None:
     assert one(scaled, "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 3
 
 
+def test_sidecars_without_a_cpu_request_do_not_stop_the_autoscaler(chart: Chart) -> None:
+    """A `Resource` metric is unknown as soon as one container of the pod has no request."""
+    values = {"autoscaling": {"enabled": True}, "sidecars": [{"name": "proxy", "image": "proxy:1"}]}
+    objects = chart.render(IMAGE, EXTERNAL, values)
+    [metric] = one(objects, "HorizontalPodAutoscaler")["spec"]["metrics"]
+    measured = metric["containerResource"]
+    assert (metric["type"], measured["name"]) == ("ContainerResource", "cpu")
+    containers = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = [each for each in containers if each["name"] == measured["container"]]
+    assert container["command"] == ["python", "-m", "app"]
+    assert container["resources"]["requests"]["cpu"]
+
+
 @pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
 def test_one_pod_alone_has_no_budget_that_would_block_a_drain(chart: Chart, replicas: int, budgets: int) -> None:
     assert len(of_kind(chart.render(IMAGE, EXTERNAL, {"replicas": replicas}), "PodDisruptionBudget")) == budgets

@@ -108,6 +108,10 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             "× 11 workers × 11 connections + 10 in reserve = 494",
         ),
         (
+            {**MODES["evaluation"], "podSecurity": {"setIds": False}},
+            "podSecurity.setIds is false but database.mode is evaluation",
+        ),
+        (
             {"resources": {"requests": {"memory": "512Mi"}}},
             "resources.requests.memory (512Mi) is above resources.limits.memory (256Mi)",
         ),
@@ -151,7 +155,10 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a"}, {"name": "tmp", "mountPath": "/a"}]},
             "extraVolumeMounts has the mountPath /a twice",
         ),
-        ({"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]}, "sets A by value and by valueFrom"),
+        (
+            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]},
+            "sets A by value and by valueFrom",
+        ),
     ],
 )
 def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[str, Any], said: str) -> None:

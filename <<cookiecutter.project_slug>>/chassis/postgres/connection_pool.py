@@ -13,9 +13,9 @@ import structlog
 from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.database import Connection
 from chassis.errors import DatabaseUnavailableError, OverloadedError
+from chassis.postgres import refusals
 from chassis.postgres.failover import CANNOT_CONNECT, FailoverConnector
 from chassis.settings import Settings
-from chassis.telemetry.metrics import CONNECTION_REFUSALS
 
 if TYPE_CHECKING:  # generic in its stubs only
     from asyncpg.pool import PoolConnectionProxy
@@ -39,9 +39,6 @@ _TEMPORARY_ERRORS = (
     asyncpg.InvalidCachedStatementError,  # a migration has changed the columns of a statement in a transaction
     asyncpg.LockNotAvailableError,
 )
-# Made here, so that both have the value 0 before the first refusal.
-_REFUSED_ALL_IN_USE = CONNECTION_REFUSALS.labels("all_in_use")
-_REFUSED_CANNOT_CONNECT = CONNECTION_REFUSALS.labels("cannot_connect")
 _SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _CLOSE_TIMEOUT_SECONDS = 2
 _SPARE_SECONDS = 60
@@ -149,7 +146,7 @@ class ConnectionPool:
         try:
             await self._permits.acquire()
         except OverloadedError:
-            _REFUSED_ALL_IN_USE.inc()
+            refusals.ALL_IN_USE.inc()
             raise
         try:
             return await self._pop_or_connect()
@@ -220,7 +217,7 @@ class ConnectionPool:
         try:
             return await self._pool.acquire()  # waits only while a new connection is made, which has a timeout
         except CANNOT_CONNECT as error:
-            _REFUSED_CANNOT_CONNECT.inc()
+            refusals.CANNOT_CONNECT.inc()
             raise DatabaseUnavailableError from error
 
     async def _return_oldest(self, count: int) -> None:
