@@ -4,7 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from harness.definitions import KINDS, definition, go_is_here

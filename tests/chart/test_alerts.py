@@ -57,8 +57,9 @@ def pod(
     """Return the series of a pod, healthy by default.
 
     `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx), `dropped` and the streams that end are increments per
-    sample, as are requests that are `refused` because all connections are in use, or `unconnected`: `streamed` completely, `aborted` by an error, and `left` unread by the client. The other numbers are
-    constant. A string is used as the series.
+    sample: `streamed` completely, `aborted` by an error, and `left` unread by the client. So are requests for a
+    connection that are `refused` because all are in use, or `unconnected` because none can be made. The other numbers
+    are constant. A string is used as the series.
     """
     labels = f'namespace="{namespace}",service="{service}",pod="{name}"'
     duration = "http_server_request_duration_seconds"

@@ -218,7 +218,7 @@ def test_the_cluster_test_writes_only_where_it_is_told_to(
         [container] = one(chart.render({"image": {"tag": "1"}}, files=environment(name)), "Pod")["spec"]["containers"]
         variables = {each["name"]: each["value"] for each in container["env"]}
         assert "POST" in variables["REQUESTS"]
-        return variables["WRITES"]
+        return str(variables["WRITES"])
 
     assert {name: writes(name) for name in ENVIRONMENTS} == {
         "development": "true",

@@ -64,9 +64,9 @@ _LABELS = {
     "function": "The name of the background function.",
     "outcome": "Of a background run: `success`, `failure`, or `cancelled` by the shutdown, or because a lease was "
     "lost. Of a stream: `completed`, `client_closed` or `aborted`.",
-    "reason": "Of a refused connection: `all_in_use`, if none became free within `DATABASE_ACQUIRE_TIMEOUT_SECONDS`, or "
-    "`cannot_connect`. Of a stream: the type of the problem, such as `internal-error`; or `idle`, `slow-client`, `shutdown`, "
-    "`token-expired`.",
+    "reason": "Of a refused connection: `all_in_use`, if none became free within `DATABASE_ACQUIRE_TIMEOUT_SECONDS`, "
+    "or `cannot_connect`. Of a stream: the type of the problem, such as `internal-error`; or `idle`, `slow-client`, "
+    "`shutdown`, `token-expired`.",
     "name": "`project.name` of pyproject.toml.",
     "version": "`project.version` of pyproject.toml.",
 }
