@@ -82,6 +82,24 @@ def test_it_says_where_to_look_when_it_failed(deploy: Deploy, tools: Path) -> No
 
 
 @pytest.mark.parametrize("helm", HELMS)
+@pytest.mark.parametrize(
+    ("migrations", "timeout"),
+    [({}, "300s"), ({"timeoutSeconds": 1800}, "1860s"), ({"timeoutSeconds": 1800, "enabled": False}, "300s")],
+)
+def test_it_waits_longer_than_the_migrations_may_take(
+    deploy: Deploy, service: Path, helm: str, migrations: dict[str, object], timeout: str
+) -> None:
+    environment = service / "deploy" / "slow.yaml"
+    staging = yaml.safe_load((service / "deploy" / "staging.yaml").read_text(encoding="utf-8"))
+    environment.write_text(yaml.safe_dump({**staging, "migrations": migrations}), encoding="utf-8")
+    try:
+        command = helm_command(deploy("ENV=slow", "TAG=1.0.0", f"HELM={helm}").stderr)
+    finally:
+        environment.unlink()
+    assert command[command.index("--timeout") + 1] == timeout
+
+
+@pytest.mark.parametrize("helm", HELMS)
 def test_what_it_gives_helm_is_the_environment_s_and_then_the_profile_s(
     deploy: Deploy, service: Path, tools: Path, helm: str
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_service_with_resources_of_its_own_and_without_the_example_is_green(
 ) -> None:
     service = new_service()
     run(service, tools, "make", "resource", "NAME=box", "FIELDS=label:str, width:int")
-    run(service, tools, "make", "resource", "NAME=domain", "PLURAL=domains", "FIELDS=host_name:str box:ref(boxes)")
+    run(service, tools, "make", "resource", "NAME=domain", "PLURAL=domains", "FIELDS=host_name:str order:ref(boxes)")
     run(service, tools, "make", "field", "RESOURCE=box", "FIELDS=colour:enum(red,green)=red:filter depth:int?:sort")
     assert "/v1/domains/{domain_id}" in (service / "openapi.json").read_text(encoding="utf-8")
     run(service, tools, "make", "remove-example")

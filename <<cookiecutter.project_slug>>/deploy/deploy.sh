@@ -38,15 +38,23 @@ case $("$HELM" version --template '{{.Version}}') in
   *) take_back=--rollback-on-failure ;;
 esac
 
+values=(--values deploy/values.yaml --values "deploy/$ENV.yaml" ${PROFILE:+--values "chart/profiles/$PROFILE.yaml"}
+  --set-string "image.tag=$TAG" ${digest:+--set-string "image.digest=$digest"})
+# Longer than the migrations may take, or Helm gives up while they run.
+job=$("$HELM" template "$NAME" chart "${values[@]}" --show-only templates/migration-job.yaml 2>/dev/null || true)
+timeout=300
+if [[ $job =~ activeDeadlineSeconds:\ ([0-9]+) ]] && ((BASH_REMATCH[1] + 60 > timeout)); then
+  timeout=$((BASH_REMATCH[1] + 60))
+fi
+
 echo "deploy: $IMAGE:$TAG, $ENV${PROFILE:+ $PROFILE}"
 echo "deploy: as $NAME in namespace $namespace of ${context:-the cluster that Helm finds}"
 if ! (
   set -x
   "$HELM" upgrade --install "$NAME" chart \
-    --values deploy/values.yaml --values "deploy/$ENV.yaml" ${PROFILE:+--values "chart/profiles/$PROFILE.yaml"} \
-    --set-string "image.tag=$TAG" ${digest:+--set-string "image.digest=$digest"} \
+    "${values[@]}" \
     --namespace "$namespace" ${NAMESPACE:+--create-namespace} ${context:+--kube-context "$context"} \
-    "$take_back" --timeout 5m
+    "$take_back" --timeout "${timeout}s"
 ); then
   kubectl="kubectl --namespace $namespace${context:+ --context $context}"
   labels="app.kubernetes.io/instance=$NAME,app.kubernetes.io/component=migration"

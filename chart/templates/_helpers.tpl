@@ -1,24 +1,37 @@
-{{/* The name of all objects: the release's name. In a parent chart the chart's name is appended, because the parent may contain several. */}}
+{{/* The name of all objects, at most 40 characters. In a parent chart, which may contain several services, the alias follows the
+release's name, unless the two are equal. A name that is cut ends in a hash of all of it. */}}
 {{- define "service.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if not (or .Chart.IsRoot (eq .Chart.Name .Release.Name)) -}}
+{{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
+{{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" ($name | trunc 31 | trimAll "-") ($name | sha256sum | trunc 8) -}}
+{{- end -}}
+{{- .Values.fullnameOverride | default $name -}}
+{{- end -}}
+
+{{/* The name that charts before 0.4 gave to all objects. Another one would leave a database behind. */}}
+{{- define "service.formerFullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (or .Chart.IsRoot (contains .Chart.Name .Release.Name)) -}}
 {{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
 {{- end -}}
-{{- .Values.fullnameOverride | default $name | trunc 40 | trimAll "-" -}}
+{{- $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
 {{/* Selector labels of the objects of one component. Takes a dict: root, component. */}}
 {{- define "service.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "service.fullname" .root | quote }}
 app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
-app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/component: {{ .component | quote }}
 {{- end -}}
 
 {{/* Labels of an object. Pods do not get the chart's version, because each new chart would then restart all pods. Takes a dict: root, component, optionally more. */}}
 {{- define "service.labels" -}}
 {{ include "service.selectorLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
 {{- with merge (dict) (.more | default dict) .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -57,10 +70,10 @@ imagePullSecrets:
 {{/* The address families of a Service. */}}
 {{- define "service.ipFamilies" -}}
 {{- with .Values.service.ipFamilyPolicy }}
-ipFamilyPolicy: {{ . }}
+ipFamilyPolicy: {{ . | quote }}
 {{- end }}
 {{- with .Values.service.ipFamilies }}
-ipFamilies: [{{ join ", " . }}]
+ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
@@ -104,10 +117,10 @@ ipFamilies: [{{ join ", " . }}]
 name: {{ .Values.database.existingSecret | quote }}
 key: {{ .Values.database.secretKey | quote }}
 {{- else if eq .Values.database.mode "cnpg" -}}
-name: {{ include "service.databaseName" . }}-app
+name: {{ printf "%s-app" (include "service.databaseName" .) | quote }}
 key: uri
 {{- else -}}
-name: {{ include "service.evaluationSecretName" . }}
+name: {{ include "service.evaluationSecretName" . | quote }}
 key: DATABASE_URL
 {{- end -}}
 {{- end -}}
@@ -116,7 +129,7 @@ key: DATABASE_URL
 {{- define "service.replicaAddress" -}}
 {{- if .Values.databaseReplica.enabled -}}
 {{- if eq .Values.database.mode "cnpg" -}}
-value: postgresql://{{ include "service.databaseName" . }}-ro:5432/service
+value: {{ printf "postgresql://%s-ro:5432/service" (include "service.databaseName" .) | quote }}
 {{- else -}}
 valueFrom:
   secretKeyRef:
@@ -126,11 +139,14 @@ valueFrom:
 {{- end -}}
 {{- end -}}
 
+{{/* Takes the user's ID, or 0 to leave it to the cluster. */}}
 {{- define "service.podSecurityContext" -}}
 runAsNonRoot: true
+{{- with . }}
 runAsUser: {{ . }}
 runAsGroup: {{ . }}
 fsGroup: {{ . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -167,6 +183,11 @@ capabilities:
 {{- if kindIs "string" .value -}}{{- divf (mulf (trimSuffix "%" .value) .pods) 100 | ceil | int -}}{{- else -}}{{- int .value -}}{{- end -}}
 {{- end -}}
 
+{{/* A count, or a share of the pods, as Kubernetes reads it. */}}
+{{- define "service.countOrShare" -}}
+{{- if kindIs "string" . -}}{{- quote . -}}{{- else -}}{{- int64 . -}}{{- end -}}
+{{- end -}}
+
 {{/* The common start of the spec of all pods that run the service's image. */}}
 {{- define "service.podBasics" -}}
 automountServiceAccountToken: false
@@ -186,7 +207,7 @@ dnsConfig:
 runtimeClassName: {{ . | quote }}
 {{- end }}
 securityContext:
-  {{- include "service.overlaid" (list (include "service.podSecurityContext" 10001) .Values.podSecurityContext) | nindent 2 }}
+  {{- include "service.overlaid" (list (include "service.podSecurityContext" (ternary 10001 0 .Values.podSecurity.setIds)) .Values.podSecurityContext) | nindent 2 }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -295,7 +316,7 @@ env:
     {{- . | nindent 4 }}
   {{- end }}
   {{- range $name, $value := include "service.variables" .root | fromYaml }}
-  - name: {{ $name }}
+  - name: {{ $name | quote }}
     value: {{ $value | quote }}
   {{- end }}
   {{- with .root.Values.extraEnv }}
@@ -346,10 +367,19 @@ volumes:
 {{- end -}}
 {{- end -}}
 
+{{/* The egress rule for DNS. */}}
+{{- define "service.dnsEgress" -}}
+- ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ int64 . }}, protocol: UDP}
+    - {port: {{ int64 . }}, protocol: TCP}
+    {{- end }}
+{{- end -}}
+
 {{/* Egress rules for the database and DNS, and `networkPolicy.extraEgress`. */}}
 {{- define "service.egress" -}}
 {{- $policy := .Values.networkPolicy -}}
-- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{ include "service.dnsEgress" . }}
 {{- if eq .Values.database.mode "external" }}
 - ports:
     {{- range $policy.databasePorts }}
@@ -365,7 +395,7 @@ volumes:
     - podSelector:
         matchLabels:
           {{- if eq .Values.database.mode "cnpg" }}
-          cnpg.io/cluster: {{ include "service.databaseName" . }}
+          cnpg.io/cluster: {{ include "service.databaseName" . | quote }}
           {{- else }}
           {{- include "service.selectorLabels" (dict "root" . "component" "database") | nindent 10 }}
           {{- end }}
@@ -373,6 +403,17 @@ volumes:
 {{- with $policy.extraEgress }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* A quantity such as 250m, 64Mi or 1e3 as a number. */}}
+{{- define "service.quantity" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 0x1p10 "Mi" 0x1p20 "Gi" 0x1p30 "Ti" 0x1p40 "Pi" 0x1p50 "Ei" 0x1p60 -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?([eE][0-9]+)?" . -}}
+{{- mulf (float64 $number) (get $units (trimPrefix $number .)) -}}
+{{- else -}}
+{{- float64 . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The port of a URL such as https://example.com or http://example.com:8080. */}}

@@ -11,6 +11,9 @@
 {{- if and (eq .Values.database.mode "evaluation") (not .Values.evaluation.password) -}}
 {{- $found = append $found "evaluation.password is not set: choose 8 or more letters and digits, for example with --set evaluation.password=…" -}}
 {{- end -}}
+{{- if and (eq .Values.database.mode "evaluation") (not .Values.podSecurity.setIds) -}}
+{{- $found = append $found "podSecurity.setIds is false but database.mode is evaluation: the PostgreSQL for trials runs as user 70 only; choose another mode, or turn podSecurity.setIds on and let the service account default use an SCC such as nonroot-v2." -}}
+{{- end -}}
 {{- if and .Values.databaseReplica.enabled (eq .Values.database.mode "evaluation") -}}
 {{- $found = append $found "databaseReplica.enabled is true but database.mode is evaluation: the PostgreSQL for trials has no standby; turn databaseReplica.enabled off, or choose another mode." -}}
 {{- end -}}
@@ -20,6 +23,17 @@
 {{- $name := include "service.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- $found = append $found (printf "%s cannot be the name of a Service: a name begins with a letter and contains lower-case letters, digits and hyphens; choose another release name, or set fullnameOverride." $name) -}}
+{{- end -}}
+{{- $former := include "service.formerFullname" . -}}
+{{- if and (has .Values.database.mode (list "cnpg" "evaluation")) (not .Values.fullnameOverride) (ne $name $former) -}}
+{{- $found = append $found (printf "fullnameOverride is not set: since version 0.4 the chart names this service %s, before it was %s, and a database of another name would begin empty. Set fullnameOverride to %s if this release has a database of an earlier chart, or else to %s." $name $former $former $name) -}}
+{{- end -}}
+{{- if not (or .Chart.IsRoot .Values.fullnameOverride) -}}
+{{- range list "database" "internal" "migration" "test" -}}
+{{- if hasSuffix (printf "-%s" .) $name -}}
+{{- $found = append $found (printf "%s ends with -%s, which is how the chart names an object of the service %s: choose another alias, or set fullnameOverride to a name that no other service of the parent chart has with such an ending." $name . (trimSuffix (printf "-%s" .) $name)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- $settings := merge (dict "DATABASE_URL" "database" "DATABASE_REPLICA_URL" "databaseReplica" "PORT" "" "INTERNAL_PORT" "") (include "service.settings" . | fromYaml) -}}
 {{- $names := list -}}
@@ -121,7 +135,7 @@
 {{- $found = append $found "resources.requests.cpu is not set: autoscaling measures against it; set it, or turn autoscaling.enabled off." -}}
 {{- else -}}
 {{- $request := toString .Values.resources.requests.cpu -}}
-{{- $cores := ternary (divf (trimSuffix "m" $request) 1000) (float64 $request) (hasSuffix "m" $request) -}}
+{{- $cores := include "service.quantity" .Values.resources.requests.cpu | float64 -}}
 {{- $workers := include "service.workers" . -}}
 {{- if gt (divf (mulf $cores .Values.autoscaling.targetCPUUtilizationPercentage) 100) (float64 $workers) -}}
 {{- $found = append $found (printf "autoscaling.targetCPUUtilizationPercentage (%v) of resources.requests.cpu (%s) is more than the CPU of %s process(es), one core each: no pod can reach the target; lower one of the two." .Values.autoscaling.targetCPUUtilizationPercentage $request $workers) -}}
@@ -195,6 +209,12 @@
 {{- if gt $wanted (int64 .Values.database.maxConnections) -}}
 {{- $found = append $found (printf "config.databasePoolSize (%d) and config.databaseStreamPoolSize (%d) are too large: 2 × %d pods (in an update old and new pods run at the same time) × %d workers × %d connections%s + %d in reserve = %d, and database.maxConnections is %d; lower a pool, the pods or the workers, or raise the database's limit." $pool $streams $replicas $workers $connections (ternary " (one of them for databaseReplica)" "" .Values.databaseReplica.enabled) $reserve $wanted (int .Values.database.maxConnections)) -}}
 {{- end -}}
+{{- $mistakes := concat
+  (include "service.quantityMistakes" . | fromYamlArray)
+  (include "service.keyMistakes" . | fromYamlArray)
+  (include "service.addressMistakes" . | fromYamlArray)
+  (include "service.podMistakes" . | fromYamlArray) -}}
+{{- $found = concat $found $mistakes -}}
 {{- if $found -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $found)) -}}
 {{- end -}}

@@ -136,7 +136,7 @@ class Release:
 
     def _values(self, over: Values | None = None) -> Values:
         file = self.bench.service / "deploy" / "values.yaml"
-        own: Values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        own: Values = merge(yaml.safe_load(file.read_text(encoding="utf-8")), {"test": {"writes": True}})
         if self.chart:  # an earlier chart may not know all values
             own = _known(own, json.loads((self.chart / "values.schema.json").read_text(encoding="utf-8")))
         ingress = {"ingress": {"enabled": True, "host": self.bench.host}}

@@ -52,7 +52,8 @@ def become(order: Object) -> None:
     os.chroot(root)
     os.chdir(image["folder"])
     groups = "--clear-groups" if os.geteuid() == 0 else "--keep-groups"  # only root may clear them
-    command = ["setpriv", f"--reuid={context['runAsUser']}", f"--regid={context['runAsGroup']}", groups,
+    user, group = context.get("runAsUser", image["user"]), context.get("runAsGroup", image["group"])
+    command = ["setpriv", f"--reuid={user}", f"--regid={group}", groups,
                "--inh-caps=-all", "--ambient-caps=-all", f"--bounding-set={bounding_set(context)}"]  # fmt: skip
     if context.get("allowPrivilegeEscalation") is False:
         command.append("--no-new-privs")

@@ -80,6 +80,16 @@ class RenderError(Exception):
     """Helm ended with an error; the message is its output."""
 
 
+class _Quoting(yaml.SafeDumper):
+    """Quotes all strings: Helm takes some for numbers, such as 1e3, that this library does not."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
 @dataclass(frozen=True)
 class Chart:
     """A chart, and the Helm executable that renders it."""
@@ -95,7 +105,11 @@ class Chart:
         """
         more = ["--values", "-"] if values is not None else []
         done = subprocess.run(
-            [self.helm, *arguments, *more], input=yaml.safe_dump(values), capture_output=True, text=True, check=False
+            [self.helm, *arguments, *more],
+            input=yaml.dump(values, Dumper=_Quoting),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             raise RenderError(done.stderr + done.stdout)
@@ -109,13 +123,23 @@ class Chart:
         namespace: str = "default",
     ) -> list[Object]:
         """Return the objects of a release. Later values override earlier ones."""
+        output = self.text(*values, files=files, release=release, namespace=namespace)
+        return [object_ for object_ in yaml.safe_load_all(output) if object_]
+
+    def text(
+        self,
+        *values: dict[str, Any],
+        files: list[Path] | None = None,
+        release: str = "items",
+        namespace: str = "default",
+    ) -> str:
+        """Return the manifests of a release as Helm prints them. Later values override earlier ones."""
         options = [option for file in files or [] for option in ("--values", file)]
         merged: dict[str, Any] = {}
         for each in values:
             merged = merge(merged, each)
         place = ["--namespace", namespace, "--kube-version", "1.34"]
-        output = self.run("template", release, self.folder, *place, *options, values=merged)
-        return [object_ for object_ in yaml.safe_load_all(output) if object_]
+        return self.run("template", release, self.folder, *place, *options, values=merged)
 
     def refusal(self, *values: dict[str, Any], release: str = "items") -> str:
         """Return Helm's error message for invalid values."""

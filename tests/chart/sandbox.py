@@ -43,15 +43,16 @@ print(json.dumps({**about, "writes": {folder: write(folder) for folder in ("/", 
 """
 
 
-def way_in(user: int) -> list[str] | None:
+def way_in(user: int, group: int) -> list[str] | None:
     """Return the command prefix that runs a program in new namespaces, or None if this user cannot create them.
 
     Args:
         user: the user id of the containers. Without root, the current user is mapped to it.
+        group: the group id of the containers, likewise.
     """
     ways = (
         ["sudo", "-n", *_NAMESPACES] if os.geteuid() else [*_NAMESPACES],
-        [_NAMESPACES[0], f"--map-user={user}", f"--map-group={user}", "--keep-caps", *_NAMESPACES[1:]],
+        [_NAMESPACES[0], f"--map-user={user}", f"--map-group={group}", "--keep-caps", *_NAMESPACES[1:]],
     )
     for way in ways:
         try:
@@ -68,7 +69,8 @@ def run(way: list[str], release: Object) -> Object:
     Args:
         way: the result of `way_in`.
         release: the rendered `objects`; the `secrets`, by name and key; and the `image` with its `environment`, its
-            working `folder`, and its `mounts`, which map folders of the image to folders of this machine.
+            working `folder`, its `user` and `group`, for pods that set none, and its `mounts`, which map folders of the
+            image to folders of this machine.
     """
     done = subprocess.run(
         [*way, sys.executable, __file__], input=json.dumps(release), capture_output=True, text=True, check=False

@@ -47,7 +47,8 @@ def pod(
     failed: int | str = 0,
     ready: int | str = 1,
     active: int | str = 5,
-    waiting: int | str = 0,
+    refused: int | str = 0,
+    unconnected: int = 0,
     dropped: int | str = 0,
     streamed: int = 100,
     aborted: int | str = 0,
@@ -56,8 +57,9 @@ def pod(
     """Return the series of a pod, healthy by default.
 
     `fast` (within 1 s), `slow` (1 to 2.5 s), `failed` (5xx), `dropped` and the streams that end are increments per
-    sample: `streamed` completely, `aborted` by an error, and `left` unread by the client. The other numbers are
-    constant. A string is used as the series.
+    sample: `streamed` completely, `aborted` by an error, and `left` unread by the client. So are requests for a
+    connection that are `refused` because all are in use, or `unconnected` because none can be made. The other numbers
+    are constant. A string is used as the series.
     """
     labels = f'namespace="{namespace}",service="{service}",pod="{name}"'
     duration = "http_server_request_duration_seconds"
@@ -74,10 +76,14 @@ def pod(
         f'http_server_streams_aborted_total{{{labels},reason="internal-error"}}': aborted,
         f'http_server_streams_aborted_total{{{labels},reason="slow-client"}}': left,
     }
+    refusals = "db_client_connection_refusals_total"
+    counters |= {
+        f'{refusals}{{{labels},reason="all_in_use"}}': refused,
+        f'{refusals}{{{labels},reason="cannot_connect"}}': unconnected,
+    }
     gauges: dict[str, int | str] = {
         f"service_ready{{{labels}}}": ready,
         f"http_server_active_requests{{{labels}}}": active,
-        f"db_client_connection_pending_requests{{{labels}}}": waiting,
     }
     return {
         name: each if isinstance(each, str) else life.format(*((each, 0) if name in gauges else (0, each)))
@@ -100,7 +106,8 @@ TROUBLE: dict[str, Any] = {
     "failed": 900,
     "ready": 0,
     "active": 100,
-    "waiting": 90,
+    "refused": 90,
+    "unconnected": 90,
     "dropped": 9,
     "aborted": 90,
 }
@@ -156,11 +163,12 @@ CASES = [
     Case("saturated, at 80 % of all workers", [pod(active=64)], None, WORKERS),
     Case("saturated, above it", [pod(active=65)], "ServiceSaturated", WORKERS),
     #
-    Case("waits, as many as connections", [pod("items-1", waiting=9), pod("items-2", waiting=9)]),
-    Case("waits, one pod", [pod("items-1", waiting=10), pod("items-2")], "ServiceWaitsForDatabase"),
-    Case("waits, for 4 minutes", [pod(waiting="0+0x29 90+0x7 0+0x21")]),
-    Case("waits, as many as the workers' connections", [pod(waiting=20)], None, WORKERS),
-    Case("waits, more", [pod(waiting=21)], "ServiceWaitsForDatabase", WORKERS),
+    Case("refused, 9 in 1000", [pod(refused=9)]),
+    Case("refused, 11 in 1000", [pod(refused=11)], "ServiceWaitsForDatabase"),
+    Case("refused, by one pod", [pod("items-1", refused=30), pod("items-2")], "ServiceWaitsForDatabase"),
+    Case("refused, through a restart", [pod(refused=30, life=RESTARTED)], "ServiceWaitsForDatabase"),
+    Case("refused, for 2 minutes", [pod(refused="0+0x29 90+90x3 360+0x25")]),
+    Case("refused, because nothing can connect", [pod(unconnected=90)]),
     #
     Case("dropped, long ago", [pod(dropped="12+0x59")]),
     Case("dropped, before a restart", [pod("items-1", dropped="12+0x29 0+0x29"), pod("items-2", dropped="9+0x59")]),
@@ -176,7 +184,7 @@ SHOWN = {
     "ServiceSaturated": ("warning", "A pod of items is close to its limit of requests in flight"),
     "ServiceWaitsForDatabase": (
         "warning",
-        "More requests of a pod of items wait for a connection to the database than it has connections",
+        "items refuses requests, because its connections to the database are all in use",
     ),
     "ServiceLogLinesDropped": ("warning", "items loses lines of its log"),
 }

@@ -1,10 +1,12 @@
 """How single values of the chart change the rendered objects."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
+from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
 
 EXTERNAL = MODES["external"]
 
@@ -20,6 +22,19 @@ def test_replicas_are_left_to_the_autoscaler(chart: Chart) -> None:
     scaled = chart.render(IMAGE, EXTERNAL, {"autoscaling": {"enabled": True, "minReplicas": 3}})
     assert "replicas" not in one(scaled, "Deployment")["spec"]
     assert one(scaled, "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 3
+
+
+def test_sidecars_without_a_cpu_request_do_not_stop_the_autoscaler(chart: Chart) -> None:
+    """A `Resource` metric is unknown as soon as one container of the pod has no request."""
+    values = {"autoscaling": {"enabled": True}, "sidecars": [{"name": "proxy", "image": "proxy:1"}]}
+    objects = chart.render(IMAGE, EXTERNAL, values)
+    [metric] = one(objects, "HorizontalPodAutoscaler")["spec"]["metrics"]
+    measured = metric["containerResource"]
+    assert (metric["type"], measured["name"]) == ("ContainerResource", "cpu")
+    containers = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = [each for each in containers if each["name"] == measured["container"]]
+    assert container["command"] == ["python", "-m", "app"]
+    assert container["resources"]["requests"]["cpu"]
 
 
 @pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
@@ -194,6 +209,22 @@ def test_the_cluster_test_can_be_left_out(chart: Chart) -> None:
     assert not of_kind(chart.render(IMAGE, EXTERNAL, {"test": {"enabled": False}}), "Pod")
     pod = one(chart.render(IMAGE, EXTERNAL), "Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+
+
+def test_the_cluster_test_writes_only_where_it_is_told_to(
+    chart: Chart, environment: Callable[[str], list[Path]]
+) -> None:
+    def writes(name: str) -> str:
+        [container] = one(chart.render({"image": {"tag": "1"}}, files=environment(name)), "Pod")["spec"]["containers"]
+        variables = {each["name"]: each["value"] for each in container["env"]}
+        assert "POST" in variables["REQUESTS"]
+        return str(variables["WRITES"])
+
+    assert {name: writes(name) for name in ENVIRONMENTS} == {
+        "development": "true",
+        "staging": "false",
+        "production": "false",
+    }
 
 
 def test_containers_of_the_user_s_have_the_chart_s_security_context_unless_they_say_otherwise(chart: Chart) -> None:

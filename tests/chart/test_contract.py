@@ -19,9 +19,10 @@ from tests.chart.sandbox import Object, run, way_in
 
 USER = 10001
 VALUES: dict[str, dict[str, Any]] = {
-    "direct": {},
+    "direct": {"test": {"writes": True}},
     "gunicorn": {"gunicorn": {"enabled": True, "workers": 2}, "config": {"databasePoolSize": 5}},
-    "auth": {"auth": EVERYTHING["auth"], "drainSeconds": 1},
+    "openshift": {"podSecurity": {"setIds": False}, "test": {"writes": True}},
+    "auth": {"auth": EVERYTHING["auth"], "drainSeconds": 1, "test": {"writes": True}},
 }
 MONITORED = {name: EVERYTHING[name] for name in ("serviceMonitor", "prometheusRule", "dashboard", "networkPolicy")}
 _DATABASE = """
@@ -33,10 +34,14 @@ with embedded_postgres() as url:
 """
 
 
-@pytest.fixture(scope="module")
-def way() -> list[str]:
+def ids(values: str) -> tuple[int, int]:
+    """Return the user and the group of a pod. OpenShift takes a random user, of group 0."""
+    return (1000680000, 0) if values == "openshift" else (USER, USER)
+
+
+def way_for(values: str) -> list[str]:
     """Return the command prefix that creates namespaces on this machine."""
-    found = way_in(USER)
+    found = way_in(*ids(values))
     if found is None:
         reason = "this user gets no namespaces here: neither root, nor sudo without a password, nor user namespaces"
         if "REQUIRE_SANDBOX" in os.environ:
@@ -48,12 +53,12 @@ def way() -> list[str]:
 @pytest.fixture(scope="module", params=VALUES)
 def seen(
     request: pytest.FixtureRequest,
-    way: list[str],
     new_service: Callable[..., Path],
     tools: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Object:
     """Run a release of a baked service from its migrations to its shutdown, and return the observations."""
+    way = way_for(request.param)
     service = new_service(gunicorn="yes" if request.param == "gunicorn" else "no")
     python = python_for(service)
     services.run(service, tools, str(python), "-m", "chassis.migrations.render")  # as in the image build
@@ -65,6 +70,7 @@ def seen(
         files=[service / "deploy" / "values.yaml"],
     )
     image = image_of(service, python, tmp_path_factory.mktemp("image"))
+    image |= dict(zip(("user", "group"), ids(request.param), strict=True))
     with database(service, python) as folder:
         image["mounts"]["/database"] = folder
         secrets = {"items-database": {"DATABASE_URL": "postgresql://postgres@/postgres?host=/database"}}
@@ -122,7 +128,7 @@ def test_the_probes_pass_in_the_time_they_are_given(seen: Object) -> None:
 def test_its_user_may_do_nothing_beyond_its_own(seen: Object) -> None:
     examined = json.loads(seen["examined"]["log"])
     for said in (examined, seen["first process"]):
-        assert {*said["Uid"], *said["Gid"]} == {str(USER)}
+        assert [{*said["Uid"]}, {*said["Gid"]}] == [{str(each)} for each in ids(seen["values"])]
         assert {int(said[name][0], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
         assert said["NoNewPrivs"] == ["1"]
 
@@ -144,6 +150,9 @@ def test_helm_test_is_content(seen: Object) -> None:
         assert statuses == ["200", "200", "401"]
         assert said.count("skipped") == 3
         assert "skipped DELETE {location} nothing was created without a token" in said
+    elif seen["values"] == "gunicorn":  # as in production
+        assert statuses == ["200", "200"]
+        assert said.count("test.writes is off") == 4
     else:
         assert statuses == ["200", "200", "201", "200", "204", "404"]
         assert "skipped" not in said

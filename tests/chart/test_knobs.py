@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from harness.repository import REPOSITORY
+from tests.chart import custom_resources
 from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
-from tests.chart.test_objects import WITHOUT_SCHEMA
 
 SAME: Any = object()  # what is expected at the place is the value itself
 # Values that create all objects, in mode external.
@@ -130,14 +130,23 @@ _SCALE: list[tuple[Any, ...]] = [
     ),
     ("autoscaling.metrics", [_METRIC], "HorizontalPodAutoscaler", "spec.metrics.1", _METRIC),
 ]
+_TRIGGER = {
+    "type": "cron",
+    "metadata": {"timezone": "UTC", "start": "0 6 * * *", "end": "0 9 * * *", "desiredReplicas": "3"},
+}
 _KEDA = [
-    ("keda.triggers", [{"type": "cron"}], "spec.triggers.1", {"type": "cron"}),
+    ("keda.triggers", [_TRIGGER], "spec.triggers.1", _TRIGGER),
     ("keda.pollingInterval", 9, "spec.pollingInterval", SAME),
     ("keda.fallback", {"replicas": 3, "failureThreshold": 2}, "spec.fallback", SAME),
     ("keda.annotations", {"autoscaling.keda.sh/paused": "true"}, "metadata.annotations", SAME),
     ("autoscaling.minReplicas", 3, "spec.minReplicaCount", SAME),
     ("autoscaling.maxReplicas", 3, "spec.maxReplicaCount", SAME),
-    ("autoscaling.behavior", {"a": 1}, "spec.advanced.horizontalPodAutoscalerConfig.behavior", SAME),
+    (
+        "autoscaling.behavior",
+        {"scaleDown": {"stabilizationWindowSeconds": 60}},
+        "spec.advanced.horizontalPodAutoscalerConfig.behavior",
+        SAME,
+    ),
     (
         "autoscaling.targetMemoryUtilizationPercentage",
         80,
@@ -145,6 +154,7 @@ _KEDA = [
         {"type": "memory", "metricType": "Utilization", "metadata": {"value": "80", "containerName": "service"}},
     ),
 ]
+_RELABELINGS = [{"action": "labeldrop", "regex": "pod"}]
 _BALANCED = {"type": "LoadBalancer"}
 _SERVICES: list[tuple[Any, ...]] = [
     ("service", {**_BALANCED, "loadBalancerClass": "a/b"}, "Service", "spec.loadBalancerClass", "a/b"),
@@ -162,8 +172,8 @@ _SERVICES: list[tuple[Any, ...]] = [
     ("service.ipFamilies", ["IPv4"], "Service", "spec.ipFamilies", SAME),
     ("service.ipFamilies", ["IPv4"], "Service/items-internal", "spec.ipFamilies", SAME),
     ("serviceMonitor.scrapeTimeout", "20s", "ServiceMonitor", "spec.endpoints.0.scrapeTimeout", SAME),
-    ("serviceMonitor.relabelings", [{"a": "b"}], "ServiceMonitor", "spec.endpoints.0.relabelings", SAME),
-    ("serviceMonitor.metricRelabelings", [{"a": "b"}], "ServiceMonitor", "spec.endpoints.0.metricRelabelings", SAME),
+    ("serviceMonitor.relabelings", _RELABELINGS, "ServiceMonitor", "spec.endpoints.0.relabelings", SAME),
+    ("serviceMonitor.metricRelabelings", _RELABELINGS, "ServiceMonitor", "spec.endpoints.0.metricRelabelings", SAME),
 ]
 _ALIASES = [{"ip": "192.0.2.1", "hostnames": ["issuer.example.com"]}]
 _SHARED: list[tuple[Any, ...]] = [
@@ -232,7 +242,9 @@ def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: 
     assert at(find(before, wanted), place) != expected, "it is there without the value"
     assert at(find(after, wanted), place) == expected
     for each in after:
-        if each["kind"] not in WITHOUT_SCHEMA:
+        if each["kind"] in custom_resources.KINDS:
+            assert not custom_resources.mistakes(each)
+        else:
             kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
 
 
@@ -240,6 +252,7 @@ def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: 
 def test_a_value_reaches_the_scaled_object(chart: Chart, path: str, value: Any, place: str, expected: Any) -> None:
     objects = chart.render(IMAGE, MODES["external"], ON, {"keda": {"enabled": True}}, nested(path, value))
     assert at(one(objects, "ScaledObject"), place) == (value if expected is SAME else expected)
+    assert not custom_resources.mistakes(one(objects, "ScaledObject"))
     assert not of_kind(objects, "HorizontalPodAutoscaler")
     assert "replicas" not in one(objects, "Deployment")["spec"]
 

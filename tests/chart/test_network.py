@@ -26,6 +26,8 @@ AROUND = {
 ENDPOINTS = {
     "dns": ("dns", 53, "UDP"),
     "dns by TCP": ("dns", 53, "TCP"),
+    "dns on 5353": ("dns", 5353, "UDP"),
+    "dns on 5353 by TCP": ("dns", 5353, "TCP"),
     "api": ("service", 8080, "TCP"),
     "internal": ("service", 8081, "TCP"),
     "migration": ("migration", 8080, "TCP"),
@@ -184,6 +186,13 @@ def test_a_namespace_that_denies_everything_takes_nothing_from_a_release(
     taken = {"database"} if mode == "cnpg" else set()
     assert reach.reached_by("service") == Reach(objects).reached_by("service") - taken
     assert reach.reached_by("migration") == Reach(objects).reached_by("migration") - taken
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_dns_is_reached_on_the_ports_of_its_pods(chart: Chart, mode: str) -> None:
+    reach = Reach(chart.render(IMAGE, MODES[mode], {"networkPolicy": {"dnsPorts": [53, 5353]}}), DENY_ALL)
+    for caller in ("service", "migration", "test"):
+        assert reach.reached_by(caller) >= DNS | {"dns on 5353", "dns on 5353 by TCP"}
 
 
 def test_another_release_in_the_namespace_gains_nothing_by_its_labels(chart: Chart) -> None:

@@ -87,3 +87,18 @@ def test_what_was_left_out_is_not_offered(chart: Chart) -> None:
     said, _ = notes(chart, EXTERNAL, {"test": {"enabled": False}, "migrations": {"enabled": False}})
     assert "helm test" not in said
     assert " logs " not in said
+
+
+def test_the_labels_that_prometheus_selects_are_told_with_the_query_that_shows_whether_it_does(chart: Chart) -> None:
+    query = 'count(up{namespace="shop",service="items-internal"})'
+    monitored = {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "networkPolicy": {"internalFrom": [{"namespaceSelector": {}}]},
+    }
+    said, objects = notes(chart, EXTERNAL, monitored)
+    assert f"  {query}\n" in f"{said}\n"
+    assert "the ServiceMonitor, which has none of yours (serviceMonitor.labels)" in said
+    assert 'The PrometheusRule has {"release":"prometheus"}' in said
+    assert of_kind(objects, "Service", "items-internal")
+    assert query not in notes(chart, EXTERNAL)[0]

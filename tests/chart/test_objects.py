@@ -8,25 +8,24 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from tests.chart import custom_resources
 from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
 
-# Custom resources, which Kubernetes' own schemas do not include. Their existence is tested below, their format is not.
-WITHOUT_SCHEMA = {"Cluster", "HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
 # Fields that a version of Kubernetes does not know yet; values.yaml says from which on.
 NEWER = {"1.29": {"Service": {"trafficDistribution"}}}
 
 
 def check_schemas(objects: list[Object]) -> set[str]:
-    """Validate the objects against Kubernetes' schemas, and return the kinds that were checked."""
-    checked = set()
+    """Validate the objects against Kubernetes' schemas and those of the operators, and return their kinds."""
     for each in objects:
-        if each["kind"] not in WITHOUT_SCHEMA:
-            checked.add(each["kind"])
+        if each["kind"] in custom_resources.KINDS:
+            assert not custom_resources.mistakes(each)
+        else:
             for version in KUBERNETES:
                 newer = NEWER.get(version, {}).get(each["kind"], set())
                 spec = {key: value for key, value in each.get("spec", {}).items() if key not in newer}
                 kubernetes_validate.validate({**each, "spec": spec} if newer else each, version, strict=True)
-    return checked
+    return {each["kind"] for each in objects}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -42,9 +41,24 @@ def test_everything_turned_on_makes_valid_objects(chart: Chart, mode: str) -> No
     objects = chart.render(IMAGE, EVERYTHING, MODES[mode])
     checked = check_schemas(objects)
     assert checked >= {"ConfigMap", "HorizontalPodAutoscaler", "Ingress", "NetworkPolicy"}
-    unchecked = {each["kind"] for each in objects} - checked
-    # A ScaledObject takes the place of the HorizontalPodAutoscaler.
-    assert unchecked == WITHOUT_SCHEMA - {"ScaledObject"} - (set() if mode == "cnpg" else {"Cluster"})
+    assert checked >= {"HTTPRoute", "PrometheusRule", "ServiceMonitor"} | ({"Cluster"} if mode == "cnpg" else set())
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("Cluster", "instances", "3"),
+        ("Cluster", "instance", 3),
+        ("HTTPRoute", "hostnames", ["Not A Host"]),
+        ("PrometheusRule", "groups", [{"name": False}]),
+        ("ServiceMonitor", "selector", None),
+    ],
+)
+def test_the_operators_schemas_refuse_what_is_wrong(chart: Chart, kind: str, path: str, value: object) -> None:
+    custom = one(chart.render(IMAGE, EVERYTHING, MODES["cnpg"]), kind)
+    assert not custom_resources.mistakes(custom)
+    custom["spec"][path] = value
+    assert custom_resources.mistakes(custom)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

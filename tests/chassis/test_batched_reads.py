@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.database import Database, InTransaction
-from chassis.errors import DatabaseUnavailableError
+from chassis.errors import DatabaseUnavailableError, OverloadedError
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from harness.addresses import on_port
@@ -87,6 +88,18 @@ async def test_a_database_that_is_away_is_told_to_each_reader(settings: Settings
     async with Pool(settings.model_copy(update={"database_url": away})) as pool:
         errors = await asyncio.gather(*(pool.load(STATEMENT, key) for key in range(5)), return_exceptions=True)
     assert [type(error) for error in errors] == [DatabaseUnavailableError] * 5
+
+
+async def test_each_read_that_is_refused_with_its_batch_is_counted(settings: Settings) -> None:
+    def refused() -> float:
+        return REGISTRY.get_sample_value("db_client_connection_refusals_total", {"reason": "all_in_use"}) or 0
+
+    fast = settings.model_copy(update={"database_pool_size": 1, "database_acquire_timeout_seconds": 0.05})
+    before = refused()
+    async with Pool(fast) as pool, all_connections_in_use(pool):
+        failed = await asyncio.gather(*(pool.load(STATEMENT, key) for key in range(1, 11)), return_exceptions=True)
+    assert {type(each) for each in failed} == {OverloadedError}
+    assert refused() - before == 10
 
 
 async def test_a_read_sees_what_was_written_before_it_began(settings: Settings) -> None:

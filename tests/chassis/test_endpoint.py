@@ -28,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
         (b"", JSON, 400),
         (b"{", JSON, 400),
         (b'{"text": "\xff"}', JSON, 400),
-        (b'{"text": "\\ud800"}', JSON, 400),
+        (b'{"text": "\\ud800"}', JSON, 422),
         (b'{"text": NaN}', JSON, 422),
         (b"[" * 20_000 + b"]" * 20_000, JSON, 400),
         (b'{"tags":' * 20_000 + b"1" + b"}" * 20_000, JSON, 400),

@@ -156,6 +156,22 @@ async def test_the_pool_and_the_event_loop_are_measured(start: Start) -> None:
     await asyncio.gather(*slow)
 
 
+def refusals(metrics: str) -> dict[str, float]:
+    """Return the number of refusals by reason."""
+    found = re.findall(r'^db_client_connection_refusals_total{reason="(\w+)"} (\S+)$', metrics, re.MULTILINE)
+    return {reason: float(count) for reason, count in found}
+
+
+async def test_refused_requests_for_a_connection_are_counted_by_reason(start: Start) -> None:
+    service = await start(database_pool_size=1, database_acquire_timeout_seconds=0.05)
+    before = refusals(await (await service.internal.get("/metrics")).text())
+    answers = await asyncio.gather(*(service.api.get("/sleep/500") for _ in range(3)))
+    assert sorted(each.status for each in answers) == [200, 503, 503]
+    after = refusals(await (await service.internal.get("/metrics")).text())
+    assert before.keys() == {"all_in_use", "cannot_connect"}
+    assert {reason: after[reason] - before[reason] for reason in after} == {"all_in_use": 2, "cannot_connect": 0}
+
+
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: str(history.table))
 def test_the_newest_revision_is_the_one_that_nothing_follows(history: History) -> None:
     revisions = read_revisions(history.versions)

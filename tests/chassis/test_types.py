@@ -549,7 +549,7 @@ TOTAL = TypeAdapter(Annotated[DecimalString, Field(max_digits=12, decimal_places
 def test_the_pattern_of_a_decimal_fits() -> None:
     hypothesis = pytest.importorskip("hypothesis", exc_type=ModuleNotFoundError)  # not in the image of the tests
 
-    @hypothesis.given(hypothesis.strategies.from_regex(TOTAL.json_schema()["pattern"], fullmatch=True))
+    @hypothesis.given(hypothesis.strategies.from_regex(TOTAL.json_schema()["pattern"], fullmatch=True))  # type: ignore[untyped-decorator]
     def fits(text: str) -> None:
         assert TOTAL.dump_json(TOTAL.validate_python(text)).decode() == f'"{text}"'
 

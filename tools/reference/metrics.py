@@ -28,6 +28,8 @@ _MEANINGS = {
     "db_client_connection_count": "Connections of the pool that are open. Updated once a second.",
     "db_client_connection_max": "Connections that the pool may have: `DATABASE_POOL_SIZE`.",
     "db_client_connection_pending_requests": "Requests that wait for a connection of the pool. Updated once a second.",
+    "db_client_connection_refusals_total": "Requests for a connection that were refused, those of streams and of the "
+    "replica included.",
     "db_client_stream_connections": "Connections on which `Database.stream` reads rows now, of up to "
     "`DATABASE_STREAM_POOL_SIZE`. They are not among those of the pool. Updated once a second.",
     "db_client_transaction_retries_total": "Transactions that `run` has carried out again, by `reason`: "
@@ -62,8 +64,9 @@ _LABELS = {
     "function": "The name of the background function.",
     "outcome": "Of a background run: `success`, `failure`, or `cancelled` by the shutdown, or because a lease was "
     "lost. Of a stream: `completed`, `client_closed` or `aborted`.",
-    "reason": "The type of the problem, such as `internal-error`; or `idle`, `slow-client`, `shutdown`, "
-    "`token-expired`.",
+    "reason": "Of a refused connection: `all_in_use`, if none became free within `DATABASE_ACQUIRE_TIMEOUT_SECONDS`, "
+    "or `cannot_connect`. Of a stream: the type of the problem, such as `internal-error`; or `idle`, `slow-client`, "
+    "`shutdown`, `token-expired`.",
     "name": "`project.name` of pyproject.toml.",
     "version": "`project.version` of pyproject.toml.",
 }

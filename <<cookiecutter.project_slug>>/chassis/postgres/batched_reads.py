@@ -11,7 +11,8 @@ from typing import TypeAlias
 import asyncpg
 
 from chassis.database import Connection
-from chassis.errors import UnavailableError
+from chassis.errors import OverloadedError, UnavailableError
+from chassis.postgres import refusals
 
 _MAX_KEYS = 100  # in a statement
 
@@ -52,6 +53,8 @@ class BatchedReads:
                 for each in batch:  # one key may be the reason, and the other reads must not fail because of it
                     await self._answer(query, [each])
                 return
+            if isinstance(error, OverloadedError):
+                refusals.ALL_IN_USE.inc(len(batch) - 1)  # the pool has counted the batch as one
             for _, waiter in batch:
                 if not waiter.done():
                     waiter.set_exception(error)

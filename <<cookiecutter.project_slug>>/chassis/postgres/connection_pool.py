@@ -12,7 +12,8 @@ import structlog
 
 from chassis.concurrency.semaphore import FifoSemaphore
 from chassis.database import Connection
-from chassis.errors import DatabaseUnavailableError
+from chassis.errors import DatabaseUnavailableError, OverloadedError
+from chassis.postgres import refusals
 from chassis.postgres.failover import CANNOT_CONNECT, FailoverConnector
 from chassis.settings import Settings
 
@@ -142,7 +143,11 @@ class ConnectionPool:
             OverloadedError: all connections are in use, and none became free in time.
             DatabaseUnavailableError: no connection is open, and none can be made.
         """
-        await self._permits.acquire()
+        try:
+            await self._permits.acquire()
+        except OverloadedError:
+            refusals.ALL_IN_USE.inc()
+            raise
         try:
             return await self._pop_or_connect()
         except BaseException:
@@ -212,6 +217,7 @@ class ConnectionPool:
         try:
             return await self._pool.acquire()  # waits only while a new connection is made, which has a timeout
         except CANNOT_CONNECT as error:
+            refusals.CANNOT_CONNECT.inc()
             raise DatabaseUnavailableError from error
 
     async def _return_oldest(self, count: int) -> None:

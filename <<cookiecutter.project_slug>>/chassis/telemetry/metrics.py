@@ -58,6 +58,12 @@ CONNECTIONS_MAX = Gauge("db_client_connection_max", "Connections that the pool m
 CONNECTION_REQUESTS = Gauge(
     "db_client_connection_pending_requests", "Requests that wait for a connection.", multiprocess_mode="livesum"
 )
+CONNECTION_REFUSALS = Counter(
+    "db_client_connection_refusals",
+    "Requests for a connection that were refused, by reason: all_in_use (for longer than a request may wait) or "
+    "cannot_connect.",
+    ["reason"],
+)
 STREAM_CONNECTIONS = Gauge(
     "db_client_stream_connections", "Connections on which rows are streamed now.", multiprocess_mode="livesum"
 )

@@ -10,8 +10,6 @@ import asyncpg
 from app.settings import Settings
 from chassis.database import Database
 
-_MOST_MESSAGES = 1_000
-
 
 class News:
     """The queues of this process, by topic."""
@@ -20,9 +18,12 @@ class News:
         self._queues = defaultdict[str, set[asyncio.Queue[str | None]]](set)
 
     @contextmanager
-    def about(self, topic: str) -> Iterator[asyncio.Queue[str | None]]:
-        """Yield a queue of the messages on a topic. None is its end: messages may have been lost, so begin anew."""
-        queue = asyncio.Queue[str | None](_MOST_MESSAGES)
+    def about(self, topic: str, size: int = 1_000) -> Iterator[asyncio.Queue[str | None]]:
+        """Yield a queue of the messages on a topic. None is its end: messages may have been lost, so begin anew.
+
+        A queue of size 1 has nothing but None: it tells that there were messages.
+        """
+        queue = asyncio.Queue[str | None](size)
         self._queues[topic].add(queue)
         try:
             yield queue
@@ -35,7 +36,7 @@ class News:
         """Put a message into the queues of its topic. One that is full gets its end in the last place."""
         for queue in self._queues.get(topic, ()):
             if not queue.full():
-                queue.put_nowait(message if queue.qsize() < _MOST_MESSAGES - 1 else None)
+                queue.put_nowait(message if queue.qsize() < queue.maxsize - 1 else None)
 
     def end(self) -> None:
         """End all queues."""

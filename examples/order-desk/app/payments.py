@@ -20,7 +20,9 @@ class PaymentDeclinedError(ServiceError):
 
 
 async def charge(order: Order, client: ClientSession, settings: Settings) -> None:
-    """Have the payment service take the total of an order. It takes it once for each version of the order.
+    """Have the payment service take the total of an order, once for each version of the order.
+
+    It has to give the same answer to the same `Idempotency-Key`, a declined payment included.
 
     Raises:
         PaymentDeclinedError: it declines, and has taken nothing.
@@ -29,7 +31,8 @@ async def charge(order: Order, client: ClientSession, settings: Settings) -> Non
     headers = {"Idempotency-Key": f"order-{order.id}-{order.version}"}
     payment = {"order_id": order.id, "amount": str(order.total)}
     try:
-        async with client.post(f"{settings.payment_url}/payments", json=payment, headers=headers):
+        # A redirect is an error: aiohttp would follow it with a GET, whose success is no payment.
+        async with client.post(f"{settings.payment_url}/payments", json=payment, headers=headers, max_redirects=1):
             return
     except ClientResponseError as error:
         if error.status != 402:

@@ -5,7 +5,7 @@ from app.orders.drafts import NotADraftError, cancel_stale_drafts
 from app.orders.placing import finish_placing
 from app.outbox import send_events
 from app.payments import PaymentDeclinedError, WrongSignatureError
-from app.prices.cache import redis
+from app.prices.cache import price_cache
 from app.prices.commands import import_prices
 from app.routes import ROUTES
 from app.settings import Settings
@@ -15,7 +15,7 @@ from chassis.service import Service
 SERVICE = Service(
     settings=Settings,
     routes=ROUTES,
-    resources=[news, redis],
+    resources=[news, price_cache],
     background=[cancel_stale_drafts, finish_placing, listen, send_events],
     commands=[import_prices],
     errors={

@@ -11,4 +11,4 @@ class Settings(settings.Settings):
     payment_url: str = "http://payments:8080"
     redis_url: SecretStr = SecretStr("redis://redis:6379")
     warehouse_url: str = "http://warehouse:8080"
-    webhook_secret: SecretStr = Field(examples=["for tests"])
+    webhook_secret: SecretStr = Field(min_length=1, examples=["for tests"])

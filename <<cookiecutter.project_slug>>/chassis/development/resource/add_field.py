@@ -11,7 +11,7 @@ from chassis.development.formatting import formatted, write_formatted
 from chassis.development.resource import existing
 from chassis.development.resource.__main__ import HELP, check_start
 from chassis.development.resource.arguments import mistakes_of_indexes, read_resource, sentence
-from chassis.development.resource.fields import Field
+from chassis.development.resource.field import Field
 from chassis.development.resource.grammar import GRAMMAR
 from chassis.development.resource.merging import change, merge
 from chassis.development.resource.rendering import render_code, render_field_migrations

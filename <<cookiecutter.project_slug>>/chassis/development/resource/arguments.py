@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from chassis.development.resource import existing
-from chassis.development.resource.fields import Field, read_fields
+from chassis.development.resource.field import Field
 from chassis.development.resource.names import Names, rule_for_resource
 from chassis.development.resource.resource import OPERATIONS, Other, Resource
+from chassis.development.resource.sentence import read_fields
 
 NAMES = ("NAME", "PLURAL", "KEY", "PARENT", "WITHOUT", "FIELDS")
 """The arguments, as variables of make."""

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from chassis.development.resource.field import Field
 from chassis.development.resource.types.base import WORDS
-
-if TYPE_CHECKING:
-    from chassis.development.resource.fields import Field
 
 _MOST_VALUES = 20
 
@@ -27,7 +24,7 @@ class Filter:
     condition: str
 
 
-def filters_of(field: "Field") -> Iterator[Filter]:
+def filters_of(field: Field) -> Iterator[Filter]:
     """Yield the filters of a field: by its values, by a range if the type has an order, and by null."""
     if not field.filtered:
         return

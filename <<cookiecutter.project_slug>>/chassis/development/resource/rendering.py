@@ -8,7 +8,7 @@ from typing import Any
 
 from mako.lookup import TemplateLookup  # type: ignore[import-untyped]
 
-from chassis.development.resource.fields import Field
+from chassis.development.resource.field import Field
 from chassis.development.resource.resource import Resource
 from chassis.development.resource.types.base import merged
 from chassis.migrations.revisions import SERVICE, read_revisions

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.development.resource.fields import Field
+from chassis.development.resource.field import Field
 from chassis.development.resource.filters import Filter, filters_of
 from chassis.development.resource.names import Names
 

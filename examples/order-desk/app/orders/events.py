@@ -11,6 +11,7 @@ from app.news import News, publish
 from app.orders.models import Order
 from chassis.contract import Header
 from chassis.database import Database
+from chassis.models import Id
 
 _PAGE = 100
 _SILENCE_SECONDS = 10
@@ -24,12 +25,12 @@ async def record(transaction: Database, order: Order) -> None:
 
 
 async def send_order_events(
-    request: web.Request, database: Database, news: News, last_event_id: Annotated[int, Header("Last-Event-ID")] = 0
+    request: web.Request, database: Database, news: News, last_event_id: Annotated[Id, Header("Last-Event-ID")] = 0
 ) -> web.StreamResponse:
     """Send what becomes of orders, as server-sent events"""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    with news.about("orders") as told:
+    with news.about("orders", size=1) as told:  # many events at once are one query
         while True:
             rows = await database.fetch(
                 f"SELECT id, order_id, status FROM order_events WHERE id > $1 ORDER BY id LIMIT {_PAGE}", last_event_id

@@ -28,14 +28,19 @@ async def place_order(order_id: Id, database: Database, client: ClientSession, s
     status `placing`, in which nobody can change it, and with it the amount.
     """
     order = await read_order(order_id, database)
-    if order.status == "placed":
-        return order
     if order.status == "draft" and order.total > 0:
         order = await change_status(database, order, "placing") or await read_order(order_id, database)
-    if order.status != "placing":
+    if order.status == "placing":
+        return await _pay(order, database, client, settings)
+    if order.status != "placed":
         raise NotADraftError(
-            f"Order {order_id} is {order.status} with a total of {order.total}, so it cannot be placed."
+            f"Order {order_id} is {order.status} with a total of {order.total}. Only a draft with a total of more than "
+            "0 can be placed, and not while it is changed."
         )
+    return order
+
+
+async def _pay(order: Order, database: Database, client: ClientSession, settings: Settings) -> Order:
     try:
         await charge(order, client, settings)
     except PaymentDeclinedError:
@@ -46,7 +51,7 @@ async def place_order(order_id: Id, database: Database, client: ClientSession, s
         if placed := await change_status(transaction, order, "placed"):
             await record(transaction, placed)
     if placed is None:  # another request has placed it
-        return await read_order(order_id, database)
+        return await read_order(order.id, database)
     PLACED.inc()
     VALUE.observe(float(placed.total))
     return placed
@@ -55,9 +60,14 @@ async def place_order(order_id: Id, database: Database, client: ClientSession, s
 @every(60, alone=True)
 async def finish_placing(database: Database, client: ClientSession, settings: Settings) -> None:
     """Place the orders whose clients have not come back after an error."""
-    stuck = "SELECT id FROM orders WHERE status = 'placing' AND updated_at < now() - interval '5 minutes' LIMIT 100"
-    for row in await database.fetch(stuck):
+    rows = await database.fetch(
+        "SELECT id FROM orders WHERE status = 'placing' AND updated_at < now() - interval '5 minutes' "
+        "ORDER BY random() LIMIT 100"  # orders that fail again and again do not keep others from their turn
+    )
+    for row in rows:
+        order = await read_order(row["id"], database)
         try:
-            await place_order(row["id"], database, client, settings)
+            if order.status == "placing":  # a draft again if its payment was declined meanwhile
+                await _pay(order, database, client, settings)
         except (PaymentDeclinedError, ClientError, TimeoutError) as error:
-            log.warning("order_not_placed", order_id=row["id"], reason=repr(error))
+            log.warning("order_not_placed", order_id=order.id, reason=f"{type(error).__name__}: {error}")

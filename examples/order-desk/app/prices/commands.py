@@ -38,7 +38,7 @@ async def import_prices(file: Path, database: Database, *, dry_run: bool = False
 
 def _read(file: Path) -> dict[str, Price]:
     prices, mistakes = dict[str, Price](), list[str]()
-    for number, line in enumerate(csv.reader(file.read_text("utf-8").splitlines()), 1):
+    for number, line in enumerate(csv.reader(file.read_text("utf-8-sig").splitlines()), 1):
         try:
             price = Price.model_validate(dict(zip(("sku", "price"), line, strict=True)))
         except ValidationError as error:

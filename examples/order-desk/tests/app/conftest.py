@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.news import News, listen
+from app.prices.cache import PriceCache
 from chassis.service import key_of
 from chassis.testing import Client
 
@@ -19,7 +20,7 @@ Listening = Callable[[Client], Awaitable[None]]
 @pytest.fixture
 def fakes() -> Mapping[type, Any]:
     """A Redis that is away, unless a test wants another one."""
-    return {Redis: Redis(port=1, retry=Retry(NoBackoff(), 0))}
+    return {PriceCache: PriceCache(Redis(port=1, retry=Retry(NoBackoff(), 0)))}
 
 
 @pytest.fixture

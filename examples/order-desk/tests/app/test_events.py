@@ -55,15 +55,18 @@ async def test_a_listener_is_told_at_once_and_goes_on_where_it_was(client: Clien
         assert await anext(sent) == (first + 1, later)
 
 
-async def test_the_warehouse_is_told_until_it_has_taken_an_event(
+async def test_the_warehouse_is_told_the_events_of_an_order_in_their_order_until_it_has_taken_them(
     client: Client, other_service: OtherService, database: Any
 ) -> None:
     event = await place(client)
     other_service.answer("POST", "/orders", status=503)
     await client.run_background(send_events)
+    await database.execute("UPDATE order_events SET due_at = now() + interval '1 hour'")
+    await database.execute("INSERT INTO order_events (order_id, status) VALUES ($1, 'cancelled')", event["order_id"])
     other_service.answer("POST", "/orders")
+    await client.run_background(send_events)
     await database.execute("UPDATE order_events SET due_at = now()")
     for _ in range(2):
         await client.run_background(send_events)
-    calls = [call for call in other_service.calls if call.path == "/orders"]
-    assert [(call.json, call.headers["Idempotency-Key"]) for call in calls] == [(event, "order-event-1")] * 2
+    calls = [(call.json, call.headers["Idempotency-Key"]) for call in other_service.calls if call.path == "/orders"]
+    assert calls == [(event, "order-event-1")] * 2 + [(event | {"status": "cancelled"}, "order-event-2")]

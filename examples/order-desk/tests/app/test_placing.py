@@ -62,7 +62,8 @@ async def test_an_order_of_nothing_is_not_placed(client: Client) -> None:
 
 async def test_what_was_begun_is_finished(client: Client, database: Any, other_service: OtherService) -> None:
     draft = await order(client)
-    other_service.answer("POST", "/payments", status=500)
+    other_service.answer("POST", "/payments", status=303, headers={"Location": "/paid"})
+    other_service.answer("GET", "/paid")  # which is no payment
     assert (await place(client, draft["id"]))[0] == 503
     assert await refund(client, draft["id"]) == 409  # nobody knows yet whether it was paid
     await database.execute("UPDATE orders SET updated_at = now() - interval '1 hour'")

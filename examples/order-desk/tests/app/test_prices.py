@@ -1,5 +1,6 @@
 """Tests of prices: their import, and their cache, which may be away."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,10 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from app.prices.cache import PriceCache
 from app.prices.commands import PricesError, import_prices
 from chassis.testing import Client, MakeClient
 
@@ -18,7 +22,7 @@ async def price_of(client: Client, sku: str = "LAMP") -> Any:
 
 
 async def bring(client: Client, folder: Path, lines: str, *options: str) -> None:
-    (folder / "prices.csv").write_text(lines, "utf-8")
+    (folder / "prices.csv").write_text(lines, "utf-8-sig")  # with a byte order mark, as spreadsheets write it
     assert await client.run_command(import_prices, str(folder / "prices.csv"), *options) == 0
 
 
@@ -45,7 +49,7 @@ async def test_a_wrong_line_is_named_and_nothing_is_imported(client: Client, tmp
 
 
 async def test_the_cache_spares_the_database(make_client: MakeClient, redis: Redis, tmp_path: Path) -> None:
-    client = await make_client({Redis: redis})
+    client = await make_client({PriceCache: PriceCache(redis)})
     await bring(client, tmp_path, "LAMP,1\n")
     assert await price_of(client) == "1.00"
     await bring(client, tmp_path, "LAMP,2\n")
@@ -53,3 +57,17 @@ async def test_the_cache_spares_the_database(make_client: MakeClient, redis: Red
     assert 0 < await redis.ttl("price:LAMP") <= 60
     await redis.flushdb()
     assert await price_of(client) == "2.00"
+
+
+async def test_a_redis_that_is_away_is_left_alone_for_a_while(make_client: MakeClient) -> None:
+    connections = []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        redis = Redis(port=server.sockets[0].getsockname()[1], retry=Retry(NoBackoff(), 0))
+        client = await make_client({PriceCache: PriceCache(redis)})
+        assert [await price_of(client) for _ in range(5)] == [404] * 5
+    assert len(connections) == 1
