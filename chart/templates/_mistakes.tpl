@@ -3,20 +3,22 @@
 {{/* Quantities that Kubernetes refuses, or with which no container starts. */}}
 {{- define "service.quantityMistakes" -}}
 {{- $found := list -}}
+{{- range $path, $resources := dict "resources" .Values.resources "migrations.resources" .Values.migrations.resources "test.resources" .Values.test.resources -}}
 {{- range $kind := list "requests" "limits" -}}
-{{- range $name, $value := index $.Values.resources $kind | default dict -}}
+{{- range $name, $value := index $resources $kind | default dict -}}
 {{- $quantity := include "service.quantity" $value | float64 -}}
 {{- if or (lt $quantity 0.0) (and (eq $kind "limits") (eq $quantity 0.0)) -}}
-{{- $found = append $found (printf "resources.%s.%s is %v: a quantity is above 0; set it, or remove it." $kind $name $value) -}}
+{{- $found = append $found (printf "%s.%s.%s is %v: a quantity is above 0; set it, or remove it." $path $kind $name $value) -}}
 {{- else if and (eq $name "memory") (gt $quantity 0.0) (lt $quantity (include "service.quantity" "6Mi" | float64)) -}}
-{{- $found = append $found (printf "resources.%s.memory is %v, which is %v bytes: no container starts with less than 6Mi; memory has a unit such as Mi or Gi, and m is a thousandth." $kind $value $quantity) -}}
+{{- $found = append $found (printf "%s.%s.memory is %v, which is %v bytes: no container starts with less than 6Mi; memory has a unit such as Mi or Gi, and m is a thousandth." $path $kind $value $quantity) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $request := .Values.resources.requests -}}
-{{- $limit := index ($.Values.resources.limits | default dict) $name -}}
+{{- range $name, $request := $resources.requests -}}
+{{- $limit := index ($resources.limits | default dict) $name -}}
 {{- if and (not (kindIs "invalid" $limit)) (gt (include "service.quantity" $request | float64) (include "service.quantity" $limit | float64)) -}}
-{{- $found = append $found (printf "resources.requests.%s (%v) is above resources.limits.%s (%v): lower the first or raise the second." $name $request $name $limit) -}}
+{{- $found = append $found (printf "%s.requests.%s (%v) is above %s.limits.%s (%v): lower the first or raise the second." $path $name $request $path $name $limit) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $mode := .Values.database.mode -}}
@@ -32,7 +34,7 @@
 {{/* Keys of labels and annotations. */}}
 {{- define "service.keyMistakes" -}}
 {{- $found := list -}}
-{{- range $path := list "commonLabels" "podLabels" "nodeSelector" "dashboard.labels" "serviceMonitor.labels" "prometheusRule.labels" "deploymentAnnotations" "podAnnotations" "ingress.annotations" "service.annotations" "serviceAccount.annotations" -}}
+{{- range $path := list "commonLabels" "podLabels" "migrations.podLabels" "test.podLabels" "nodeSelector" "dashboard.labels" "serviceMonitor.labels" "prometheusRule.labels" "deploymentAnnotations" "podAnnotations" "migrations.annotations" "migrations.podAnnotations" "test.podAnnotations" "ingress.annotations" "httpRoute.annotations" "keda.annotations" "service.annotations" "serviceAccount.annotations" -}}
 {{- $table := $.Values -}}
 {{- range splitList "." $path -}}{{- $table = index $table . -}}{{- end -}}
 {{- range $key, $_ := $table -}}
@@ -54,6 +56,22 @@
 {{- end -}}
 {{- if regexMatch "^[0-9]+([.][0-9]+){3}$" .host -}}
 {{- $found = append $found (printf "%s.host is %s: a host is a DNS name and not an address; set a name." $name .host) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.httpRoute.hostnames -}}
+{{- if regexMatch "^[0-9]+([.][0-9]+){3}$" . -}}
+{{- $found = append $found (printf "httpRoute.hostnames has %s: a host is a DNS name and not an address; set a name." .) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.ingress.hosts -}}
+{{- if regexMatch "^[0-9]+([.][0-9]+){3}$" .host -}}
+{{- $found = append $found (printf "ingress.hosts has %s: a host is a DNS name and not an address; set a name." .host) -}}
+{{- end -}}
+{{- range .paths -}}
+{{- $path := .path -}}
+{{- with include "service.pathMistake" $path -}}
+{{- $found = append $found (printf "ingress.hosts has the path %s: %s" $path .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -298,6 +298,12 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
         ({"serviceMonitor": {"scrapeTimeout": "1m"}}, "serviceMonitor.scrapeTimeout (1m) is longer than"),
         ({"extraVolumes": [{"name": "config-files", "emptyDir": {}}]}, "extraVolumes"),
         ({"livenessProbe": {"successThreshold": 2}}, "livenessProbe"),
+        ({"migrations": {"resources": {"limits": {"memory": "64"}}}}, "migrations.resources.limits.memory is 64"),
+        ({"test": {"resources": {"requests": {"memory": "1Gi"}}}}, "test.resources.requests.memory (1Gi) is above"),
+        ({"migrations": {"podLabels": {"a b": "c"}}}, 'migrations.podLabels has the key "a b"'),
+        ({"httpRoute": {"hostnames": ["192.0.2.1"]}}, "httpRoute.hostnames has 192.0.2.1"),
+        ({"ingress": {"hosts": [{"host": "192.0.2.1"}]}}, "ingress.hosts has 192.0.2.1"),
+        ({"ingress": {"hosts": [{"host": "a", "paths": [{"path": "/b//c"}]}]}}, "ingress.hosts has the path /b//c"),
         ({"startupProbe": {"periodSeconds": 0}}, "startupProbe"),
     ],
 )

@@ -44,6 +44,12 @@ def test_every_pod_is_admitted(chart: Chart, mode: str, values: dict[str, Any]) 
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
 
 
+def test_a_field_may_be_set_while_the_cluster_sets_the_ids(chart: Chart) -> None:
+    values = {"podSecurityContext": {"supplementalGroups": [7], "runAsNonRoot": None}}
+    pod = one(chart.render(IMAGE, MODES["external"], OPENSHIFT, values), "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"supplementalGroups": [7], "seccompProfile": {"type": "RuntimeDefault"}}
+
+
 def test_ids_that_are_set_are_refused(chart: Chart) -> None:
     pod = one(chart.render(IMAGE, MODES["external"]), "Deployment")["spec"]["template"]
     assert list(refusals(pod)) == ["The pod sets runAsUser", "The pod sets fsGroup"]

@@ -68,7 +68,7 @@ def _strings(rule: dict[str, Any]) -> st.SearchStrategy[Any] | None:
             return None if inner is None else st.lists(inner, min_size=1, max_size=2)
         case {"type": "object", "additionalProperties": {"type": "string"} as items}:
             inner = _strings(items)
-            keys = st.sampled_from(LABEL_KEYS)
+            keys = st.sampled_from([key for key in LABEL_KEYS if takes(rule.get("propertyNames", {}), key)])
             return None if inner is None else st.dictionaries(keys, inner, min_size=1, max_size=3)
     return None
 
@@ -89,6 +89,8 @@ def values(draw: st.DrawFn) -> dict[str, Any]:
             one = {step: one}
         chosen = merge(chosen, one)
     name, word = draw(st.sampled_from(NAMES)), draw(st.sampled_from(WORDS))
+    ingress_hosts = {chosen["ingress"]["host"], name}  # of the Ingress alone
+    hostnames = [each for each in chosen["httpRoute"]["hostnames"] if each not in ingress_hosts]
     container = {"image": word, "args": [word], "env": [{"name": "A", "value": word}]}
     return merge(
         chosen,
@@ -100,8 +102,17 @@ def values(draw: st.DrawFn) -> dict[str, Any]:
             "initContainers": [{"name": name, **container}],
             "sidecars": [{"name": f"{name}-2", **container}],
             "image": {"pullSecrets": [{"name": name}]},
+            "global": {"imagePullSecrets": [name]},
+            "service": {"type": "LoadBalancer"},
+            "ingress": {"hosts": [{"host": name}], "tls": [{"hosts": [name], "secretName": name}]},
+            "keda": {"enabled": draw(st.booleans()), "triggers": [{"type": name, "metadata": {"a": word}}]},
+            "migrations": {"hook": False},  # a hook cannot have the release's service account
             "tolerations": [{"key": name, "value": name, "effect": "NoSchedule"}],
-            "httpRoute": {"host": "b.example", "parentRefs": [{"name": name, "namespace": name, "sectionName": name}]},
+            "httpRoute": {
+                "host": "b.example",
+                "hostnames": hostnames,
+                "parentRefs": [{"name": name, "namespace": name, "sectionName": name}],
+            },
             "test": {"requests": [{"method": "POST", "path": "/a", "body": word, "status": 200}]},
         },
     )
