@@ -196,7 +196,7 @@ def test_the_cluster_that_helm_s_own_variable_names_is_shown_and_used(deploy: De
         ([], "ENV= names no environment: take one of development production staging."),
         (["ENV=prod"], "ENV=prod names no environment: take one of development production staging."),
         (["ENV=values"], "ENV=values names no environment"),
-        (["ENV=staging", "PROFILE=tiny"], "PROFILE=tiny names no profile: take one of article-bare "),
+        (["ENV=staging", "PROFILE=tiny"], "PROFILE=tiny names no profile: take one of alb "),
         (["ENV=staging", "HELM=no-helm"], "no-helm is not installed: Helm 3 or 4 is needed"),
         (["ENV=production", "TAG=1.0.0-3-gabcdef0-dirty"], "TAG=1.0.0-3-gabcdef0-dirty stands for no commit"),
         (["ENV=production", "TAG=development"], "TAG=development stands for no commit"),
