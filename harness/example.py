@@ -10,7 +10,7 @@ from harness.repository import REPOSITORY, copy_what_git_would_commit
 
 EXAMPLE = REPOSITORY / "examples" / "order-desk"
 FOLDERS = ("app", "tests/app", "migrations/versions", "deploy")
-ANSWERS = {"project_name": "Order Desk"}
+ANSWERS = {"project_name": "Order Desk", "description": "Takes orders and has them paid"}
 _REMOVED = ("app/items", "tests/app/test_items.py", "migrations/versions/0001_create_items.py")
 _LOCKS = ("requirements.txt", "requirements-dev.txt")
 _LIBRARY = "redis"

@@ -27,6 +27,7 @@ from harness.ports import free_port
 from harness.postgres import Postgres
 from harness.postgres_programs import scratch_folder
 from harness.processes import WITH_HARNESS, kill, spawn
+from harness.redis_server import redis_server
 from harness.repository import copy_what_git_would_commit
 from harness.service import Service
 from tools.pictures import panels
@@ -47,15 +48,12 @@ async def draw() -> None:
     async with AsyncExitStack() as started:
         scratch = started.enter_context(scratch_folder("dashboard-"))
         others = started.enter_context(running_other_services())
+        redis = started.enter_context(redis_server())
         server = Postgres(scratch, scratch, {"max_connections": 100})
         started.push_async_callback(server.end)
         await server.set_up()
-        settings = {
-            "DATABASE_URL": server.url,
-            "PAYMENT_URL": others,
-            "WAREHOUSE_URL": others,
-            "WEBHOOK_SECRET": "secret",
-        }
+        settings = {"DATABASE_URL": server.url, "REDIS_URL": redis, "WEBHOOK_SECRET": "secret"}
+        settings |= {"PAYMENT_URL": others, "WAREHOUSE_URL": others}
         await run_command(python, "-m", "app", "migrate", folder=baked, environment=settings)
         prices = scratch / "prices.csv"
         prices.write_text("LAMP,19.99\n", encoding="utf-8")
