@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import time
 from asyncio.subprocess import Process
 from base64 import b64encode
@@ -28,7 +27,6 @@ from harness.postgres import Postgres
 from harness.postgres_programs import scratch_folder
 from harness.processes import WITH_HARNESS, kill, spawn
 from harness.redis_server import redis_server
-from harness.repository import copy_what_git_would_commit
 from harness.service import Service
 from tools.pictures import panels
 from tools.pictures.files import SCRATCH, program
@@ -41,9 +39,7 @@ ORDER = {"customer_id": 1, "tags": ["phone"], "metadata": {"gift": True}}
 async def draw() -> None:
     """Write dashboard.svg."""
     shutil.rmtree(SCRATCH / "order-desk", ignore_errors=True)
-    with tempfile.TemporaryDirectory() as template:
-        copy_what_git_would_commit(Path(template))
-        baked = bake_example(Path(template), SCRATCH)
+    baked = bake_example(SCRATCH)
     python = python_of_image(baked)
     async with AsyncExitStack() as started:
         scratch = started.enter_context(scratch_folder("dashboard-"))
