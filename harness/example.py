@@ -10,18 +10,18 @@ from harness.repository import REPOSITORY, copy_what_git_would_commit
 
 EXAMPLE = REPOSITORY / "examples" / "order-desk"
 FOLDERS = ("app", "tests/app", "migrations/versions", "deploy")
-ANSWERS = {"project_name": "Order Desk"}
+ANSWERS = {"project_name": "Order Desk", "description": "Takes orders and has them paid"}
 _REMOVED = ("app/items", "tests/app/test_items.py", "migrations/versions/0001_create_items.py")
 _LOCKS = ("requirements.txt", "requirements-dev.txt")
 _LIBRARY = "redis"
 
 
-def bake_example(template: Path, folder: Path) -> Path:
-    """Bake a service with the example in it, below a folder, and return the service's folder.
+def bake_example(folder: Path) -> Path:
+    """Bake a service from the work tree with the example in it, below a folder, and return the service's folder.
 
     The example's library is added to the locks as `make lock` adds it, with the version of requirements-ecosystem.txt.
     """
-    service = bake(template, folder, ANSWERS)
+    service = _bake(folder)
     for name in _REMOVED:
         path = service / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -42,10 +42,7 @@ def bake_example(template: Path, folder: Path) -> Path:
 def added_files(service: Path) -> dict[str, bytes]:
     """Return the files of a service's folders that a new service does not have, or has otherwise, by their paths."""
     with tempfile.TemporaryDirectory() as scratch:
-        template = Path(scratch, "template")
-        template.mkdir()
-        copy_what_git_would_commit(template)
-        new = bake(template, Path(scratch), ANSWERS)
+        new = _bake(Path(scratch))
         return {
             str(file.relative_to(service)): file.read_bytes()
             for name in FOLDERS
@@ -53,6 +50,12 @@ def added_files(service: Path) -> dict[str, bytes]:
             if file.is_file() and "__pycache__" not in file.parts
             if not _is_same(file, new / file.relative_to(service))
         }
+
+
+def _bake(folder: Path) -> Path:
+    with tempfile.TemporaryDirectory() as template:
+        copy_what_git_would_commit(Path(template))
+        return bake(Path(template), folder, ANSWERS)
 
 
 def _is_same(file: Path, other: Path) -> bool:

@@ -201,7 +201,7 @@ def service(new_service: Callable[..., Path], python: str, tools: Path) -> Path:
 
 def test_the_code_does_what_the_pages_say(service: Path, python: str, tools: Path) -> None:
     tests = [f"tests/app/test_{scenarios}.py" for scenarios in ("times", *PAGES.values())]
-    run(service, tools, python, "-m", "pytest", "-q", "-n2", "--tb=short", *tests)
+    run(service, tools, python, "-m", "pytest", "-q", "-nauto", "--tb=short", *tests)
 
 
 def test_the_limit_of_the_ingress_is_an_annotation_and_an_object(service: Path, tools: Path) -> None:

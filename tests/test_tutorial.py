@@ -1,5 +1,6 @@
 """docs/tutorial.md does what it says, and arrives at examples/order-desk, which works in a new service."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from harness.example import EXAMPLE, added_files, bake_example
 from harness.redis_server import redis_server
 from harness.repository import REPOSITORY
 from tests.services import run
-from tools.tutorial import PAGE, README, Block, Reader, blocks_of, does_fit, follow_in, with_lines
+from tools.tutorial import PAGE, README, Reader, TutorialError, blocks_of, does_fit, follow_in, with_lines
 
 
 def test_the_tutorial_arrives_at_the_example(tmp_path: Path) -> None:
@@ -42,18 +43,20 @@ def test_each_block_of_the_page_belongs_to_a_step() -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [Block("1", "sh", "false\n"), Block("1", "text", "other\n"), Block("1", "diff", "--- a/x\n+++ b/x\n")]
+    "block", ["sh\nfalse\n", "sh\necho a\n```\n\n```text\nb\n", "diff\n--- a/x\n+++ b/x\n", "python\nprint()\n"]
 )
-def test_a_page_that_is_wrong_is_told(tmp_path: Path, block: Block) -> None:
-    with pytest.raises(Exception, match="1: "):
-        Reader(REPOSITORY, tmp_path)._do(block)
+def test_a_page_that_is_wrong_is_told(tmp_path: Path, block: str) -> None:
+    with pytest.raises(TutorialError, match=r"1\. A step: "):
+        Reader(REPOSITORY, tmp_path).follow(f"## 1. A step\n\n```{block}```\n")
 
 
-@pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
+@pytest.mark.skipif(
+    not shutil.which("redis-server") and not os.environ.get("REQUIRE_REDIS"), reason="needs redis-server"
+)
 def test_the_example_works_in_a_new_service_and_with_a_redis(
-    template: Path, tmp_path: Path, tools: Path, new_service: Callable[..., Path]
+    tmp_path: Path, tools: Path, new_service: Callable[..., Path]
 ) -> None:
-    service = bake_example(template, tmp_path)
+    service = bake_example(tmp_path)
     python = python_with("ecosystem", new_service() / "requirements-dev.txt", REPOSITORY / "requirements-ecosystem.txt")
     with redis_server() as url:
         said = run(service, tools, str(python), "-m", "pytest", "-q", "tests/app/test_prices.py", REDIS_URL=url)

@@ -17,6 +17,7 @@ OTHERS_MAY_IMPORT = {"harness"}
 THIRD_PARTY = {
     "harness/baking.py": {"cookiecutter"},
     "harness/cluster/release.py": {"yaml"},
+    "harness/definitions.py": {"yaml"},
     "harness/postgres.py": {"asyncpg"},
     "harness/added/orders.py": {"aiohttp", "app", "chassis"},
     "harness/added/streams.py": {"aiohttp", "app", "chassis"},  # only services import these

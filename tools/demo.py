@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -27,7 +26,7 @@ from rich.json import JSON
 from harness.baking import own_settings
 from harness.example import bake_example
 from harness.other_services import running_other_services
-from harness.repository import BUILD, REPOSITORY, copy_what_git_would_commit
+from harness.repository import BUILD, REPOSITORY
 
 FOLDER = BUILD / "demo"
 LOG = FOLDER / "service.log"
@@ -67,16 +66,9 @@ def shown(example: str | None) -> Iterator[subprocess.Popen[bytes]]:
         return
     with running_other_services() as url:
         environment = {"PAYMENT_URL": url, "WAREHOUSE_URL": url, "WEBHOOK_SECRET": "secret"}
-        with running(scaffold(laid_over), **environment) as process:
+        with running(scaffold(bake_example), **environment) as process:
             tour_of_the_order_desk()
             yield process
-
-
-def laid_over(folder: Path) -> Path:
-    """Bake the order desk."""
-    with tempfile.TemporaryDirectory() as template:
-        copy_what_git_would_commit(Path(template))
-        return bake_example(Path(template), folder)
 
 
 def baked(folder: Path) -> Path:

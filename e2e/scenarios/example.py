@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import tempfile
 import time
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.cluster.images import SERVICE_IMAGE, build_and_load, unchanged
 from harness.cluster.release import NAME, Release, deploy, image
 from harness.environments import python_for
 from harness.example import bake_example
-from harness.repository import REPOSITORY, copy_what_git_would_commit
+from harness.repository import REPOSITORY
 from harness.row import Row
 
 _TAG = "order-desk"
@@ -35,7 +34,8 @@ async def order_desk(bench: Bench) -> Row:
     begun = time.monotonic()
     client_python = python_for(bench.service)
     bench.status = "building the image"
-    bench.service = _baked(bench.logs / "service")
+    shutil.rmtree(bench.logs / "service", ignore_errors=True)
+    bench.service = bake_example(bench.logs / "service")
     await build_and_load(bench.options, bench.service, {_TAG: unchanged})
     await bench.apply(secret("order-desk-webhook", WEBHOOK_SECRET=_SECRET))
     await _start_other_services(bench)
@@ -75,13 +75,6 @@ async def order_desk(bench: Bench) -> Row:
     await bench.until(all_sent, "two events, both sent to the warehouse", _OUTBOX_SECONDS)
     row.measured = f"from nothing to the deployed order desk {deployed:.0f} s; in all {time.monotonic() - begun:.0f} s"
     return row
-
-
-def _baked(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as template:
-        copy_what_git_would_commit(Path(template))
-        return bake_example(Path(template), folder)
 
 
 async def _start_other_services(bench: Bench) -> None:

@@ -54,7 +54,9 @@ async def test_another_service_that_fails_is_a_503(start: Start, other: BaseTest
     url = str(other.make_url(path)) if path else "http://127.0.0.1:1/"
     with capture_logs() as logs:
         response = await service.api.get("/call", params={"word": f"{url}?key=hunter2"})
-    assert "unavailable" in [line["event"] for line in logs]
+    [unavailable] = [line for line in logs if line["event"] == "unavailable"]
+    assert ("127.0.0.1:" in unavailable["reason"]) == (path != "/hang"), unavailable  # the host, unless it only hangs
+    assert "CancelledError" not in unavailable["reason"]
     assert "hunter2" not in repr(logs)
     problem = await response.json()
     assert (response.status, problem["type"]) == (503, "urn:problem-type:dependency-unavailable")

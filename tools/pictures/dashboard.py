@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import time
 from asyncio.subprocess import Process
 from base64 import b64encode
@@ -27,7 +26,7 @@ from harness.ports import free_port
 from harness.postgres import Postgres
 from harness.postgres_programs import scratch_folder
 from harness.processes import WITH_HARNESS, kill, spawn
-from harness.repository import copy_what_git_would_commit
+from harness.redis_server import redis_server
 from harness.service import Service
 from tools.pictures import panels
 from tools.pictures.files import SCRATCH, program
@@ -40,22 +39,17 @@ ORDER = {"customer_id": 1, "tags": ["phone"], "metadata": {"gift": True}}
 async def draw() -> None:
     """Write dashboard.svg."""
     shutil.rmtree(SCRATCH / "order-desk", ignore_errors=True)
-    with tempfile.TemporaryDirectory() as template:
-        copy_what_git_would_commit(Path(template))
-        baked = bake_example(Path(template), SCRATCH)
+    baked = bake_example(SCRATCH)
     python = python_of_image(baked)
     async with AsyncExitStack() as started:
         scratch = started.enter_context(scratch_folder("dashboard-"))
         others = started.enter_context(running_other_services())
+        redis = started.enter_context(redis_server())
         server = Postgres(scratch, scratch, {"max_connections": 100})
         started.push_async_callback(server.end)
         await server.set_up()
-        settings = {
-            "DATABASE_URL": server.url,
-            "PAYMENT_URL": others,
-            "WAREHOUSE_URL": others,
-            "WEBHOOK_SECRET": "secret",
-        }
+        settings = {"DATABASE_URL": server.url, "REDIS_URL": redis, "WEBHOOK_SECRET": "secret"}
+        settings |= {"PAYMENT_URL": others, "WAREHOUSE_URL": others}
         await run_command(python, "-m", "app", "migrate", folder=baked, environment=settings)
         prices = scratch / "prices.csv"
         prices.write_text("LAMP,19.99\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars, clear_con
 from chassis.background.entry import Entry
 from chassis.concurrency.cancellation import is_cancelled
 from chassis.errors import UnavailableError
-from chassis.http.client import reason_of
+from chassis.http.client import cause_of, reason_of
 from chassis.resources.injection import Injector
 from chassis.telemetry.metrics import BACKGROUND_LAST_SUCCESS, BACKGROUND_RUN_DURATION, BACKGROUND_RUNS
 
@@ -42,7 +42,7 @@ async def succeeds(entry: Entry) -> bool:
         BACKGROUND_LAST_SUCCESS.labels(entry.name).set_to_current_time()
         log.debug("background_run", duration_ms=_milliseconds_since(started))
     except (UnavailableError, ClientError) as error:
-        outcome, reason = _FAILURE, reason_of(error.__cause__ or error)
+        outcome, reason = _FAILURE, reason_of(cause_of(error))
         log.error("background_failed", duration_ms=_milliseconds_since(started), reason=reason)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_cancelled():

@@ -3,10 +3,12 @@
 Of aiohttp's `speedups`, aiodns is installed and Brotli is not; see docs/decisions/0011 of the template.
 """
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from types import SimpleNamespace
 
 from aiohttp import (
+    ClientConnectorError,
     ClientResponseError,
     ClientSession,
     ClientTimeout,
@@ -39,6 +41,16 @@ def client_session(timeout_seconds: float, traced_by: Sequence[TraceConfig] = ()
         raise_for_status=True,
         cookie_jar=DummyCookieJar(),  # one request's cookies must not be sent for another
     )
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what tells an operator most: the cause of an error, or the error itself.
+
+    A call that cannot connect names the host, and its cause does not. The cause of a time limit is only a cancellation.
+    """
+    if isinstance(error, ClientConnectorError) or isinstance(error.__cause__, CancelledError):
+        return error
+    return error.__cause__ or error
 
 
 def reason_of(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from structlog.contextvars import bind_contextvars
 from chassis import errors
 from chassis.concurrency.cancellation import is_cancelled
 from chassis.contract import Route
-from chassis.http.client import reason_of
+from chassis.http.client import cause_of, reason_of
 from chassis.http.database_errors import STILL_REFERRED_TO, field_errors, is_still_referred_to
 from chassis.http.deprecation import headers_of_every_answer
 from chassis.http.header_fields import checked, replace
@@ -450,7 +450,7 @@ def _kind_of(error: Exception, request: web.Request, types: ProblemTypes) -> Pro
         log.error("unforeseen_error", exc_info=error)
     elif kind.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         if not isinstance(error, errors.OverloadedError | errors.ShuttingDownError) or _should_log_overload():
-            log.warning("unavailable", problem=kind.name, reason=reason_of(error.__cause__ or error))
+            log.warning("unavailable", problem=kind.name, reason=reason_of(cause_of(error)))
     elif isinstance(error, errors.UnauthorizedError) and error.reason:
         log.info("token_refused", reason=error.reason)  # reveals a wrong OIDC_AUDIENCE, for example
     return kind

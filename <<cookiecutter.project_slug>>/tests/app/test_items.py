@@ -109,8 +109,9 @@ async def test_changes_of_different_fields_at_once_are_all_kept(client: Client) 
     """Fails if the fields are read before the statement that writes."""
     path = f"/v1/items/{(await create(client))['id']}"
     changes = [{"name": "Candle"}, {"description": "Warm"}, {"price_cents": 5}]
-    for response in await asyncio.gather(*(client.patch(path, json=each) for each in changes * 5)):
-        assert response.status == 200
+    for _ in range(5):
+        for response in await asyncio.gather(*(client.patch(path, json=each) for each in changes)):
+            assert response.status == 200
     item = await (await client.get(path)).json()
     assert {name: item[name] for name in LAMP} == {"name": "Candle", "description": "Warm", "price_cents": 5}
 

@@ -45,7 +45,7 @@ class PriceCache:
             return await command
         except RedisError as error:
             self._away_until = time.monotonic() + _PAUSE_SECONDS
-            log.warning("cache_failed", reason=repr(error))
+            log.warning("cache_failed", reason=f"{type(error).__name__}: {error}")
             return None
 
 
