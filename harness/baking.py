@@ -10,6 +10,7 @@ from unittest import mock
 
 from cookiecutter.main import cookiecutter
 
+from harness.releases import releases, write_release
 from harness.repository import copy_what_git_would_commit
 
 
@@ -38,3 +39,11 @@ def bake_for_gunicorn(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as template:
         copy_what_git_would_commit(Path(template))
         return bake(Path(template), folder.parent, {"project_slug": folder.name, "gunicorn": "yes"})
+
+
+def bake_release(version: str, folder: Path) -> Path:
+    """Bake a service from an earlier release of the template into an empty folder, and return the service's folder."""
+    template = folder / "template"
+    template.mkdir(parents=True)
+    write_release(releases()[version], template)
+    return bake(template, folder, {"project_slug": "service"})

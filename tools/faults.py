@@ -7,10 +7,9 @@ import tempfile
 from pathlib import Path
 
 from harness.adding import add_orders, add_streams
-from harness.baking import bake, bake_for_gunicorn
+from harness.baking import bake_for_gunicorn, bake_release
 from harness.environments import python_for, python_with
 from harness.laid_over import copy_tests
-from harness.releases import releases, write_release
 from harness.repository import BUILD, REPOSITORY
 
 _EARLIER = "0.2.1"
@@ -25,21 +24,12 @@ def main() -> None:
     # Runs in the service's folder, so that `tests` is the service's package and not the template's.
     command = [str(python_for(service)), "-m", "faults", *sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
-        earlier = _bake_release(_EARLIER, Path(folder))
+        earlier = bake_release(_EARLIER, Path(folder))
+        add_orders(earlier)
         python = python_with("service", earlier / "requirements.txt")
         variables = {"PYTHONPATH": str(REPOSITORY), "EARLIER_SERVICE": str(earlier), "EARLIER_PYTHON": str(python)}
         done = subprocess.run(command, cwd=service, env=os.environ | variables, check=False)
     sys.exit(done.returncode)
-
-
-def _bake_release(version: str, folder: Path) -> Path:
-    """Bake a service with orders from an earlier release of the template."""
-    template = folder / "template"
-    template.mkdir()
-    write_release(releases()[version], template)
-    service = bake(template, folder, {"project_slug": "service"})
-    add_orders(service)
-    return service
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from harness import other_services
 from harness.cluster.bench import Bench
 from harness.cluster.database import CONTAINER_SECURITY, pod_security, secret
 from harness.cluster.images import SERVICE_IMAGE, build_and_load, unchanged
-from harness.cluster.release import NAME, Release, deploy, image
+from harness.cluster.release import NAME, TEST_WRITES, Release, deploy, image
 from harness.environments import python_for
 from harness.example import bake_example
 from harness.repository import REPOSITORY
@@ -39,7 +39,7 @@ async def order_desk(bench: Bench) -> Row:
     await build_and_load(bench.options, bench.service, {_TAG: unchanged})
     await bench.apply(secret("order-desk-webhook", WEBHOOK_SECRET=_SECRET))
     await _start_other_services(bench)
-    release, database = await deploy(bench, image(_TAG))
+    release, database = await deploy(bench, image(_TAG) | TEST_WRITES)
     deployed = time.monotonic() - begun
     await _import_prices(bench, release)
     bench.status = "helm test"

@@ -11,7 +11,7 @@ from e2e import cnpg, storage
 from e2e.scenario import Scenario
 from harness.cluster.bench import Bench
 from harness.cluster.database import Postgres, secret
-from harness.cluster.release import EXTERNAL, NAME, PODS, SECRET, VOLUME, Release, evaluation
+from harness.cluster.release import EXTERNAL, NAME, PODS, SECRET, TEST_WRITES, VOLUME, Release, evaluation
 from harness.row import Row
 from harness.values import Values
 
@@ -99,7 +99,7 @@ async def _all(
     figures = []
     for helm, entry in combinations:
         bench.status = f"{_HELMS[helm]}, {entry}"
-        release = Release(bench, values | _ENTRIES[entry], helm)
+        release = Release(bench, values | _ENTRIES[entry] | TEST_WRITES, helm)
         async with around():
             figures.append(f"{bench.status}: {await _once(release, left, row)}")
     row.measured = "; ".join(figures)

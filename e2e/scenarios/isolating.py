@@ -4,7 +4,7 @@ from e2e.scenario import Scenario
 from harness.cluster.bench import Bench, Object
 from harness.cluster.database import CONTAINER_SECURITY, pod_security
 from harness.cluster.images import SERVICE_IMAGE
-from harness.cluster.release import NAME, deploy
+from harness.cluster.release import NAME, TEST_WRITES, deploy
 from harness.commands import CommandError
 from harness.row import Row
 
@@ -30,7 +30,7 @@ async def internal_port(bench: Bench) -> Row:
     address = await bench.kubectl("get", f"pod/{_TARGET}", "--output=jsonpath={.status.podIP}")
     if await _reaches(bench, address, _TARGET_PORT):
         return Row(_WHAT, not_run="the cluster's network does not enforce NetworkPolicies")
-    release, _ = await deploy(bench)
+    release, _ = await deploy(bench, TEST_WRITES)
     row = Row(_WHAT, promise="the API is reached, the internal port is not; helm test reaches both")
     pod = (await release.ready_pods())[0]["status"]["podIP"]
     row.hold(await _reaches(bench, NAME, 80), "the API is not reached")

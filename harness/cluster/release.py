@@ -1,7 +1,6 @@
 """A release of the chart, managed by Helm."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ VOLUME = f"data-{NAME}-database-0"
 # Lets all pods of a rolling update fit on a small machine. All other values are the chart's defaults.
 _SMALL: Values = {"resources": {"requests": {"cpu": "100m"}}}
 EXTERNAL: Values = {"database": {"mode": "external", "existingSecret": SECRET}}
+# For `helm test`, whose requests create and delete items.
+TEST_WRITES: Values = {"test": {"writes": True}}
 
 
 def evaluation(bench: Bench) -> Values:
@@ -46,13 +47,11 @@ class Release:
     Attributes:
         values: they override the values of the service's deploy/values.yaml.
         helm: `helm`, which is Helm 4, or `helm3`.
-        chart: another chart than the service's copy.
     """
 
     bench: Bench
     values: Values = field(default_factory=dict)
     helm: str = "helm"
-    chart: Path | None = None
 
     async def install(self) -> None:
         """Install the release, and wait until it is ready."""
@@ -67,9 +66,9 @@ class Release:
         flags = flags or ("--timeout=3m",)
         await self._run("upgrade", NAME, self._chart, "--wait", *flags, given=self._values(over))
 
-    async def rollback(self) -> None:
-        """Roll back to the previous revision."""
-        await self._run("rollback", NAME, "--wait", "--timeout=3m")
+    async def rollback(self, *revision: str) -> None:
+        """Roll back to a revision, or to the previous one."""
+        await self._run("rollback", NAME, *revision, "--wait", "--timeout=3m")
 
     async def uninstall(self) -> str:
         """Uninstall the release, and return Helm's output."""
@@ -93,6 +92,11 @@ class Release:
         """Return the status that Helm reports: deployed, failed, …"""
         told = json.loads(await self._run("status", NAME, "--output=json"))
         return str(told["info"]["status"])
+
+    async def history(self) -> list[Object]:
+        """Return the revisions, oldest first, with their `revision` and `status`."""
+        found: list[Object] = json.loads(await self._run("history", NAME, "--output=json"))
+        return found
 
     async def pods(self) -> list[Object]:
         """Return the service's pods, including terminating ones."""
@@ -132,13 +136,11 @@ class Release:
 
     @property
     def _chart(self) -> Path:
-        return self.chart or self.bench.service / "chart"
+        return self.bench.service / "chart"
 
     def _values(self, over: Values | None = None) -> Values:
         file = self.bench.service / "deploy" / "values.yaml"
-        own: Values = merge(yaml.safe_load(file.read_text(encoding="utf-8")), {"test": {"writes": True}})
-        if self.chart:  # an earlier chart may not know all values
-            own = _known(own, json.loads((self.chart / "values.schema.json").read_text(encoding="utf-8")))
+        own: Values = yaml.safe_load(file.read_text(encoding="utf-8"))
         ingress = {"ingress": {"enabled": True, "host": self.bench.host}}
         under = merge(merge(own, merge(_SMALL, image("1"))), merge(ingress, self.values))
         return merge(under, over or {})
@@ -151,14 +153,14 @@ class Release:
         )
 
 
-async def deploy(bench: Bench, values: Values | None = None, chart: Path | None = None) -> tuple[Release, Postgres]:
+async def deploy(bench: Bench, values: Values | None = None, helm: str = "helm") -> tuple[Release, Postgres]:
     """Deploy a release with a separate PostgreSQL, as in production; wait until the Ingress controller reaches it."""
     bench.status = "starting PostgreSQL"
     database = Postgres(bench)
     await database.start()
     await bench.apply(secret(SECRET, DATABASE_URL=database.url()))
     bench.status = "installing"
-    release = Release(bench, merge(EXTERNAL, values or {}), chart=chart)
+    release = Release(bench, merge(EXTERNAL, values or {}), helm)
     await release.install()
     await release.until_served()
     return release, database
@@ -167,13 +169,3 @@ async def deploy(bench: Bench, values: Values | None = None, chart: Path | None 
 def _is_ready(pod: Object) -> bool:
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def _known(values: Values, schema: Mapping[str, Any]) -> Values:
-    """Return the values that a chart's schema contains."""
-    rules = schema.get("properties", {})
-    return {
-        name: _known(value, rules[name]) if isinstance(value, dict) and "properties" in rules[name] else value
-        for name, value in values.items()
-        if name in rules
-    }
