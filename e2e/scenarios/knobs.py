@@ -117,9 +117,8 @@ async def every_knob(bench: Bench) -> Row:
 
 
 async def _in_the_pods(release: Release, row: Row) -> None:
-    pods = await release.ready_pods()
-    row.hold(len(pods) >= 2, f"{len(pods)} pods are ready")
-    for pod in pods:
+    await release.bench.until(partial(_has_two_pods, release), "the pods that the autoscaler asks for")
+    for pod in await release.ready_pods():
         probed = json.loads(await release.bench.kubectl("exec", pod["metadata"]["name"], "--", "python", "-c", _PROBE))
         expected = {
             "user": _USER,
@@ -129,6 +128,10 @@ async def _in_the_pods(release: Release, row: Row) -> None:
             "options of DNS": ["options ndots:2"],
         }
         row.hold(probed == expected, f"a pod is {probed}")
+
+
+async def _has_two_pods(release: Release) -> bool:
+    return len(await release.ready_pods()) >= 2
 
 
 async def _by_each_host(release: Release, row: Row) -> None:
