@@ -10,7 +10,7 @@ import yaml
 
 from harness.repository import REPOSITORY
 from tests.chart import custom_resources
-from tests.chart.places import PLACES, PLACES_BESIDE, SAME
+from tests.chart.knobs import PLACES, PLACES_BESIDE, SAME
 from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
 
 # Values that create all objects, in mode external.
