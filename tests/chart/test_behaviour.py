@@ -47,6 +47,14 @@ def test_an_update_takes_no_pod_away(chart: Chart) -> None:
     assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
+def test_pods_are_spread_over_nodes_and_zones(chart: Chart) -> None:
+    pod = one(chart.render(IMAGE, MODES["external"]), "Deployment")["spec"]["template"]
+    spread = pod["spec"]["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert {each["whenUnsatisfiable"] for each in spread} == {"ScheduleAnyway"}
+    assert all(each["labelSelector"]["matchLabels"] == pod["metadata"]["labels"] for each in spread)
+
+
 def test_probes_ask_the_internal_port_and_liveness_never_the_database(chart: Chart) -> None:
     [container] = one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["template"]["spec"]["containers"]
     asked = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}

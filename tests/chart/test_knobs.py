@@ -10,9 +10,9 @@ import yaml
 
 from harness.repository import REPOSITORY
 from tests.chart import custom_resources
+from tests.chart.knobs import PLACES, PLACES_BESIDE, SAME
 from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
 
-SAME: Any = object()  # what is expected at the place is the value itself
 # Values that create all objects, in mode external.
 ON: dict[str, Any] = {
     "ingress": {"enabled": True, "host": "items.example.com"},
@@ -200,7 +200,7 @@ _SHARED: list[tuple[Any, ...]] = [
         "items-more",
     ),
 ]
-KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE, *_SERVICES, *_SHARED]
+KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE, *_SERVICES, *_SHARED, *PLACES]
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -211,13 +211,21 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def at(object_: Any, path: str) -> Any:
-    """Return what is at a place of an object, such as `spec.ports.0.port`; None if there is nothing."""
+    """Return what is at a place of an object, such as `spec.ports.0.port`; None if there is nothing.
+
+    A step into a list is an index, or the name of an item: `spec.ports.http.port`.
+    """
     for step in path.split("."):
         if isinstance(object_, list):
-            object_ = object_[int(step)] if int(step) < len(object_) else None
+            found = [each for index, each in enumerate(object_) if step == str(index) or _name(each) == step]
+            object_ = found[0] if found else None
         else:
             object_ = (object_ or {}).get(step)
     return object_
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else None
 
 
 def find(objects: list[Object], wanted: str) -> Object | None:
@@ -225,6 +233,15 @@ def find(objects: list[Object], wanted: str) -> Object | None:
     kind, _, name = wanted.partition("/")
     found = of_kind(objects, kind, name or None)
     return found[0] if len(found) == 1 else next((each for each in found if each["metadata"]["name"] == "items"), None)
+
+
+def validate(objects: list[Object]) -> None:
+    """Assert that Kubernetes and the operators would take the objects."""
+    for each in objects:
+        if each["kind"] in custom_resources.KINDS:
+            assert not custom_resources.mistakes(each)
+        else:
+            kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
 
 
 @cache
@@ -237,15 +254,25 @@ def by_default(chart: Chart) -> list[Object]:
 )
 def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: str, place: str, expected: Any) -> None:
     expected = value if expected is SAME else expected
-    before = by_default(chart)
     after = chart.render(IMAGE, MODES["external"], ON, nested(path, value))
+    assert at(find(by_default(chart), wanted), place) != expected, "it is there without the value"
+    assert at(find(after, wanted), place) == expected
+    validate(after)
+
+
+@pytest.mark.parametrize(
+    ("others", "path", "value", "wanted", "place", "expected"),
+    PLACES_BESIDE,
+    ids=[f"{knob[1]} {knob[3]}" for knob in PLACES_BESIDE],
+)
+def test_a_value_reaches_its_place_beside_others(
+    chart: Chart, others: dict[str, Any], path: str, value: Any, wanted: str, place: str, expected: Any
+) -> None:
+    expected = value if expected is SAME else expected
+    before, after = chart.render(IMAGE, ON, others), chart.render(IMAGE, ON, others, nested(path, value))
     assert at(find(before, wanted), place) != expected, "it is there without the value"
     assert at(find(after, wanted), place) == expected
-    for each in after:
-        if each["kind"] in custom_resources.KINDS:
-            assert not custom_resources.mistakes(each)
-        else:
-            kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
+    validate(after)
 
 
 @pytest.mark.parametrize(("path", "value", "place", "expected"), _KEDA)
@@ -288,6 +315,7 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
             {"keda": {"enabled": True}, "autoscaling": {"enabled": False}},
             "keda.enabled is true but autoscaling.enabled",
         ),
+        ({"database": {"reserveConnections": 13}}, "13 in reserve = 101, and database.maxConnections is 100"),
         ({"minReadySeconds": 600}, "progressDeadlineSeconds (600) is not longer than minReadySeconds (600)"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 0}}}, "neither a maxSurge nor a maxUnavailable"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 3}}}, "strategy.rollingUpdate.maxSurge (3) is above the 2 pods"),

@@ -96,6 +96,13 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
     assert one(parent.render(values, release="shop"), "Deployment")["metadata"]["name"] == "shop-items"
 
 
+def test_the_package_that_a_release_publishes_renders_the_same(chart: Chart, tmp_path: Path) -> None:
+    chart.run("package", chart.folder, "--destination", tmp_path)
+    [package] = tmp_path.iterdir()
+    values = (IMAGE, MODES["external"], EVERYTHING)
+    assert Chart(chart.helm, package).text(*values) == chart.text(*values)
+
+
 def test_what_the_cluster_test_asks_in_vain_is_shown(chart: Chart) -> None:
     """`helm test` fails and prints a line for each request with an unexpected response."""
     script = one(chart.render(IMAGE, MODES["external"]), "Pod")["spec"]["containers"][0]["args"][0]
