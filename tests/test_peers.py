@@ -128,6 +128,12 @@ def test_a_peer_refuses_a_body_that_breaks_the_rules(name: str, environment: dic
         assert (status, created | longest) == (201, created)
 
 
+def test_the_peer_in_go_asks_for_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="Install Go"):
+        command("go", 8080)
+
+
 def test_the_static_floor_answers_what_looks_like_an_item(environment: dict[str, str]) -> None:
     with running("floor-static", environment) as port:
         status, item = ask(port, "GET", "/v1/items/1")
