@@ -8,9 +8,10 @@ from typing import Any
 import promql_parser
 import yaml
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
 from harness.repository import REPOSITORY, SERVICE
 from tests.chart.monitoring import metrics_asked, queries, rules
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
+from tests.chart.rendering import Chart, environment_of, one
 from tools.chart_readme import documented, readme
 
 CHART = REPOSITORY / "chart"

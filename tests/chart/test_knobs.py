@@ -8,9 +8,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from harness.chart_values.examples import IMAGE, MODES
 from harness.repository import REPOSITORY
 from tests.chart import custom_resources
-from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
+from tests.chart.rendering import KUBERNETES, Chart, Object, environment_of, of_kind, one
 
 SAME: Any = object()  # what is expected at the place is the value itself
 # Values that create all objects, in mode external.

@@ -8,41 +8,15 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.words import LABEL_KEYS, MISREAD, WORDS
 from harness.values import merge
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart
+from tests.chart.rendering import Chart
 from tests.chart.strategies import LEAVES
 from tests.chart.test_objects import check_schemas
 
-# What YAML 1.1 or 1.2 reads as a boolean, null, a number or a date. `true` is missing, as manifests have it.
-MISREAD = ["no", "on", "yes", "off", "y", "n", "No", "ON", "null", "Null", "~", "1e3", "4e7", "0x1f", "0o17", "017"]
-MISREAD += ["1_000", "4711", "12:30:45", "1.5", ".inf", ".nan", "2001-01-01"]
-# What is YAML's syntax, or ends a line.
-SYNTAX = [
-    "-",
-    "- a",
-    "? a",
-    "a: b",
-    "a #b",
-    "{",
-    "[a",
-    "*a",
-    "&a",
-    "!a",
-    "|",
-    ">",
-    "%a",
-    "@a",
-    "`a",
-    "'",
-    '"',
-    "\\",
-    "a\nb",
-]
-SYNTAX += [" a ", "\t", "---", "{{ a }}", "$(A)", "ä", "\u2028"]
-WORDS = [*MISREAD, *SYNTAX]
 RELEASES = ["no", "on", "yes", "off", "y", "n", "null", "e3", "nan"]
 NAMESPACES = [*RELEASES, "1e3", "4711", "0x1f", "017"]
-LABEL_KEYS = ["no", "y", "1e3", "4711", "017", "example.com/on"]
 # Images without a version and small volumes are refused, and a name hides that of the release.
 FIXED = {("evaluation", "image"), ("evaluation", "storageSize"), ("cnpg", "storageSize"), ("fullnameOverride",)}
 # Names in objects whose fields the chart's schema does not know.
