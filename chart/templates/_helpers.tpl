@@ -418,6 +418,5 @@ volumes:
 
 {{/* The port of a URL such as https://example.com or http://example.com:8080. */}}
 {{- define "service.portOf" -}}
-{{- $url := urlParse . -}}
-{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- regexFind "^https?://[^/]+" . | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
 {{- end -}}

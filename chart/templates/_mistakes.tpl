@@ -38,7 +38,7 @@
 {{- $table := $.Values -}}
 {{- range splitList "." $path -}}{{- $table = index $table . -}}{{- end -}}
 {{- range $key, $_ := $table -}}
-{{- if not (regexMatch "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$" $key) -}}
+{{- if not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$" $key) -}}
 {{- $found = append $found (printf "%s has the key %q: a key has up to 63 letters, digits, hyphens, underscores and dots, and may follow a DNS name and a slash; rename it." $path $key) -}}
 {{- end -}}
 {{- end -}}

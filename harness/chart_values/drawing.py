@@ -75,7 +75,8 @@ class Walk:
             changes = merge(changes, nested(path, self._value(path)))
         if self._random.random() < 1 / 8:
             path = self._random.choice([*VALUES])
-            changes = merge(changes, nested(path, self._random.choice(_WRONG)))
+            wrong = FORMS[path].wrong if path in FORMS else _WRONG
+            changes = merge(changes, nested(path, self._random.choice(wrong)))
         return self._set(changes)
 
     def draw_for(self, place: Path) -> Drawn:

@@ -294,7 +294,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
             {"runAsNonRoot": "yes"},
             {"runAsUser": -1},
             {"fsGroupChangePolicy": "Never"},
-            {"seccompProfile": {}},
+            {"seccompProfile": {"localhostProfile": "a.json"}},
             {"sysctls": [{"name": "net.core.somaxconn", "value": 1024}]},
         ],
     ),

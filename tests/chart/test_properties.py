@@ -7,7 +7,7 @@ the same.
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ _USERS = {"podSecurityContext", "securityContext", "initContainers", "sidecars",
 _NAMES = {join.join(path[:2]) for path in VALUES for join in "./"} | {"unknownKey"}
 _NAMES |= {missing.format(path[-1]) for path in VALUES for missing in ("'{}'", "{} is required")}
 
+# What an item of a list needs beside the part that has forms.
+_NEEDED = {("extraEnv",): {"name": "A"}}
+
 Rendered = list[Object] | str
 
 
@@ -57,6 +60,23 @@ def render(charts: list[Chart]) -> Callable[[dict[str, Any]], list[Rendered]]:
 
     threads = ThreadPoolExecutor(len(charts))
     return lambda values: list(threads.map(by, charts, [values] * len(charts)))
+
+
+def wrong_forms() -> Iterator[dict[str, Any]]:
+    """Yield values, each with one wrong form at each place that has forms."""
+    for number in range(max(len(forms.wrong) for forms in FORMS.values())):
+        values: dict[str, Any] = {}
+        for path, forms in FORMS.items():
+            if number < len(forms.wrong):
+                values = merge(values, _with(path, forms.wrong[number]))
+        yield values
+
+
+def _with(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    if "*" not in path:
+        return nested(path, value)
+    before, (_, *after) = path[: path.index("*")], path[path.index("*") :]
+    return nested(before, [{**_NEEDED.get(before, {}), **nested(tuple(after), value)} if after else value])
 
 
 def check_refusal(said: str) -> None:
@@ -102,3 +122,11 @@ def test_values_make_valid_objects_or_a_sentence(render: Callable[[dict[str, Any
             hold_or_show(walk.draw_for(place))
     print(f"{accepted} of {tried} sets of values were accepted")
     assert PLACES - reached == set(), "the chart took no other value than the default here"
+
+
+def test_what_the_chart_passes_on_is_checked_first(render: Callable[[dict[str, Any]], list[Rendered]]) -> None:
+    for values in wrong_forms():
+        for said, join in zip(render(merge(merge(IMAGE, MODES["external"]), values)), "/.", strict=True):
+            assert "specifications of the schema" in said
+            for path in places(values):
+                assert f"{join.join(path)}{join}" in said or f"{join.join(path)}'" in said, (path, values, said)
