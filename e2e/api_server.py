@@ -59,7 +59,11 @@ class ApiServer:
         if resource is None:
             return ""
         namespace = object_["metadata"].get("namespace", self.namespace)
-        return f"{group}/namespaces/{namespace}/{resource['name']}" if resource["namespaced"] else f"{group}/{resource['name']}"
+        return (
+            f"{group}/namespaces/{namespace}/{resource['name']}"
+            if resource["namespaced"]
+            else f"{group}/{resource['name']}"
+        )
 
     async def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Mapping[str, Any]]:
         async with self._turn:

@@ -358,12 +358,17 @@ volumes:
   {{- end }}
 {{- end -}}
 
+{{/* The security context of a container of the user. */}}
+{{- define "service.containerContext" -}}
+{{- $context := include "service.containerSecurityContext" . | fromYaml -}}
+{{- range $name, $value := .securityContext -}}{{- $_ := set $context $name $value -}}{{- end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
 {{/* The user's containers, with the chart's security context; the settings of the container take precedence. */}}
 {{- define "service.containers" -}}
 {{- range . }}
-{{- $context := include "service.containerSecurityContext" $ | fromYaml -}}
-{{- range $name, $value := .securityContext -}}{{- $_ := set $context $name $value -}}{{- end }}
-- {{- toYaml (set (deepCopy .) "securityContext" $context) | nindent 2 }}
+- {{- toYaml (set (deepCopy .) "securityContext" (include "service.containerContext" . | fromYaml)) | nindent 2 }}
 {{- end -}}
 {{- end -}}
 

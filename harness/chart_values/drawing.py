@@ -1,5 +1,6 @@
 """Draws values of the chart at any depth, following its schema. Most are accepted, some are not."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +22,25 @@ _DEFAULTS: Values = yaml.safe_load((REPOSITORY / "chart" / "values.yaml").read_t
 _CHANGES = 6
 _POOL = 24
 # Most keys are labels, resources or file names.
-_KEYS = [*LABEL_KEYS, "cpu", "memory", "ephemeral-storage", "example.com/gpu", "rules.yaml", "request", "a", "..", "a b"]
+_KEYS = [
+    *LABEL_KEYS,
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "example.com/gpu",
+    "hugepages-2Mi",
+    "rules.yaml",
+    "request",
+    "a",
+    "..",
+    "a b",
+]
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 # Invalid for nearly every value of the chart.
 _WRONG = [None, -1, 0.5, "", "no such value!", [1], {"a": {"b": 1}}, True, {"unknownKey": "a"}]
 # More features, which the values that enable all of them leave out because they stand in for others.
 _MORE: Values = {
-    "keda": {"enabled": True, "triggers": FORMS["keda", "triggers", "*"].right},
+    "keda": {"enabled": True, "triggers": FORMS["keda", "triggers", "*"].drawn},
     "service": {"type": "LoadBalancer", "ipFamilyPolicy": "PreferDualStack"},
     "config": {"host": "::"},
     "migrations": {"hook": False},
@@ -122,7 +135,7 @@ def _examples(strategy: st.SearchStrategy[Any], number: int) -> list[Any]:
 def _strategy(rule: Rule, path: Path) -> st.SearchStrategy[Any]:
     """Return a strategy for what the schema allows at a path."""
     if path in FORMS:
-        return st.sampled_from(FORMS[path].right)
+        return st.sampled_from(FORMS[path].drawn)
     rule = resolved(rule)
     if "enum" in rule:
         return st.sampled_from(rule["enum"])
@@ -135,9 +148,9 @@ def _strategy(rule: Rule, path: Path) -> st.SearchStrategy[Any]:
         case "boolean":
             return st.booleans()
         case "integer":
-            return _integers(rule)
+            return st.one_of(_near(at(_DEFAULTS, path), rule), _integers(rule))
         case "number":
-            return _numbers(rule)
+            return st.one_of(_near(at(_DEFAULTS, path), rule), _numbers(rule))
         case "string":
             return _strings(rule)
         case "array":
@@ -164,6 +177,14 @@ def _tables(rule: Rule, path: Path) -> st.SearchStrategy[Any]:
     return st.builds(merge, fixed, st.dictionaries(st.sampled_from(keys), values, max_size=2))
 
 
+def _near(default: Any, rule: Rule) -> st.SearchStrategy[int]:
+    """Return a strategy for whole numbers around the default, which most often fit the other values."""
+    if not isinstance(default, int) or isinstance(default, bool):
+        return st.nothing()
+    low, high = math.ceil(rule.get("minimum", 0)), rule.get("maximum", default * 2)
+    return st.integers(max(low, default // 2), max(low, min(high, default * 2)))
+
+
 def _integers(rule: Rule) -> st.SearchStrategy[int]:
     low, high = rule.get("minimum", 0), rule.get("maximum", 10**9)
     return st.one_of(st.integers(low, min(low + 10, high)), st.integers(low, high))
@@ -174,7 +195,9 @@ def _numbers(rule: Rule) -> st.SearchStrategy[float]:
     high = rule.get("maximum", rule.get("exclusiveMaximum", 10**9))
     over, under = "exclusiveMinimum" in rule, "exclusiveMaximum" in rule
     near = st.floats(low, min(low + 10, high), exclude_min=over, exclude_max=under)
-    return st.one_of(near, st.floats(low, high, exclude_min=over, exclude_max=under), st.integers(int(low) + 1, int(high)))
+    return st.one_of(
+        near, st.floats(low, high, exclude_min=over, exclude_max=under), st.integers(int(low) + 1, int(high))
+    )
 
 
 def _strings(rule: Rule) -> st.SearchStrategy[str]:

@@ -1,7 +1,8 @@
-"""What users write where the chart passes a part of a manifest on, with a mistake that the chart refuses.
+"""What users write where the chart passes a part of a manifest on.
 
-The chart's schema knows the types of the usual fields there, and leaves everything else to Kubernetes. The schema alone
-would draw nothing that Kubernetes takes, so these forms are drawn in its place.
+The chart's schema knows the types of the usual fields there. Fields that it does not know it leaves to Kubernetes, because
+a later version may have them. The schema alone would draw little that Kubernetes takes, so these forms are drawn in its
+place.
 """
 
 from typing import Any, NamedTuple
@@ -11,18 +12,18 @@ class Forms(NamedTuple):
     """Forms of a part of a manifest.
 
     Attributes:
-        right: Kubernetes takes each of them.
+        drawn: usual forms, and some that Kubernetes refuses, alone or beside others. Those the chart has to refuse, too.
         wrong: the chart's schema refuses each of them.
     """
 
-    right: list[Any]
+    drawn: list[Any]
     wrong: list[Any]
 
 
 _SELECTOR = {"matchLabels": {"kubernetes.io/metadata.name": "no"}}
 _CHOICE = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["1e3", "on"]}]}
 _PEERS = Forms(
-    right=[
+    drawn=[
         {"namespaceSelector": {}},
         {"namespaceSelector": _SELECTOR, "podSelector": _CHOICE},
         {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
@@ -31,7 +32,7 @@ _PEERS = Forms(
     wrong=[{}, {"ipBlock": {}}, {"ipBlock": {"cidr": "10.0.0.0"}}, {"podSelector": []}, "everyone"],
 )
 _RELABELINGS = Forms(
-    right=[
+    drawn=[
         {"action": "labeldrop", "regex": "no"},
         {"sourceLabels": ["__meta_a"], "targetLabel": "a", "replacement": "1e3", "separator": ";"},
         {"action": "hashmod", "sourceLabels": ["a"], "modulus": 4, "targetLabel": "shard"},
@@ -50,6 +51,12 @@ _CONTAINERS: list[Any] = [
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
         "envFrom": [{"secretRef": {"name": "proxy", "optional": True}}],
     },
+    {"name": "reader", "image": "a", "volumeMounts": [{"name": "config-files", "mountPath": "/etc/service"}]},
+    {"name": "lost", "image": "a", "volumeMounts": [{"name": "nowhere", "mountPath": "/a"}]},
+    {"name": "root", "image": "a", "securityContext": {"privileged": True}},
+    {"name": "twice", "image": "a", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+    {"name": "admin", "image": "a", "securityContext": {"capabilities": {"add": ["CAP_SYS_ADMIN"]}}},
+    {"name": "large", "image": "a", "resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
 ]
 _PORTS = {
     "name": "web",
@@ -76,7 +83,7 @@ _UTILIZATION = {"type": "Utilization", "averageUtilization": 60}
 
 FORMS: dict[tuple[str, ...], Forms] = {
     ("extraEnv", "*", "valueFrom"): Forms(
-        right=[
+        drawn=[
             {"secretKeyRef": {"name": "no", "key": "1e3"}},
             {"configMapKeyRef": {"name": "a", "key": "b", "optional": True}},
             {"fieldRef": {"fieldPath": "metadata.name"}},
@@ -85,11 +92,11 @@ FORMS: dict[tuple[str, ...], Forms] = {
         wrong=[{}, {"secretKeyRef": {"name": "a"}}, {"secretKeyRef": {"key": 1, "name": "a"}}, {"fieldRef": {}}],
     ),
     ("extraEnvFrom", "*"): Forms(
-        right=[{"configMapRef": {"name": "no"}}, {"prefix": "A_", "secretRef": {"name": "4711", "optional": True}}],
+        drawn=[{"configMapRef": {"name": "no"}}, {"prefix": "A_", "secretRef": {"name": "4711", "optional": True}}],
         wrong=[{}, {"configMapRef": "a"}, {"secretRef": {"name": 5}}, {"prefix": 5, "secretRef": {"name": "a"}}],
     ),
     ("autoscaling", "behavior"): Forms(
-        right=[
+        drawn=[
             {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Disabled"}},
             {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}], "selectPolicy": "Max"}},
         ],
@@ -101,7 +108,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("autoscaling", "metrics", "*"): Forms(
-        right=[
+        drawn=[
             {
                 "type": "Pods",
                 "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "9"}},
@@ -117,19 +124,22 @@ FORMS: dict[tuple[str, ...], Forms] = {
                 "type": "ContainerResource",
                 "containerResource": {"name": "memory", "container": "service", "target": _UTILIZATION},
             },
+            {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": _UTILIZATION}},
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Value", "value": "1"}}},
         ],
         wrong=[{}, {"type": "CPU"}, {"type": "Pods"}, {"type": "Resource", "resource": {"name": "cpu"}}],
     ),
     ("httpRoute", "parentRefs", "*"): Forms(
-        right=[
+        drawn=[
             {"name": "no"},
             {"name": "gateway", "namespace": "1e3", "sectionName": "https"},
             {"name": "other", "port": 8443, "kind": "Gateway", "group": "gateway.networking.k8s.io"},
+            {"name": "no", "sectionName": "http"},
         ],
         wrong=[{}, {"name": 5}, {"name": "a", "port": "https"}, {"name": ""}],
     ),
     ("httpRoute", "filters", "*"): Forms(
-        right=[
+        drawn=[
             {"type": "RequestHeaderModifier", "requestHeaderModifier": _HEADERS},
             {"type": "ResponseHeaderModifier", "responseHeaderModifier": _HEADERS},
             {
@@ -140,33 +150,37 @@ FORMS: dict[tuple[str, ...], Forms] = {
                 "type": "ExtensionRef",
                 "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "on"},
             },
+            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}},
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-C", "value": "d"}]}},
+            {"type": "URLRewrite", "urlRewrite": {"hostname": "other.example"}},
         ],
         wrong=[
             {},
             {"type": "Rewrite"},
             {"type": "URLRewrite"},
-            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}},
             {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": {"X-A": "b"}}},
         ],
     ),
     **{("networkPolicy", name, "*"): _PEERS for name in ("apiFrom", "internalFrom", "databaseTo", "issuerTo")},
     ("networkPolicy", "tracingTo", "*"): _PEERS,
     ("networkPolicy", "extraEgress", "*"): Forms(
-        right=[
+        drawn=[
             {},
             {"ports": [{"port": 443}, {"port": 8000, "endPort": 9000, "protocol": "UDP"}, {"port": "https"}]},
-            {"to": _PEERS.right},
+            {"ports": [{"port": 9000, "endPort": 8000}]},
+            {"ports": [{"port": "https", "endPort": 8000}]},
+            {"to": _PEERS.drawn},
         ],
         wrong=[{"ports": [{"port": 70000}]}, {"ports": {"port": 443}}, {"to": [{}]}, {"from": []}, "any"],
     ),
     ("serviceMonitor", "relabelings", "*"): _RELABELINGS,
     ("serviceMonitor", "metricRelabelings", "*"): _RELABELINGS,
     ("test", "requests", "*", "body"): Forms(
-        right=[{"name": "no", "price": 1e3}, ["1e3", None], "on", 4711, True, None],
+        drawn=[{"name": "no", "price": 1e3}, ["1e3", None], "on", 4711, True, None],
         wrong=[],  # any JSON
     ),
     ("tolerations", "*"): Forms(
-        right=[
+        drawn=[
             {"operator": "Exists"},
             {"key": "no", "value": "on", "effect": "NoSchedule"},
             {"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1000000},
@@ -181,7 +195,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("affinity",): Forms(
-        right=[
+        drawn=[
             {
                 "nodeAffinity": {
                     "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [_CHOICE]},
@@ -214,7 +228,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("extraVolumes", "*"): Forms(
-        right=[
+        drawn=[
             {"name": "no", "emptyDir": {"sizeLimit": "1Gi"}},
             {"name": "more", "configMap": {"name": "1e3", "items": [{"key": "a", "path": "b/c"}], "defaultMode": 292}},
             {
@@ -233,9 +247,11 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("extraVolumeMounts", "*"): Forms(
-        right=[
+        drawn=[
             {"name": "tmp", "mountPath": "/no", "subPath": "1e3"},
             {"name": "tmp", "mountPath": "/var/cache", "readOnly": False},
+            {"name": "tmp", "mountPath": "/no"},
+            {"name": "nowhere", "mountPath": "/a"},
         ],
         wrong=[
             {"name": "tmp"},
@@ -247,17 +263,21 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("initContainers", "*"): Forms(
-        right=[*_CONTAINERS, {**_PORTS, "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": "admin"}}}],
+        drawn=[*_CONTAINERS, {**_PORTS, "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": "admin"}}}],
         wrong=[*_WRONG_CONTAINERS, {"name": "service", "image": "a"}, {"name": "migrate", "image": "a"}],
     ),
     ("sidecars", "*"): Forms(
-        right=[*_CONTAINERS, {**_PORTS, "readinessProbe": {"httpGet": {"path": "/on", "port": 9000}}}],
+        drawn=[*_CONTAINERS, {**_PORTS, "readinessProbe": {"httpGet": {"path": "/on", "port": 9000}}}],
         wrong=[*_WRONG_CONTAINERS, {"name": "service", "image": "a"}],
     ),
     ("extraObjects", "*"): Forms(
-        right=[
+        drawn=[
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "no"}, "data": {"a": "1e3"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "no"}, "data": {"a": "more"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "items-dashboard"}},
             'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include "service.fullname" . }}-more}',
+            "{{ if .Values.missing }}\na: b\n{{ end }}",
+            "on",
             {
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "NetworkPolicy",
@@ -268,7 +288,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
         wrong=[{}, {"kind": "ConfigMap", "metadata": {"name": "a"}}, {"apiVersion": 1, "kind": "A", "metadata": {}}, 5],
     ),
     ("lifecycle",): Forms(
-        right=[
+        drawn=[
             {"preStop": {"sleep": {"seconds": 7}}},
             {"postStart": {"exec": {"command": ["no", "1e3"]}}},
             {"preStop": {"httpGet": {"path": "/a", "port": "internal", "httpHeaders": [{"name": "A", "value": "on"}]}}},
@@ -283,9 +303,11 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("podSecurityContext",): Forms(
-        right=[
+        drawn=[
             {"runAsUser": 1000650000, "fsGroup": None},
             {"seccompProfile": {"type": "Localhost", "localhostProfile": "no.json"}},
+            {"seccompProfile": {"type": "Localhost"}},
+            {"seccompProfile": {"type": "RuntimeDefault", "localhostProfile": "a.json"}},
             {"supplementalGroups": [7], "fsGroupChangePolicy": "OnRootMismatch"},
             {"seLinuxOptions": {"level": "s0:c1,c2"}, "sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
         ],
@@ -299,10 +321,14 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("securityContext",): Forms(
-        right=[
+        drawn=[
             {"readOnlyRootFilesystem": False, "runAsUser": 1000650000},
             {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
             {"privileged": True, "allowPrivilegeEscalation": None},
+            {"privileged": True},
+            {"privileged": True, "allowPrivilegeEscalation": True},
+            {"capabilities": {"add": ["CAP_SYS_ADMIN"]}},
+            {"seccompProfile": {"type": "Localhost"}},
             {"seccompProfile": {"type": "Unconfined"}, "capabilities": None},
         ],
         wrong=[
@@ -313,7 +339,7 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("keda", "triggers", "*"): Forms(
-        right=[
+        drawn=[
             {"type": "cron", "metadata": _CRON},
             {
                 "type": "prometheus",
@@ -330,7 +356,11 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("hostAliases", "*"): Forms(
-        right=[{"ip": "192.0.2.1", "hostnames": ["no", "a.example"]}, {"ip": "2001:db8::1", "hostnames": ["b"]}],
+        drawn=[
+            {"ip": "192.0.2.1", "hostnames": ["no", "a.example"]},
+            {"ip": "2001:db8::1", "hostnames": ["b"]},
+            {"ip": "192.0.2.1", "hostnames": ["c"]},
+        ],
         wrong=[
             {},
             {"ip": "a.example", "hostnames": ["a"]},
@@ -339,9 +369,10 @@ FORMS: dict[tuple[str, ...], Forms] = {
         ],
     ),
     ("dnsConfig",): Forms(
-        right=[
+        drawn=[
             {"options": [{"name": "ndots", "value": "1"}, {"name": "on"}]},
             {"nameservers": ["192.0.2.1"], "searches": ["no.svc.cluster.local", "1e3"]},
+            {"searches": ["A B"]},
         ],
         wrong=[
             {"options": [{"name": "ndots", "value": 1}]},
