@@ -7,7 +7,7 @@ from harness.cluster.bench import Bench
 
 
 async def define(bench: Bench, name: str, file: Path) -> None:
-    """Create a CustomResourceDefinition from a file, unless the cluster has one of the name; wait until it is established.
+    """Create a CustomResourceDefinition from a file, unless the cluster has one of this name, and wait for it.
 
     The definition is deleted at the end of the scenario.
     """

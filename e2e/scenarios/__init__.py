@@ -12,6 +12,7 @@ from e2e.scenarios import (
     installing,
     isolating,
     migrating,
+    rendering,
     scaling,
     streams,
     upgrading,
@@ -19,6 +20,7 @@ from e2e.scenarios import (
 
 SCENARIOS: Mapping[str, Scenario] = {
     **imaging.SCENARIOS,
+    **rendering.SCENARIOS,
     **installing.SCENARIOS,
     **access.SCENARIOS,
     **upgrading.SCENARIOS,
@@ -33,6 +35,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 QUICK = (
     "image.tests",
+    "render.any-values",
     "install.external",
     "install.evaluation",
     "access.crud",

@@ -96,8 +96,8 @@ class _Judged:
 
     async def _render(self, drawn: Drawn, helm: str) -> list[Object] | None:
         """Return the objects of a release; None if the chart refuses the values."""
-        place = ["--namespace", self._bench.namespace, "--kube-version", "1.34"]
-        command = [TOOLS / helm, "template", "items", REPOSITORY / "chart", *place, "--values", "-"]
+        options = ("--namespace", self._bench.namespace, "--kube-version", "1.34", "--values", "-")
+        command = (TOOLS / helm, "template", "items", REPOSITORY / "chart", *options)
         try:
             text = await run_command(*command, given=json.dumps(drawn.values))
         except CommandError:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.examples import EVERYTHING, IMAGE, INSTEAD, MODES
 from harness.chart_values.forms import FORMS
 from harness.chart_values.places import VALUES, Path, Rule, at, nested, places_in, resolved
 from harness.chart_values.words import LABEL_KEYS, WORDS
@@ -38,14 +38,7 @@ _KEYS = [
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 # Invalid for nearly every value of the chart.
 _WRONG = [None, -1, 0.5, "", "no such value!", [1], {"a": {"b": 1}}, True, {"unknownKey": "a"}]
-# More features, which the values that enable all of them leave out because they stand in for others.
-_MORE: Values = {
-    "keda": {"enabled": True, "triggers": FORMS["keda", "triggers", "*"].drawn},
-    "service": {"type": "LoadBalancer", "ipFamilyPolicy": "PreferDualStack"},
-    "config": {"host": "::"},
-    "migrations": {"hook": False},
-}
-_BASES: list[Values] = [{}, EVERYTHING, merge(EVERYTHING, _MORE)]
+_BASES: list[Values] = [{}, EVERYTHING, merge(EVERYTHING, INSTEAD)]
 
 
 @dataclass(frozen=True)
@@ -191,8 +184,8 @@ def _integers(rule: Rule) -> st.SearchStrategy[int]:
 
 
 def _numbers(rule: Rule) -> st.SearchStrategy[float]:
-    low = rule.get("minimum", rule.get("exclusiveMinimum", 0))
-    high = rule.get("maximum", rule.get("exclusiveMaximum", 10**9))
+    low: Any = rule.get("minimum", rule.get("exclusiveMinimum", 0))
+    high: Any = rule.get("maximum", rule.get("exclusiveMaximum", 10**9))
     over, under = "exclusiveMinimum" in rule, "exclusiveMaximum" in rule
     near = st.floats(low, min(low + 10, high), exclude_min=over, exclude_max=under)
     return st.one_of(

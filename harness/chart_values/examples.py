@@ -60,3 +60,10 @@ EVERYTHING: dict[str, Any] = {
     "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED}],
     "extraObjects": [{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "more"}, "spec": {"limits": []}}],
 }
+# Values for the features that stand in for others: added to those that enable all features.
+INSTEAD: dict[str, Any] = {
+    "keda": {"enabled": True, "triggers": [{"type": "cron", "metadata": {"desiredReplicas": "3"}}]},
+    "service": {"type": "LoadBalancer", "ipFamilyPolicy": "PreferDualStack"},
+    "config": {"host": "::"},
+    "migrations": {"hook": False},
+}

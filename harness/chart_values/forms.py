@@ -1,8 +1,7 @@
 """What users write where the chart passes a part of a manifest on.
 
-The chart's schema knows the types of the usual fields there. Fields that it does not know it leaves to Kubernetes, because
-a later version may have them. The schema alone would draw little that Kubernetes takes, so these forms are drawn in its
-place.
+The chart's schema knows the types of the usual fields there. Other fields it leaves to Kubernetes, because a later
+version may have them. The schema alone would draw little that Kubernetes takes, so these forms are drawn in its place.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ class Forms(NamedTuple):
     """Forms of a part of a manifest.
 
     Attributes:
-        drawn: usual forms, and some that Kubernetes refuses, alone or beside others. Those the chart has to refuse, too.
+        drawn: usual forms, and some that Kubernetes refuses, alone or beside others; the chart has to refuse these.
         wrong: the chart's schema refuses each of them.
     """
 

@@ -21,9 +21,9 @@ def resolved(rule: Rule) -> Rule:
 
 
 def _values(rule: Rule, path: Path = ()) -> Iterator[tuple[Path, Rule]]:
-    """Yield each value that a user sets as a whole: a scalar, a list, or a table of any keys."""
+    """Yield each value that a user sets as a whole: a scalar, a list, or a table of any or dependent keys."""
     rule = resolved(rule)
-    if path in FORMS or "properties" not in rule:
+    if path in FORMS or "properties" not in rule or "dependencies" in rule:
         yield path, rule
     else:
         for name, inner in rule["properties"].items():

@@ -8,12 +8,19 @@ from typing import Any
 
 import yaml
 
-from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.examples import EVERYTHING, IMAGE, INSTEAD, MODES
 from harness.values import merge
 
 HELMS = ["helm", "helm3"]
 KUBERNETES = ["1.29", "1.37"]
 ENVIRONMENTS = ["development", "staging", "production"]
+
+# What the profiles leave to a service.
+_FOR_PROFILES: dict[str, Any] = {
+    "gunicorn": {"available": True},
+    "ingress": {"host": "items.example.com"},
+    "httpRoute": {"host": "items.example.com", "parentRefs": [{"name": "gateway"}]},
+}
 
 Object = dict[str, Any]
 
@@ -104,11 +111,15 @@ def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
 
 
 def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str, list[Object]]:
-    """Return the objects of each database mode, with minimal and with all values, and of each environment."""
+    """Return the objects of each database mode, with minimal and with all values, of each profile and environment."""
     found = {}
     for mode, values in MODES.items():
         found[mode] = chart.render(IMAGE, values)
         found[f"{mode}-everything"] = chart.render(IMAGE, EVERYTHING, values)
+        found[f"{mode}-instead"] = chart.render(IMAGE, EVERYTHING, INSTEAD, values)
+    for profile in sorted((chart.folder / "profiles").glob("*.yaml")):
+        text = yaml.safe_load(profile.read_text(encoding="utf-8"))
+        found[f"profile-{profile.stem}"] = chart.render(IMAGE, MODES["external"], _FOR_PROFILES, text)
     for name in ENVIRONMENTS:
         found[name] = chart.render({"image": {"tag": "1.0.0"}}, files=environment(name))
     return found

@@ -9,10 +9,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.places import VALUES
 from harness.chart_values.words import LABEL_KEYS, MISREAD, WORDS
 from harness.values import merge
 from tests.chart.rendering import Chart
-from tests.chart.strategies import LEAVES
 from tests.chart.test_objects import check_schemas
 
 RELEASES = ["no", "on", "yes", "off", "y", "n", "null", "e3", "nan"]
@@ -49,7 +49,7 @@ def _strings(rule: dict[str, Any]) -> st.SearchStrategy[Any] | None:
 
 def drawn() -> dict[tuple[str, ...], st.SearchStrategy[Any]]:
     """Return a strategy for each value that is made of strings, by its path."""
-    found = {path: _strings(rule) for path, rule in LEAVES.items() if path not in FIXED}
+    found = {path: _strings(rule) for path, rule in VALUES.items() if path not in FIXED}
     return {path: each for path, each in found.items() if each is not None}
 
 
@@ -118,7 +118,7 @@ def test_words_that_yaml_reads_otherwise_are_quoted_wherever_they_come_from(char
 
 def test_every_place_for_a_string_is_drawn() -> None:
     """A string that takes none of the words, such as a URL, has a pattern that keeps it a string."""
-    strings = {path for path, rule in LEAVES.items() if rule.get("type") == "string"} - FIXED
+    strings = {path for path, rule in VALUES.items() if rule.get("type") == "string"} - FIXED
     assert {".".join(path) for path in strings - drawn().keys()} == {
         "auth.jwksUrl",
         "evaluation.password",
@@ -128,5 +128,6 @@ def test_every_place_for_a_string_is_drawn() -> None:
         "ingress.path",
         "prometheusRule.runbookUrl",
         "serviceMonitor.interval",
+        "serviceMonitor.scrapeTimeout",
         "tracing.endpoint",
     }
