@@ -19,7 +19,7 @@ from harness.repository import REPOSITORY
 from harness.values import Values, merge
 
 _DEFAULTS: Values = yaml.safe_load((REPOSITORY / "chart" / "values.yaml").read_text(encoding="utf-8"))
-_CHANGES = 6
+_CHANGES = 5
 _POOL = 24
 # Most keys are labels, resources or file names.
 _KEYS = [
@@ -158,16 +158,16 @@ def _strategy(rule: Rule, path: Path) -> st.SearchStrategy[Any]:
 def _tables(rule: Rule, path: Path) -> st.SearchStrategy[Any]:
     known = {name: _strategy(each, (*path, name)) for name, each in rule.get("properties", {}).items()}
     required = rule.get("required", [])
-    fixed = st.fixed_dictionaries(
-        {name: known[name] for name in required}, optional={name: known[name] for name in known.keys() - {*required}}
-    )
-    if not isinstance(rule.get("additionalProperties"), dict):
-        return fixed
-    names = resolved(rule.get("propertyNames", {}))
-    refused = [pattern for pattern, each in rule.get("patternProperties", {}).items() if each is False]
-    keys = names.get("enum") or [key for key in _KEYS if _takes(names, key) and not any(map(key.startswith, refused))]
-    values = _strategy(rule["additionalProperties"], (*path, "*"))
-    return st.builds(merge, fixed, st.dictionaries(st.sampled_from(keys), values, max_size=2))
+    optional = {name: each for name, each in known.items() if name not in required}
+    fixed = st.fixed_dictionaries({name: known[name] for name in required}, optional=optional)
+    patterns = {pattern: each for pattern, each in rule.get("patternProperties", {}).items() if each is not False}
+    if isinstance(rule.get("additionalProperties"), dict):
+        patterns = {"": rule["additionalProperties"]}
+    tables = [fixed]
+    for pattern, each in patterns.items():
+        keys = st.sampled_from([key for key in _KEYS if re.search(pattern, key)])
+        tables.append(st.dictionaries(keys, _strategy(each, (*path, "*")), max_size=2))
+    return st.tuples(*tables).map(lambda drawn: {key: value for table in drawn for key, value in table.items()})
 
 
 def _near(default: Any, rule: Rule) -> st.SearchStrategy[int]:

@@ -13,6 +13,7 @@ MODES: dict[str, dict[str, Any]] = {
     },
 }
 SIZED = {"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
+_PROBED = {f"{of}Probe": {"tcpSocket": {"port": 9000}} for of in ("liveness", "readiness")}
 # Values that enable all features.
 EVERYTHING: dict[str, Any] = {
     "autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
@@ -57,7 +58,7 @@ EVERYTHING: dict[str, Any] = {
     "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
     "migrations": {"existingSecret": "items-migrations", "connectTimeoutSeconds": 20},
     "initContainers": [{"name": "wait", "image": "example/wait:1", **SIZED}],
-    "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED}],
+    "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED, **_PROBED}],
     "extraObjects": [{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "more"}, "spec": {"limits": []}}],
 }
 # Values for the features that stand in for others: added to those that enable all features.

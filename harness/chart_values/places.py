@@ -38,6 +38,7 @@ def _places(rule: Rule, path: Path) -> Iterator[Path]:
         return
     inner = [((*path, name), each) for name, each in rule.get("properties", {}).items()]
     inner += [((*path, "*"), rule[key]) for key in ("items", "additionalProperties") if isinstance(rule.get(key), dict)]
+    inner += [((*path, "*"), each) for each in rule.get("patternProperties", {}).values() if each is not False]
     inner += [(path, each) for each in rule.get("anyOf", [])]
     if not inner:
         yield path

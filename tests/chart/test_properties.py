@@ -25,8 +25,8 @@ from tests.chart.pod_security import violations
 from tests.chart.rendering import HELMS, Chart, Object, RenderError, pods
 from tests.chart.test_objects import check_schemas
 
-_EXAMPLES, _SEED = int(os.environ.get("CHART_EXAMPLES", "100")), os.environ.get("SEED", "1")
-_ATTEMPTS = 30
+_EXAMPLES, _SEED = int(os.environ.get("CHART_EXAMPLES", "60")), os.environ.get("SEED", "1")
+_ATTEMPTS = 50
 # An error of the schema, or of _validate.tpl, which is included in the first line of the first template.
 _REFUSALS = (
     "values don't meet the specifications of the schema",

@@ -40,10 +40,14 @@ def _strings(rule: dict[str, Any]) -> st.SearchStrategy[Any] | None:
         case {"type": "array", "items": {"type": "string"} as items}:
             inner = _strings(items)
             return None if inner is None else st.lists(inner, min_size=1, max_size=2)
+        case {"type": "object", "patternProperties": dict(patterns)} if {"type": "string"} in patterns.values():
+            keys = [key for key in LABEL_KEYS if all(re.search(pattern, key) for pattern in patterns)]
+            return st.dictionaries(st.sampled_from(keys), st.sampled_from(WORDS), min_size=1, max_size=3)
         case {"type": "object", "additionalProperties": {"type": "string"} as items}:
             inner = _strings(items)
-            keys = st.sampled_from([key for key in LABEL_KEYS if takes(rule.get("propertyNames", {}), key)])
-            return None if inner is None else st.dictionaries(keys, inner, min_size=1, max_size=3)
+            return (
+                None if inner is None else st.dictionaries(st.sampled_from(LABEL_KEYS), inner, min_size=1, max_size=3)
+            )
     return None
 
 
