@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.chart.rendering import MODES
+from harness.chart_values.examples import MODES
 
 SAME: Any = object()  # what is expected at the place is the value itself
 POD = "spec.template.spec"

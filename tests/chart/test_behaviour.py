@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from tests.chart.rendering import ENVIRONMENTS, Chart, environment_of, of_kind, one
 
 EXTERNAL = MODES["external"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
 from tests.chart import custom_resources
-from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
+from tests.chart.rendering import ENVIRONMENTS, KUBERNETES, Chart, Object, of_kind, one
 
 # Fields that a version of Kubernetes does not know yet; values.yaml says from which on.
 NEWER = {"1.29": {"Service": {"trafficDistribution"}}}
