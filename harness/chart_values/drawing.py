@@ -87,7 +87,7 @@ class Walk:
 
     def draw_for(self, place: Path) -> Drawn:
         """Draw a set of values that changes only the value at a place."""
-        path = place[: place.index("*")] if "*" in place else place
+        path = next(path for length in range(len(place) + 1) if (path := place[:length]) in VALUES)
         return self._set(nested(path, self._value(path)))
 
     def _forever(self) -> Iterator[Path]:
