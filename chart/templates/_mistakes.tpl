@@ -212,6 +212,17 @@ a path has no empty step, no step . or .. and no %2F, as clients and proxies res
 {{- end -}}
 {{- $places = append $places .mountPath -}}
 {{- end -}}
+{{- $constraints := list -}}
+{{- range .Values.topologySpreadConstraints -}}
+{{- $constraint := list .topologyKey .whenUnsatisfiable -}}
+{{- if has $constraint $constraints -}}
+{{- $found = append $found (printf "topologySpreadConstraints has %s with %s twice: leave one out." .topologyKey .whenUnsatisfiable) -}}
+{{- end -}}
+{{- $constraints = append $constraints $constraint -}}
+{{- if and .minDomains (ne .whenUnsatisfiable "DoNotSchedule") -}}
+{{- $found = append $found (printf "topologySpreadConstraints has minDomains for %s, which needs whenUnsatisfiable: DoNotSchedule: set that, or leave minDomains out." .topologyKey) -}}
+{{- end -}}
+{{- end -}}
 {{- $ips := list -}}
 {{- range .Values.hostAliases -}}
 {{- if has .ip $ips -}}
