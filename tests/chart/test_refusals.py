@@ -166,7 +166,7 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             "extraVolumeMounts has the mountPath /a twice",
         ),
         (
-            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]},
+            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "a"}}}]},
             "sets A by value and by valueFrom",
         ),
     ],
