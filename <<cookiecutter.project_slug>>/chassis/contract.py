@@ -335,7 +335,8 @@ class Contract:
         produces: the media type of the response's body.
         as_it_is: the result's type, `bytes` or `str`, if the result is the body.
         versioned: True if the result has an entity tag.
-        page: the class of the result if it is a page of a list, such as `Page[Item]`.
+        page: the class of the result if it is a page of a list, such as `Page[Item]`; else None.
+        paged: True if the result is a page of a list.
         schema_digest: a digest of the result's JSON schema.
 
     Raises:
@@ -418,6 +419,7 @@ class Contract:
         model: type = origin if isinstance(origin, type) else object
         self.versioned = issubclass(model, Versioned)
         self.page: type[Page[Any]] | None = model if issubclass(model, Page) else None
+        self.paged = bool(self.page)
         self.as_it_is: type | None = returns if route.produces and returns in (bytes, str) else None
         self.produces = route.produces or _JSON
         if not (self.as_it_is or self.makes_response or is_json(self.produces)):

@@ -308,7 +308,7 @@ def _responder(route: Route, contract: Contract) -> _Respond:
     media_type = contract.produces
     if contract.as_it_is is str and media_type.startswith("text/"):
         media_type += "; charset=utf-8"
-    versioned, location, paged = contract.versioned, route.location, bool(contract.page)
+    versioned, location, paged = contract.versioned, route.location, contract.paged
     success = route.status if contract.result else 204
 
     def respond(request: web.Request, result: Any, head: ResponseHead | None) -> web.Response:

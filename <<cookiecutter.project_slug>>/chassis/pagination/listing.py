@@ -117,8 +117,7 @@ class Listing(Generic[Model]):
                 `page(database, query, order_id=order_id)`. They always add their condition.
 
         Returns:
-            The page. Its items are made when something reads them, and a row that does not fit the model is an error
-            then, or when the page is sent.
+            The page. Its items are made, and checked, when something reads them or the page is sent.
 
         Raises:
             InvalidRequestError: the cursor is not one of this list with the same filters and order.
