@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, idle_mib, measurement
+from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, footprint, measurement
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import percent
 
@@ -138,7 +138,7 @@ def _no_stability(results: Results, experiment: Experiment) -> tuple[Verdict, st
 
 
 def _idle(results: Results, _: Experiment) -> tuple[Verdict, str] | None:
-    idle = idle_mib(results, "service")  # the same program, one process per pod
+    idle = footprint(results, "service", "idle_mib")  # the same program, one process per pod
     if not idle:
         return None
     return "confirmed" if 0.9 <= idle.middle / 115 <= 1.1 else "changed", f"{idle.middle:.0f} MiB per pod"
@@ -231,7 +231,7 @@ CLAIMS: tuple[tuple[str, str, Judge], ...] = (
     ("Ten bare pods never use more than 1.5 GiB", "no round ends above 1.5 GiB; else refuted", _never_above),
     (
         "Found after the article: Gunicorn's `max_requests` 1000 loses requests",
-        "for some operation over ten times as many requests get no answer as without it; clients retry lost GETs",
+        "for some operation over ten times as many requests get no answer as without it",
         _max_requests,
     ),
 )

@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from benchmarks.results import Results, Sample, Start
+from benchmarks.results import Footprint, Results, Sample
 
 _TICK_SECONDS = 1.0  # infrequent, because the harness shares its cores with the load
 _TRUSTED_SECONDS = 20  # after this time the pace so far is a better estimate than the plan
@@ -48,12 +48,12 @@ class Keep:
     ) -> None:
         self._progress.stop()
 
-    def add(self, result: Sample | Start) -> None:
+    def add(self, result: Sample | Footprint) -> None:
         """Add a result."""
         if isinstance(result, Sample):
             self.results.samples.append(result)
         else:
-            self.results.starts.append(result)
+            self.results.footprints.append(result)
 
     def save(self) -> None:
         """Write the results so far, so that an interrupted run loses at most one round."""
@@ -118,7 +118,7 @@ def continued(fresh: Results, file: Path) -> Results:
         taken={**earlier.taken, **fresh.taken},
         machine={**earlier.machine, **fresh.machine},
         samples=[each for each in earlier.samples if each.experiment not in fresh.taken],
-        starts=[] if "comparison" in fresh.taken else earlier.starts,
+        footprints=[] if "matrix" in fresh.taken else earlier.footprints,
     )
 
 

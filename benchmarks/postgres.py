@@ -18,7 +18,7 @@ OPTIONS: Final[dict[str, str | int]] = {
     "checkpoint_timeout": "1h",
 }
 RESET: Final = (
-    "TRUNCATE items RESTART IDENTITY",
+    "TRUNCATE items, idempotency_keys, idempotency_claims RESTART IDENTITY",
     f"""
     INSERT INTO items (name, description, price_cents)
     SELECT 'Lamp ' || number, 'Bright', 1999 FROM generate_series(1, {ROWS}) AS number

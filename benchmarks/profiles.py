@@ -45,11 +45,11 @@ def texts(results: Results) -> dict[str, str]:
     """Return the contents of the files by name.
 
     Raises:
-        ValueError: the results are of a quick run, or lack the comparison.
+        ValueError: the results are of a quick run, or lack the matrix.
     """
     found = costs(results)
     if results.quick or not found:
-        raise ValueError("profiles follow from a whole run with the comparison in it")
+        raise ValueError("profiles follow from a whole run with the matrix in it")
     return {name: _text(profile, found, measured_to(results)) for name, profile in PROFILES.items()}
 
 

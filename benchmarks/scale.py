@@ -6,8 +6,6 @@ from typing import Final
 
 from benchmarks.limits import Limit
 
-URLS: Final = 20
-"""A hey process requests one URL. So many of them share the connections, so that PUT does not measure a row lock."""
 _CONNECTIONS = 200
 
 
@@ -41,17 +39,17 @@ ARTICLE: Final[Mapping[str, Deployment]] = {
 _CORES = max(each.cpu for each in ARTICLE.values())
 
 
-def share(server_cores: int) -> float:
+def share(server_cores: float) -> float:
     """Return the share of the article's CPU that this machine has, at most 1."""
     return min(1, server_cores / _CORES)
 
 
-def connections(server_cores: int) -> int:
-    """Scale the article's 200 connections by the share of CPU, to a multiple of the number of hey processes."""
-    return URLS * max(1, round(_CONNECTIONS * share(server_cores) / URLS))
+def connections(server_cores: float) -> int:
+    """Scale the article's 200 connections by the share of CPU."""
+    return max(1, round(_CONNECTIONS * share(server_cores)))
 
 
-def scaled(deployment: Deployment, server_cores: int) -> Deployment:
+def scaled(deployment: Deployment, server_cores: float) -> Deployment:
     """Scale the CPU and the number of pods of a deployment. The memory and the workers of a pod do not change."""
     part = share(server_cores)
     pods = max(1, round(deployment.pods * part))
@@ -60,9 +58,11 @@ def scaled(deployment: Deployment, server_cores: int) -> Deployment:
     )
 
 
-def in_words(server_cores: int, *, enforced: bool) -> str:
+def in_words(server_cores: float, *, enforced: bool) -> str:
     """Describe the scaling and its effects."""
-    lines = [f"{share(server_cores):g} of the article's CPU, as {server_cores} of {_CORES:g} cores are there to serve"]
+    lines = [
+        f"{share(server_cores):g} of the article's CPU, as {server_cores:g} of {_CORES:g} cores are there to serve"
+    ]
     for then in dict.fromkeys(ARTICLE.values()):
         names = ", ".join(name for name, each in ARTICLE.items() if each == then)
         now = scaled(then, server_cores)

@@ -11,13 +11,16 @@ from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 
-from benchmarks.measurement import OPERATIONS, Measurement, measured, measurement, peak_shares
-from benchmarks.results import Operation, Results
-from benchmarks.statistics import estimate, percent
+from benchmarks.measurement import Measurement, loads, measurement
+from benchmarks.results import Experiment, Operation, Results
+from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "benchmarks" / "results.json"
 SERVICE = "service"
+EXPERIMENTS: tuple[Experiment, ...] = ("matrix", "tails")
+PLANNED: tuple[Operation, ...] = ("get", "post", "put", "page")
+CLOSED_CONNECTIONS = 64
 CPU_SHARE = 0.7
 LEAST_PODS = 2
 LEAST_MILLICORES = 100
@@ -34,8 +37,8 @@ MAX_CONNECTIONS = 100
 """The chart's `database.reserveConnections` and `database.maxConnections`."""
 
 RULES = f"""\
-- CPU per request: that of the service with default settings and one process. Of the comparison and all rates of the
-  open loop, the highest value counts, because fewer reads are coalesced at lower rates.
+- CPU per request: that of the service with default settings and one process. Of the closed loop with 64 connections
+  and all fixed rates, the highest value counts, because fewer reads are coalesced at lower rates.
 - Pods: at least {LEAST_PODS}. A process can use only one core, and is planned to use at most {CPU_SHARE} of it.
 - CPU request: a pod uses {percent(CPU_SHARE)} of it, the autoscaler's target, at the planned rate. At least
   {LEAST_MILLICORES}m, rounded up to a multiple of {MILLICORES_STEP}m.
@@ -89,30 +92,22 @@ class Plan:
 
 
 def costs(results: Results) -> Costs | None:
-    """Return the measured costs of the service, or None if the comparison is not in the results."""
-    found = {each: one for each in OPERATIONS if (one := measurement(results, "comparison", SERVICE, each))}
-    if not found:
+    """Return the measured costs of the service, or None if the matrix is not in the results."""
+    found: dict[Operation, list[Measurement]] = {}
+    for operation in PLANNED:
+        for experiment in EXPERIMENTS:
+            for load in loads(results, experiment):
+                one = measurement(results, experiment, SERVICE, operation, load)
+                if one and (one.rounds[0].rate or one.rounds[0].connections == CLOSED_CONNECTIONS):
+                    found.setdefault(operation, []).append(one)
+    memory = [each.loaded_mib for each in results.footprints if each.subject == SERVICE]
+    if not found or not memory:
         return None
-    loads = {each: [one, *_at_fixed_rates(results, each)] for each, one in found.items()}
     return Costs(
-        {each: max(one.cpu_us.middle for one in of) for each, of in loads.items()},
-        {each: max(one.database_cpu_us.middle for one in of) for each, of in loads.items()},
-        max(sample.memory_mib for one in found.values() for sample in one.rounds),
+        {each: max(one.cpu_us.middle for one in of) for each, of in found.items()},
+        {each: max(one.database_cpu_us.middle for one in of) for each, of in found.items()},
+        max(memory),
     )
-
-
-def at_planned_load(results: Results, operation: Operation) -> Measurement | None:
-    """Return the open loop on the service at the planned share of its peak."""
-    return next(iter(_at_fixed_rates(results, operation, CPU_SHARE)), None)
-
-
-def _at_fixed_rates(results: Results, operation: Operation, *shares: float) -> list[Measurement]:
-    """Return the open loop at some or all measured shares of the peak. `bare` is the same program as the service."""
-    return [
-        one
-        for share in shares or peak_shares(results)
-        for one in measured(results, "open-loop", (SERVICE, "bare"), operation, share).values()
-    ]
 
 
 def plan(costs: Costs, rates: Rates) -> Plan:
@@ -121,7 +116,7 @@ def plan(costs: Costs, rates: Rates) -> Plan:
     Raises:
         KeyError: the load has an operation that was not measured.
     """
-    asked: dict[Operation, float] = {each: getattr(rates, each) for each in OPERATIONS if getattr(rates, each)}
+    asked: dict[Operation, float] = {each: getattr(rates, each) for each in PLANNED if getattr(rates, each)}
     cores = sum(rate * costs.cpu_us[each] for each, rate in asked.items()) / 1e6
     pods = max(LEAST_PODS, ceil(round(cores / CPU_SHARE, 9)))
     return Plan(
@@ -178,37 +173,18 @@ def rounded_down(value: float) -> int:
 
 
 def measured_to(results: Results) -> float:
-    """Return the highest measured rate of GETs of the service in requests/s, with any number of processes."""
+    """Return the highest measured rate of GETs of the service with one process, in requests/s."""
     found = [
-        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *measured(results, "open-loop", ("bare",), "get").values(),  # the peak, found by a closed loop
+        measurement(results, experiment, SERVICE, "get", load)
+        for experiment in EXPERIMENTS
+        for load in loads(results, experiment)
     ]
-    return max((one.per_second.middle for one in found), default=0)
+    return max((one.per_second.middle for one in found if one), default=0)
 
 
 def was_measured(results: Results, rates: Rates) -> bool:
     """Return whether a load was measured: it has only GETs, at no more than the highest measured rate."""
     return rates.all == rates.get <= measured_to(results)
-
-
-def points(results: Results) -> list[tuple[float, float, float]]:
-    """Return GETs/s, cores of the service and cores of PostgreSQL, for each load on the service with its defaults."""
-    found = [
-        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *(
-            one
-            for share in (None, *peak_shares(results))
-            for one in measured(results, "open-loop", ("bare",), "get", share).values()
-        ),
-    ]
-    return [
-        (
-            one.per_second.middle,
-            one.cores.middle,
-            estimate([each.database_cpu_seconds / each.seconds for each in one.rounds]).middle,
-        )
-        for one in found
-    ]
 
 
 def main() -> None:
@@ -227,8 +203,8 @@ def main() -> None:
         sys.exit(f"{told.results} is not there: `make bench` makes one, or name another by --results")
     results = Results.load(told.results)
     found = costs(results)
-    if not found or any(getattr(rates, each) and each not in found.cpu_us for each in OPERATIONS):
-        sys.exit(f"{told.results} has no comparison with these operations: run `make bench ONLY=comparison`")
+    if not found or any(getattr(rates, each) and each not in found.cpu_us for each in PLANNED):
+        sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")
     made, most = plan(found, rates), measured_to(results)
     sure = "within what was measured" if was_measured(results, rates) else "arithmetic"
     print(

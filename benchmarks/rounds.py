@@ -1,0 +1,100 @@
+"""Measures cells in interleaved rounds, each beside the control, until enough rounds are good."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias, TypeVar
+
+from benchmarks import judge
+from benchmarks.bench import Bench
+from benchmarks.keeping import Keep
+from benchmarks.options import Options
+from benchmarks.results import Experiment, Operation, Sample, load_in_words
+from benchmarks.subjects import Running
+
+Extra: TypeAlias = Callable[[int], Awaitable[Sample]]
+T = TypeVar("T")
+
+OVERHEAD_SECONDS: Final = 0.35
+"""Of a load, beyond its own seconds: restoring the rows, starting the generator, reading the resources."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How the subjects are loaded.
+
+    Attributes:
+        connections: of a closed loop, or the most of an open one.
+        warm_up: seconds of the load that are not counted.
+        rate: requests a second of an open loop; None for a closed loop.
+        peak_share: the rate as a share of the peak, if that determined it.
+    """
+
+    connections: int
+    seconds: float
+    warm_up: float
+    rate: float | None = None
+    peak_share: float | None = None
+
+    @property
+    def name(self) -> str:
+        return load_in_words(self.connections, self.rate, self.peak_share)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cell of an experiment: the subjects that take an operation in turn.
+
+    Attributes:
+        extra: measures what is its own load, given the number of the round.
+    """
+
+    experiment: Experiment
+    operation: Operation
+    load: Load
+    subjects: Sequence[Running]
+    extra: Extra | None = None
+
+
+def planned_seconds(load: Load, loads: int) -> float:
+    """Return the planned duration of a round with so many loads, that of the control among them."""
+    return loads * (load.warm_up + load.seconds + OVERHEAD_SECONDS)
+
+
+async def measure(options: Options, bench: Bench, keep: Keep, control: Running, plans: Sequence[Plan]) -> None:
+    """Measure all cells once a round, and repeat those with too few good rounds, up to a bound."""
+    for number in range(1, options.most_rounds + 1):
+        for plan in plans:
+            subjects = in_turn([control, *plan.subjects], number)
+            planned = planned_seconds(plan.load, len(subjects) + bool(plan.extra))
+            if number > options.rounds:
+                if judge.good_rounds(_cell(keep, plan)) >= options.rounds:
+                    continue
+                keep.plan(planned)
+            what = f"{plan.experiment}, round {number}: {plan.operation}, {plan.load.name}"
+            async with keep.step(what, planned):
+                for each in subjects:
+                    keep.add(await _sample(bench, each, plan, number))
+                if plan.extra:
+                    keep.add(await plan.extra(number))
+            if fault := judge.faults(_cell(keep, plan))[number]:
+                keep.say(f"{what} is thrown away: {fault}")
+        keep.save()
+
+
+async def _sample(bench: Bench, running: Running, plan: Plan, number: int) -> Sample:
+    load = plan.load
+    return await bench.sample(
+        plan.experiment, running, plan.operation, number, load.connections,
+        warm_up=load.warm_up, seconds=load.seconds, rate=load.rate, peak_share=load.peak_share,
+    )  # fmt: skip
+
+
+def _cell(keep: Keep, plan: Plan) -> list[Sample]:
+    wanted = (plan.experiment, plan.operation, plan.load.name)
+    return [each for each in keep.results.samples if (each.experiment, each.operation, each.load) == wanted]
+
+
+def in_turn(running: Sequence[T], number: int) -> list[T]:
+    """Rotate the order for each round, so that no item always follows the same other one."""
+    first = number % len(running)
+    return [*running[first:], *running[:first]]
