@@ -1,4 +1,4 @@
-"""`make bench-guard` fails if a change makes requests more expensive: it compares CPU per request with a bare handler's.
+"""`make bench-guard` fails if a change makes requests more expensive: it compares their CPU with a bare handler's.
 
 Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratios
 are checked. `make bench-guard RECORD=1` writes them to guard.json. Commit that file together with a change that

@@ -20,6 +20,7 @@ FLOORS = ("floor-static", "floor-query")
 PEERS = tuple(name for name in COMMANDS if name not in FLOORS)
 PYTHON_PEERS = tuple(name for name in PEERS if name != "go")
 
+MIDDLE = "16 connections"
 LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
 """The article's service levels: a share of `LEVEL_SHARE` of the requests is answered within this time."""
 
@@ -141,6 +142,17 @@ def loads(results: Results, experiment: Experiment) -> list[str]:
     """Return the loads of an experiment: closed loops by their connections, then open loops by their rates."""
     found = {each.load: (each.rate or 0, each.connections) for each in results.samples if each.experiment == experiment}
     return sorted(found, key=lambda load: found[load])
+
+
+def closed_loads(results: Results) -> list[str]:
+    """Return the closed loops of the matrix, by their connections."""
+    return [each for each in loads(results, "matrix") if "connection" in each]
+
+
+def middle(results: Results) -> str:
+    """Return the closed loop with which all subjects were measured, or an empty text."""
+    closed = closed_loads(results)
+    return MIDDLE if MIDDLE in closed else "".join(closed[-1:])
 
 
 def footprint(results: Results, subject: str, attribute: str) -> Estimate | None:

@@ -2,13 +2,12 @@
 
 from benchmarks.goals import ALONE
 from benchmarks.markdown import estimate_cell
-from benchmarks.measurement import NAMES, PEERS, PYTHON_PEERS, loads, measured, measurement, operations
+from benchmarks.measurement import NAMES, PEERS, PYTHON_PEERS, closed_loads, measured, measurement, middle, operations
 from benchmarks.results import Operation, Results
 from harness.markdown import table
 
 BEGIN = "<!-- benchmarks.report writes from here -->"
 END = "<!-- to here -->"
-MIDDLE = "16 connections"
 
 
 def renewed(readme: str, results: Results) -> str:
@@ -39,7 +38,7 @@ def _section(results: Results) -> list[str]:
         "",
         *table(("CPU per request, µs", *(f"{NAMES[operation]}, {load}" for operation, load in columns)), rows),
         *(line for each in coalescing(results) for line in (each, "")),
-        "![CPU per request](docs/benchmarks/cpu-connections.svg)",
+        f"![CPU per request](docs/benchmarks/{'cpu-connections' if len(closed_loads(results)) > 1 else 'cpu'}.svg)",
         "",
         (
             "See [docs/benchmarks.md](docs/benchmarks.md) for the goals, those that were missed among them, and the "
@@ -51,16 +50,14 @@ def _section(results: Results) -> list[str]:
 
 def _columns(results: Results) -> list[tuple[Operation, str]]:
     """GET at every number of connections; the others at the one where all subjects were measured."""
-    closed = [each for each in loads(results, "matrix") if "connection" in each]
-    middle = MIDDLE if MIDDLE in closed else "".join(closed[-1:])
     asked = [each for each in operations(results, "matrix") if each not in {"get", "keyed-post"}]
-    return [*(("get", load) for load in closed), *((operation, middle) for operation in asked)]
+    return [*(("get", load) for load in closed_loads(results)), *((each, middle(results)) for each in asked)]
 
 
 def coalescing(results: Results) -> list[str]:
     """Say what coalescing is and when it does nothing, and compare the service without it with the best peer."""
     told = []
-    for load in (each for each in loads(results, "matrix") if "connection" in each):
+    for load in closed_loads(results):
         alone = measurement(results, "matrix", ALONE, "get", load)
         peers = measured(results, "matrix", PYTHON_PEERS, "get", load)
         if alone and peers:
@@ -74,8 +71,8 @@ def coalescing(results: Results) -> list[str]:
             )
     if not told:
         return []
-    return [
+    what = (
         "Coalescing: reads by id that wait for a free connection at the same time are sent as one statement. It does "
-        "nothing with one connection, and for reads that do not wait for each other. Without it (`"
-        f"{ALONE}`) a GET takes {'; '.join(told)}."
-    ]
+        "nothing with one connection, and for reads that do not wait for each other."
+    )
+    return [f"{what} Without it (`{ALONE}`) a GET takes {'; '.join(told)}."]

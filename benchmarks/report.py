@@ -102,8 +102,8 @@ def _goals(results: Results) -> list[str]:
         "",
         (
             "CPU a request in µs at each load: a closed loop with so many connections, or a fixed rate. The service "
-            "has all default features on: access log, metrics, request id, validation, deadline, in-flight limit, ETag. "
-            "Beside it is the best Python peer, which has none of them. `<`: the service takes less. `≈`: the "
+            "has all default features on: access log, metrics, request id, validation, deadline, in-flight limit, "
+            "ETag. Beside it is the best Python peer, which has none of them. `<`: the service takes less. `≈`: the "
             "intervals overlap. **`>`**: it takes more, and the goal is missed."
         ),
         "",

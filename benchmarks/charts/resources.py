@@ -13,13 +13,13 @@ from benchmarks.measurement import (
     SERVICES,
     measured,
     measurement,
+    middle,
     operations,
     subjects,
 )
 from benchmarks.results import Experiment, Operation, Results
 
 _OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
-MIDDLE = "16 connections"
 
 
 def cpu_by_connections(results: Results) -> go.Figure | None:
@@ -62,14 +62,15 @@ def cpu_by_connections(results: Results) -> go.Figure | None:
 
 def cpu(results: Results) -> go.Figure | None:
     """Compare CPU per request of the service and all peers in the middle of the matrix, with the floor as a line."""
-    if not any(each.experiment == "matrix" and each.load == MIDDLE for each in results.samples):
+    load = middle(results)
+    if not load:
         return None
     titles = [NAMES[each] for each in _OPERATIONS]
     figure = make_subplots(2, 2, subplot_titles=titles, horizontal_spacing=0.22, vertical_spacing=0.16)
     samples = []
     for index, operation in enumerate(_OPERATIONS):
         place = {"row": 1 + index // 2, "col": 1 + index % 2}
-        found = measured(results, "matrix", reversed((*SERVICES, *PEERS)), operation, MIDDLE)
+        found = measured(results, "matrix", reversed((*SERVICES, *PEERS)), operation, load)
         estimates = [one.cpu_us for one in found.values()]
         most = _end_of_axis([one.high for one in estimates])
         figure.add_bar(
@@ -99,7 +100,7 @@ def cpu(results: Results) -> go.Figure | None:
         figure.update_xaxes(title="CPU a request, µs", range=[0, most * 1.25], tickformat=",", **place)
         samples += [each for one in found.values() for each in one.rounds]
     hint = "lower is better; →: longer than shown"
-    return titled(figure, f"CPU a request with {MIDDLE}, the service and its peers", samples, hint, 800)
+    return titled(figure, f"CPU a request with {load}, the service and its peers", samples, hint, 800)
 
 
 def _end_of_axis(values: list[float]) -> float:

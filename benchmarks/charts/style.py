@@ -1,5 +1,6 @@
 """The style of all charts: a colour per subject, a title with the number of samples, and a mark on a quick run."""
 
+from statistics import median
 from typing import Final
 
 import plotly.graph_objects as go
@@ -30,8 +31,8 @@ def titled(figure: go.Figure, what: str, samples: list[Sample], hint: str, heigh
     """Add a title that describes the chart and the number of samples. Return None if there are no samples."""
     if not samples:
         return None
-    seconds = sorted(each.seconds for each in samples)[len(samples) // 2]
-    told = f"{len(samples):,} loads of {seconds:.1f} s, {sum(each.requests for each in samples) / 1e6:,.2f} million requests"
+    seconds, millions = median(each.seconds for each in samples), sum(each.requests for each in samples) / 1e6
+    told = f"{len(samples):,} loads of {seconds:.1f} s, {millions:,.2f} million requests"
     figure.update_layout(title=f"{what}<br><sup>{told}{'; ' * bool(hint)}{hint}</sup>", height=height)
     return figure
 
