@@ -56,7 +56,7 @@ faults: $(VENV)/.ready ## run the fault experiments of docs/faults.md (half an h
 	@QUICK=$(QUICK) $(RUN) -m tools.faults $(ONLY)
 
 .PHONY: e2e
-e2e: $(VENV)/.ready ## test the chart and a service on the cluster of KUBECONFIG (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
+e2e: $(VENV)/.ready-dev ## test the chart and a service on the cluster of KUBECONFIG (20 minutes); ONLY=upgrade picks some, QUICK=1 scales down
 	@QUICK=$(QUICK) $(RUN) -m e2e $(ONLY)
 
 build/environments/bench/.ready: requirements-bench.txt | $(VENV)/bin/python

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from e2e.definitions import define as define_resource
 from harness.cluster.bench import Bench
 from harness.cluster.database import Postgres, secret
 from harness.cluster.release import NAME
@@ -29,16 +30,8 @@ async def define(bench: Bench) -> str:
     except (CommandError, OSError):
         return f"no operator of CloudNativePG, and the Go module {MODULE} with its resource definitions cannot be had"
     file = Path(module["Dir"], "config", "crd", "bases", "postgresql.cnpg.io_clusters.yaml")
-    await bench.kubectl("apply", "--server-side", f"--filename={file}")
-    bench.started.push_async_callback(bench.kubectl, "delete", "crd", _DEFINITION)
-    await bench.until(lambda: _is_established(bench), "its resource definition established")
+    await define_resource(bench, _DEFINITION, file)
     return ""
-
-
-async def _is_established(bench: Bench) -> bool:
-    definition = json.loads(await bench.kubectl("get", f"crd/{_DEFINITION}", "--output=json"))
-    conditions = definition.get("status", {}).get("conditions") or []  # kubectl wait fails while there are none
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 @asynccontextmanager

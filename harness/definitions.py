@@ -36,6 +36,8 @@ _FILES = {
 }
 KINDS = {kind for _, kind in _FILES}
 """The kinds of the custom resources."""
+DEFINED = tuple(_FILES)
+"""Their API versions and kinds."""
 
 
 def go_is_here() -> bool:
@@ -45,18 +47,28 @@ def go_is_here() -> bool:
 @cache
 def definition(api_version: str, kind: str) -> dict[str, Any]:
     """Return the OpenAPI schema of a custom resource. Go downloads its module once, and verifies it."""
-    module, path = _FILES[api_version, kind]
+    module, _ = _FILES[api_version, kind]
     kept = BUILD / "definitions" / f"{module.replace('/', '+')}-{kind}.json"
     with one_at_a_time(kept):
         if not kept.exists():
-            _keep(module, path, api_version.rpartition("/")[2], kept)
+            _keep(manifest(api_version, kind), api_version.rpartition("/")[2], kept)
     schema: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return schema
 
 
-def _keep(module: str, path: str, version: str, kept: Path) -> None:
+def manifest(api_version: str, kind: str) -> Path:
+    """Return the file with the CustomResourceDefinition. Go downloads its module once, and verifies it.
+
+    Raises:
+        subprocess.CalledProcessError: Go could not download the module.
+    """
+    module, path = _FILES[api_version, kind]
     done = subprocess.run(["go", "mod", "download", "-json", module], check=True, stdout=subprocess.PIPE)
-    found = yaml.safe_load(Path(json.loads(done.stdout)["Dir"], path).read_text(encoding="utf-8"))
+    return Path(json.loads(done.stdout)["Dir"], path)
+
+
+def _keep(manifest: Path, version: str, kept: Path) -> None:
+    found = yaml.safe_load(manifest.read_text(encoding="utf-8"))
     [schema] = [each["schema"]["openAPIV3Schema"] for each in found["spec"]["versions"] if each["name"] == version]
     new = kept.with_suffix(".new")
     new.write_text(json.dumps(schema), encoding="utf-8")

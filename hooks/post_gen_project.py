@@ -23,6 +23,7 @@ WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("ci", "delivery", "dep
 PIPELINES = {
     "github": [
         *WORKFLOWS,
+        ".github/actionlint.yaml",
         ".github/dependabot.yml",
         ".github/zizmor.yml",
         *(f"{HOW_TO}/{page}.md" for page in ("set-up-the-github-pipeline", "verify-a-github-image")),

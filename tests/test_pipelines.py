@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.git import git
 from harness.programs import find
 
 # The make targets that every CI pipeline has to call, to check a change and to deliver it.
@@ -20,12 +21,18 @@ COMMANDS = {
     "rolling-upgrade", "secrets", "test",
 }  # fmt: skip
 ACTION = re.compile(r"uses: (\S+)(.*)")
+# A call of make, as the first word of a command.
+MAKE = re.compile(r"(?:^|then|else|id-token\.sh|[;&|]) *make ((?:[a-z-]+ ?)+)", re.MULTILINE)
+# Programs that fetch other programs, as a command's word.
+FETCHES = re.compile(r"\b(?:curl|wget|pip|pipx|npm|npx|apt|apt-get|brew|go install|go run|docker (?:run|pull))\b")
 
 
 @pytest.fixture(scope="session", params=["service", "template"])
 def repository(request: pytest.FixtureRequest, new_service: Callable[..., Path], template: Path) -> Path:
     """Return a repository with GitHub workflows: the template or a service."""
-    return new_service(ci="github") if request.param == "service" else template
+    folder = new_service(ci="github") if request.param == "service" else template
+    git(folder, "init", "--quiet")  # actionlint reads its configuration in a repository only
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -78,16 +85,62 @@ def test_actions_are_pinned_by_commit_with_their_version_beside(repository: Path
                 assert re.fullmatch(r" # v[0-9]+\.[0-9]+\.[0-9]+", comment), f"{file.name}: {action}"
 
 
+def writing(repository: Path) -> dict[str, dict[str, Any]]:
+    """Return the jobs with a permission to write and steps of their own."""
+    return {name: job for name, job in jobs(repository) if "steps" in job and "write" in str(job.get("permissions"))}
+
+
 def test_a_job_that_may_write_runs_no_package_s_code(repository: Path) -> None:
-    """Such a job does not build either: it publishes what a job without write permission has built."""
+    """Such a job does not build either: it publishes or deploys what a job without write permission has built."""
     for workflow in workflows(repository).values():
         assert "write" not in str(workflow["permissions"])
-    writing = {name: job for name, job in jobs(repository) if "write" in str(job.get("permissions"))}
-    assert writing
-    for name, job in writing.items():
+    assert writing(repository)
+    for name, job in writing(repository).items():
         for step in job["steps"]:
             assert "setup-python" not in step.get("uses", ""), name
-            assert not re.search(r"\bpip |\bpipx |^ *make (?!publish$)", step.get("run", ""), re.MULTILINE), name
+            assert {target.strip() for target in MAKE.findall(step.get("run", ""))} <= {"publish", "deploy"}, name
+
+
+def test_a_job_that_may_write_fetches_its_tools_by_pinned_actions_only(repository: Path) -> None:
+    """The rest comes with the runner's image, whose name has its version. cosign-installer checks cosign's checksum."""
+    for name, job in writing(repository).items():
+        assert re.fullmatch(r"ubuntu-[0-9]+\.[0-9]+", job["runs-on"]), name
+        assert not {"container", "services"} & {*job}, name
+        for step in job["steps"]:
+            assert not FETCHES.search(step.get("run", "")), name
+            assert step.get("with", {}).get("cosign-release") is None, name  # the checksum is of the action's own
+
+
+def test_an_id_token_is_for_signatures_and_deployments(repository: Path) -> None:
+    asking = {name for name, job in writing(repository).items() if job["permissions"].get("id-token") == "write"}
+    assert asking in ({"delivery.yml: publish", "deploy.yml: deploy"}, {"release.yml: release"})
+
+
+def test_the_merge_queue_runs_the_checks_of_a_pull_request(repository: Path) -> None:
+    for name, workflow in workflows(repository).items():
+        assert ("merge_group" in workflow["on"]) == ("pull_request" in workflow["on"]), name
+    for name, job in jobs(repository):
+        for step in [job, *job.get("steps", [])]:
+            condition = step.get("if", "")
+            assert ("'merge_group'" in condition) == ("'pull_request'" in condition), name
+            if "rolling-upgrade" in step.get("run", ""):
+                assert "github.event.merge_group.base_sha" in step["env"]["BASE"]
+                assert "${{" not in step["run"]
+
+
+def test_deployments_to_an_environment_wait_for_each_other_and_none_is_cancelled(
+    new_service: Callable[..., Path],
+) -> None:
+    """actionlint ignores `queue`; its only other value would let an older commit cancel a newer one."""
+    every = workflows(new_service(ci="github"))
+    group = every["deploy.yml"]["concurrency"]
+    assert {*group} == {"group", "queue"}
+    assert group["queue"] == "max"
+    assert "inputs.environment" in group["group"]
+    for before, name in (("development", "staging"), ("staging", "production")):
+        assert every["delivery.yml"]["jobs"][name]["if"] == f"needs.{before}.outputs.overtaken != 'true'"
+    [checkout] = [step for step in every["deploy.yml"]["jobs"]["deploy"]["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == "0"
 
 
 def test_a_called_workflow_gets_the_rights_that_its_jobs_ask_for(repository: Path) -> None:
@@ -150,12 +203,36 @@ def _own(every: dict[str, dict[str, Any]], job: dict[str, Any], key: str) -> Any
     return job.get(key) or next((found for base in reversed(bases) if (found := _own(every, every[base], key))), None)
 
 
+def trusted(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the jobs that sign, deploy or push."""
+    return {name: job for name, job in pipeline.items() if "id_tokens" in job or "LOCK_TOKEN" in str(job)}
+
+
 def test_gitlab_s_tokens_are_not_where_packages_code_runs(gitlab_service: Path) -> None:
     pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-    trusted = {name: job for name, job in pipeline.items() if "id_tokens" in job or "LOCK_TOKEN" in str(job)}
-    assert [*trusted] == ["publish", "merge-request"]
-    for job in trusted.values():
-        assert re.findall(r"make ([\w -]+)|pip ", str(job["script"])) in ([], ["publish"])
+    assert [*trusted(pipeline)] == ["publish", ".deploy", "merge-request"]
+    for name, job in trusted(pipeline).items():
+        script = job["script"] if isinstance(job["script"], str) else "\n".join(job["script"])
+        assert {target.strip() for target in MAKE.findall(script)} <= {"publish", "deploy"}, name
+        assert not FETCHES.search(script), name
+
+
+def test_gitlab_s_jobs_that_sign_deploy_or_push_have_pinned_tools(gitlab_service: Path) -> None:
+    pipeline = yaml.safe_load((gitlab_service / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+    for name, job in trusted(pipeline).items():
+        assert re.search(r":[0-9.]+@sha256:[0-9a-f]{64}$", _own(pipeline, job, "image")), name
+        assert not _own(pipeline, job, "services"), name
+        lines = _own(pipeline, job, "before_script")
+        assert not FETCHES.search("\n".join(lines)), name
+        [installing] = [line for line in lines if "apk " in line]
+        packages = installing.removeprefix("apk add --no-cache ").split()
+        assert packages
+        for package in packages:
+            assert re.fullmatch(r"[a-z-]+=~[0-9]+\.[0-9]+", package), f"{name}: {package}"
+        # A list that no longer fits Alpine's packages fails in a merge request, and not on main.
+        assert pipeline["chart"]["extends"] == [".change", ".tools"]
+        assert _own(pipeline, pipeline["chart"], "image") == _own(pipeline, job, "image")
+        assert _own(pipeline, pipeline["chart"], "before_script") == [installing]
 
 
 def test_gitlab_s_docker_is_found_by_the_name_that_its_client_asks_for(gitlab_service: Path) -> None:
@@ -168,7 +245,7 @@ def test_both_do_the_same_by_commands_that_a_person_has_too(new_service: Callabl
     service = new_service(ci=ci)
     files = [service / ".gitlab-ci.yml"] if ci == "gitlab" else [*(service / ".github" / "workflows").glob("*.yml")]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    said = " ".join(re.findall(r"(?:^|run: |script: |- |then ) *make ((?:[a-z-]+ ?)+)", text, re.MULTILINE)).split()
+    said = " ".join(MAKE.findall(re.sub(r"^ *(?:- )?(?:run: |script: )?", "", text, flags=re.MULTILINE))).split()
     assert {*said} - {"chart"} == COMMANDS  # GitLab's image of Python has no Helm for `make check`
     targets = re.findall(r"^([a-z-]+):.*##", (service / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {*targets} > COMMANDS

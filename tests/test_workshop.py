@@ -16,6 +16,7 @@ OTHERS_MAY_IMPORT = {"harness"}
 # Each of them lacks some of these, so a module that all of them can import has only the standard library.
 THIRD_PARTY = {
     "harness/baking.py": {"cookiecutter"},
+    "harness/chart_values/drawing.py": {"hypothesis", "yaml"},
     "harness/cluster/release.py": {"yaml"},
     "harness/definitions.py": {"yaml"},
     "harness/postgres.py": {"asyncpg"},

@@ -335,7 +335,7 @@ class Contract:
         produces: the media type of the response's body.
         as_it_is: the result's type, `bytes` or `str`, if the result is the body.
         versioned: True if the result has an entity tag.
-        paged: True if the result is a page of a list.
+        page: the class of the result if it is a page of a list, such as `Page[Item]`.
         schema_digest: a digest of the result's JSON schema.
 
     Raises:
@@ -416,7 +416,8 @@ class Contract:
         self.result: TypeAdapter[Any] | None = None if without_body else TypeAdapter(returns)
         origin = get_origin(returns) or returns
         model: type = origin if isinstance(origin, type) else object
-        self.versioned, self.paged = issubclass(model, Versioned), issubclass(model, Page)
+        self.versioned = issubclass(model, Versioned)
+        self.page: type[Page[Any]] | None = model if issubclass(model, Page) else None
         self.as_it_is: type | None = returns if route.produces and returns in (bytes, str) else None
         self.produces = route.produces or _JSON
         if not (self.as_it_is or self.makes_response or is_json(self.produces)):

@@ -2,10 +2,12 @@
 # Installs or upgrades this service with Helm, which takes back what fails. `make deploy` calls it.
 # From there come NAME, IMAGE, TAG and HELM, and from whoever calls make ENV, PROFILE and NAMESPACE; from a pipeline SIGNER and
 # SIGNER_ISSUER, who has to have signed the image: the identity and the issuer in the signature's certificate.
+# FORWARD_ONLY=true skips the deployment if the release is of a later commit: pipelines can overtake each other.
 set -euo pipefail
-: "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}" "${SIGNER:=}" "${SIGNER_ISSUER:=}"
+: "${ENV:=}" "${PROFILE:=}" "${NAMESPACE:=}" "${SIGNER:=}" "${SIGNER_ISSUER:=}" "${FORWARD_ONLY:=}"
 
 refuse() { echo "deploy: $1" >&2; exit 2; }
+commit() { git rev-parse --verify --quiet "$1^{commit}"; }
 names() { (cd "$1" && ls ./*.yaml) | sed 's|^\./||; s/[.]yaml$//; /^values$/d' | xargs; }
 
 command -v "$HELM" >/dev/null || refuse "$HELM is not installed: Helm 3 or 4 is needed; HELM=… says where it is."
@@ -18,6 +20,12 @@ case $ENV:$TAG in
   *:development | *-dirty)
     refuse "TAG=$TAG stands for no commit, so nobody could go back to it: commit, or name a TAG that was pushed." ;;
 esac
+
+if [ "$FORWARD_ONLY" = true ]; then
+  ours=$(commit "$TAG") || refuse "FORWARD_ONLY needs a commit as TAG, and $TAG is none of this repository."
+  [ "$(git rev-parse --is-shallow-repository)" = false ] ||
+    refuse "FORWARD_ONLY needs the whole history, and this clone is shallow: git fetch --unshallow."
+fi
 
 # By the digest that was signed, whatever the tag names a moment later.
 digest=
@@ -49,11 +57,28 @@ fi
 
 echo "deploy: $IMAGE:$TAG, $ENV${PROFILE:+ $PROFILE}"
 echo "deploy: as $NAME in namespace $namespace of ${context:-the cluster that Helm finds}"
+scope=(--namespace "$namespace" ${context:+--kube-context "$context"})
+if [ "$FORWARD_ONLY" = true ]; then
+  if release=$("$HELM" get values "$NAME" --output yaml "${scope[@]}" 2>&1); then
+    deployed=$(echo "$release" | sed -n "/^image:/,/^[^ ]/s/^  tag: *[\"']\{0,1\}\([^\"']*\).*/\1/p")
+    theirs=$(commit "$deployed") || echo "deploy: the release has the tag \"$deployed\", which is no commit of this repository, so it may be older"
+  elif [[ $release == *"release: not found"* ]]; then
+    theirs=
+  else
+    refuse "Helm could not say what is deployed: $release"
+  fi
+  if [ -n "$theirs" ] && [ "$theirs" != "$ours" ] && git merge-base --is-ancestor "$ours" "$theirs"; then
+    echo "deploy: SKIPPED, because $deployed is deployed in $ENV, and is later than $TAG. Without FORWARD_ONLY, make deploy goes back."
+    [ -z "${GITHUB_OUTPUT:-}" ] || echo "overtaken=true" >>"$GITHUB_OUTPUT" # ends the delivery there
+    exit 0
+  fi
+fi
+
 if ! (
   set -x
   "$HELM" upgrade --install "$NAME" chart \
     "${values[@]}" \
-    --namespace "$namespace" ${NAMESPACE:+--create-namespace} ${context:+--kube-context "$context"} \
+    "${scope[@]}" ${NAMESPACE:+--create-namespace} \
     "$take_back" --timeout "${timeout}s"
 ); then
   kubectl="kubectl --namespace $namespace${context:+ --context $context}"

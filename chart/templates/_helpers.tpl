@@ -358,12 +358,17 @@ volumes:
   {{- end }}
 {{- end -}}
 
+{{/* The security context of a container of the user. */}}
+{{- define "service.containerContext" -}}
+{{- $context := include "service.containerSecurityContext" . | fromYaml -}}
+{{- range $name, $value := .securityContext -}}{{- $_ := set $context $name $value -}}{{- end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
 {{/* The user's containers, with the chart's security context; the settings of the container take precedence. */}}
 {{- define "service.containers" -}}
 {{- range . }}
-{{- $context := include "service.containerSecurityContext" $ | fromYaml -}}
-{{- range $name, $value := .securityContext -}}{{- $_ := set $context $name $value -}}{{- end }}
-- {{- toYaml (set (deepCopy .) "securityContext" $context) | nindent 2 }}
+- {{- toYaml (set (deepCopy .) "securityContext" (include "service.containerContext" . | fromYaml)) | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -418,6 +423,5 @@ volumes:
 
 {{/* The port of a URL such as https://example.com or http://example.com:8080. */}}
 {{- define "service.portOf" -}}
-{{- $url := urlParse . -}}
-{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- regexFind "^https?://[^/]+" . | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
 {{- end -}}

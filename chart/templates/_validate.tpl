@@ -213,6 +213,8 @@
   (include "service.quantityMistakes" . | fromYamlArray)
   (include "service.keyMistakes" . | fromYamlArray)
   (include "service.addressMistakes" . | fromYamlArray)
+  (include "service.routeMistakes" . | fromYamlArray)
+  (include "service.objectMistakes" . | fromYamlArray)
   (include "service.podMistakes" . | fromYamlArray) -}}
 {{- $found = concat $found $mistakes -}}
 {{- if $found -}}

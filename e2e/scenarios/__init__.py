@@ -13,6 +13,7 @@ from e2e.scenarios import (
     isolating,
     knobs,
     migrating,
+    rendering,
     runbooks,
     scaling,
     streams,
@@ -21,6 +22,7 @@ from e2e.scenarios import (
 
 SCENARIOS: Mapping[str, Scenario] = {
     **imaging.SCENARIOS,
+    **rendering.SCENARIOS,
     **installing.SCENARIOS,
     **knobs.SCENARIOS,
     **access.SCENARIOS,
@@ -37,6 +39,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 QUICK = (
     "image.tests",
+    "render.any-values",
     "install.external",
     "install.evaluation",
     "access.crud",

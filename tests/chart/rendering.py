@@ -8,69 +8,18 @@ from typing import Any
 
 import yaml
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, INSTEAD, MODES
 from harness.values import merge
 
 HELMS = ["helm", "helm3"]
 KUBERNETES = ["1.29", "1.37"]
 ENVIRONMENTS = ["development", "staging", "production"]
 
-IMAGE = {"image": {"repository": "ghcr.io/example-team/items-service", "tag": "1.0.0"}}
-MODES: dict[str, dict[str, Any]] = {
-    "external": {"database": {"mode": "external", "existingSecret": "items-database"}},
-    "cnpg": {"database": {"mode": "cnpg"}},
-    "evaluation": {
-        "database": {"mode": "evaluation"},
-        "databaseReplica": {"enabled": False},
-        "evaluation": {"password": "development"},
-    },
-}
-SIZED = {"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}}
-# Values that enable all features.
-EVERYTHING: dict[str, Any] = {
-    "autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
-    "auth": {"issuer": "https://id.example.com", "audience": "items", "jwksUrl": "https://id.example.com:8443/keys"},
-    "tracing": {"endpoint": "http://collector.observability:4318", "sampleRatio": 0.1},
-    "database": {"sslMode": "verify-full", "caSecret": "items-database-ca"},
-    "databaseReplica": {"enabled": True, "maxLagSeconds": 30},
-    "ingress": {"enabled": True, "host": "items.example.com", "className": "nginx", "tlsSecretName": "items-tls"},
-    "httpRoute": {"enabled": True, "host": "items.example.org", "parentRefs": [{"name": "gateway"}]},
-    "networkPolicy": {
-        "enabled": True,
-        "apiFrom": [{"namespaceSelector": {}}],
-        "internalFrom": [{"namespaceSelector": {}}],
-        "databaseTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
-        "issuerTo": [{"ipBlock": {"cidr": "192.0.2.1/32"}}],
-        "tracingTo": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "observability"}}}],
-        "extraEgress": [{"ports": [{"port": 443}]}],
-    },
-    "gunicorn": {"available": True, "enabled": True},
-    "podSecurity": {"level": "restricted"},
-    "config": {
-        "databasePoolSize": 5,
-        "corsOrigins": ["https://example.com"],
-        "idempotencyCallerHeader": "X-Consumer-ID",
-    },
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
-    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
-    "dashboard": {"enabled": True},
-    "service": {"annotations": {"a": "b"}},
-    "serviceAccount": {"annotations": {"a": "b"}},
-    "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
-    "commonLabels": {"team": "platform", "cost-centre": "42"},
-    "podLabels": {"team": "example"},
-    "podAnnotations": {"a": "b"},
-    "nodeSelector": {"kubernetes.io/os": "linux"},
-    "tolerations": [{"key": "a", "operator": "Exists"}],
-    "affinity": {"nodeAffinity": {}},
-    "priorityClassName": "high",
-    "extraEnv": [{"name": "CURRENCY", "value": "EUR"}],
-    "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
-    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
-    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
-    "migrations": {"existingSecret": "items-migrations", "connectTimeoutSeconds": 20},
-    "initContainers": [{"name": "wait", "image": "example/wait:1", **SIZED}],
-    "sidecars": [{"name": "proxy", "image": "example/proxy:1", **SIZED}],
-    "extraObjects": [{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "more"}, "spec": {"limits": []}}],
+# What the profiles leave to a service.
+_FOR_PROFILES: dict[str, Any] = {
+    "gunicorn": {"available": True},
+    "ingress": {"host": "items.example.com"},
+    "httpRoute": {"host": "items.example.com", "parentRefs": [{"name": "gateway"}]},
 }
 
 Object = dict[str, Any]
@@ -162,11 +111,15 @@ def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
 
 
 def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str, list[Object]]:
-    """Return the objects of each database mode, with minimal and with all values, and of each environment."""
+    """Return the objects of each database mode, with minimal and with all values, of each profile and environment."""
     found = {}
     for mode, values in MODES.items():
         found[mode] = chart.render(IMAGE, values)
         found[f"{mode}-everything"] = chart.render(IMAGE, EVERYTHING, values)
+        found[f"{mode}-instead"] = chart.render(IMAGE, EVERYTHING, INSTEAD, values)
+    for profile in sorted((chart.folder / "profiles").glob("*.yaml")):
+        text = yaml.safe_load(profile.read_text(encoding="utf-8"))
+        found[f"profile-{profile.stem}"] = chart.render(IMAGE, MODES["external"], _FOR_PROFILES, text)
     for name in ENVIRONMENTS:
         found[name] = chart.render({"image": {"tag": "1.0.0"}}, files=environment(name))
     return found

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.chart_values.examples import IMAGE, MODES
 from harness.programs import find
 from harness.repository import REPOSITORY
 from tests.chart.monitoring import rules
-from tests.chart.rendering import IMAGE, MODES, Chart
+from tests.chart.rendering import Chart
 
 SAMPLES = 60  # one per 30 s, the default of serviceMonitor.interval: half an hour
 MONITORED = {

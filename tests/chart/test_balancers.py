@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.chart.rendering import IMAGE, MODES, Chart, Object, environment_of, of_kind, one
+from harness.chart_values.examples import IMAGE, MODES
+from tests.chart.rendering import Chart, Object, environment_of, of_kind, one
 from tests.chart.test_knobs import at
 from tests.chart.test_objects import check_schemas
 from tests.chart.test_profiles import BALANCERS, FOLDER, settings

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, MODES, Chart, environment_of, of_kind, one
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from tests.chart.rendering import ENVIRONMENTS, Chart, environment_of, of_kind, one
 
 EXTERNAL = MODES["external"]
 
@@ -45,6 +46,14 @@ def test_one_pod_alone_has_no_budget_that_would_block_a_drain(chart: Chart, repl
 def test_an_update_takes_no_pod_away(chart: Chart) -> None:
     strategy = one(chart.render(IMAGE, EXTERNAL), "Deployment")["spec"]["strategy"]
     assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_pods_are_spread_over_nodes_and_zones(chart: Chart) -> None:
+    pod = one(chart.render(IMAGE, MODES["external"]), "Deployment")["spec"]["template"]
+    spread = pod["spec"]["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert {each["whenUnsatisfiable"] for each in spread} == {"ScheduleAnyway"}
+    assert all(each["labelSelector"]["matchLabels"] == pod["metadata"]["labels"] for each in spread)
 
 
 def test_probes_ask_the_internal_port_and_liveness_never_the_database(chart: Chart) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from harness.chart_values.examples import EVERYTHING, MODES
 from harness.environments import python_for
 from tests import services
 from tests.chart.monitoring import metrics_asked, queries
-from tests.chart.rendering import EVERYTHING, MODES, Chart
+from tests.chart.rendering import Chart
 from tests.chart.sandbox import Object, run, way_in
 
 USER = 10001

@@ -8,9 +8,11 @@ from typing import Any
 import promql_parser
 import yaml
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.places import SCHEMA, resolved
 from harness.repository import REPOSITORY, SERVICE
 from tests.chart.monitoring import metrics_asked, queries, rules
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, environment_of, one
+from tests.chart.rendering import Chart, environment_of, one
 from tools.chart_readme import documented, readme
 
 CHART = REPOSITORY / "chart"
@@ -65,10 +67,10 @@ def test_every_value_is_used_and_every_value_used_is_documented() -> None:
 
 
 def test_the_schema_knows_the_same_values() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    known = set()
-    for name, rule in schema["properties"].items():
-        inside = {} if name in OPAQUE else rule.get("properties", {})
+    known, defaults = set(), yaml.safe_load(VALUES)
+    for name, rule in SCHEMA["properties"].items():
+        passed_on = name in OPAQUE or defaults.get(name) == {}
+        inside = {} if passed_on else resolved(rule).get("properties", {})
         known |= {f"{name}.{inner}" for inner in inside} or {name}
     assert known - {"global", "enabled"} == documented(VALUES).keys()
 

@@ -1,5 +1,6 @@
 """Each value reaches its place in an object, and is not there by default. One line a value."""
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -8,11 +9,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from harness.chart_values.examples import IMAGE, MODES
 from harness.repository import REPOSITORY
 from tests.chart import custom_resources
-from tests.chart.rendering import IMAGE, KUBERNETES, MODES, Chart, Object, environment_of, of_kind, one
+from tests.chart.knobs import PLACES, PLACES_BESIDE, SAME
+from tests.chart.rendering import KUBERNETES, Chart, Object, environment_of, of_kind, one
 
-SAME: Any = object()  # what is expected at the place is the value itself
 # Values that create all objects, in mode external.
 ON: dict[str, Any] = {
     "ingress": {"enabled": True, "host": "items.example.com"},
@@ -200,7 +202,11 @@ _SHARED: list[tuple[Any, ...]] = [
         "items-more",
     ),
 ]
-KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE, *_SERVICES, *_SHARED]
+KNOBS = [*_MIGRATIONS, *_TEST, *_ROUTES, *_PODS, *_SCALE, *_SERVICES, *_SHARED, *PLACES]
+
+
+def _extra(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -211,13 +217,21 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def at(object_: Any, path: str) -> Any:
-    """Return what is at a place of an object, such as `spec.ports.0.port`; None if there is nothing."""
+    """Return what is at a place of an object, such as `spec.ports.0.port`; None if there is nothing.
+
+    A step into a list is an index, or the name of an item: `spec.ports.http.port`.
+    """
     for step in path.split("."):
         if isinstance(object_, list):
-            object_ = object_[int(step)] if int(step) < len(object_) else None
+            found = [each for index, each in enumerate(object_) if step == str(index) or _name(each) == step]
+            object_ = found[0] if found else None
         else:
             object_ = (object_ or {}).get(step)
     return object_
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else None
 
 
 def find(objects: list[Object], wanted: str) -> Object | None:
@@ -225,6 +239,15 @@ def find(objects: list[Object], wanted: str) -> Object | None:
     kind, _, name = wanted.partition("/")
     found = of_kind(objects, kind, name or None)
     return found[0] if len(found) == 1 else next((each for each in found if each["metadata"]["name"] == "items"), None)
+
+
+def validate(objects: list[Object]) -> None:
+    """Assert that Kubernetes and the operators would take the objects."""
+    for each in objects:
+        if each["kind"] in custom_resources.KINDS:
+            assert not custom_resources.mistakes(each)
+        else:
+            kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
 
 
 @cache
@@ -237,15 +260,25 @@ def by_default(chart: Chart) -> list[Object]:
 )
 def test_a_value_reaches_its_place(chart: Chart, path: str, value: Any, wanted: str, place: str, expected: Any) -> None:
     expected = value if expected is SAME else expected
-    before = by_default(chart)
     after = chart.render(IMAGE, MODES["external"], ON, nested(path, value))
+    assert at(find(by_default(chart), wanted), place) != expected, "it is there without the value"
+    assert at(find(after, wanted), place) == expected
+    validate(after)
+
+
+@pytest.mark.parametrize(
+    ("others", "path", "value", "wanted", "place", "expected"),
+    PLACES_BESIDE,
+    ids=[f"{knob[1]} {knob[3]}" for knob in PLACES_BESIDE],
+)
+def test_a_value_reaches_its_place_beside_others(
+    chart: Chart, others: dict[str, Any], path: str, value: Any, wanted: str, place: str, expected: Any
+) -> None:
+    expected = value if expected is SAME else expected
+    before, after = chart.render(IMAGE, ON, others), chart.render(IMAGE, ON, others, nested(path, value))
     assert at(find(before, wanted), place) != expected, "it is there without the value"
     assert at(find(after, wanted), place) == expected
-    for each in after:
-        if each["kind"] in custom_resources.KINDS:
-            assert not custom_resources.mistakes(each)
-        else:
-            kubernetes_validate.validate(each, KUBERNETES[-1], strict=True)
+    validate(after)
 
 
 @pytest.mark.parametrize(("path", "value", "place", "expected"), _KEDA)
@@ -288,6 +321,7 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
             {"keda": {"enabled": True}, "autoscaling": {"enabled": False}},
             "keda.enabled is true but autoscaling.enabled",
         ),
+        ({"database": {"reserveConnections": 13}}, "13 in reserve = 101, and database.maxConnections is 100"),
         ({"minReadySeconds": 600}, "progressDeadlineSeconds (600) is not longer than minReadySeconds (600)"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 0}}}, "neither a maxSurge nor a maxUnavailable"),
         ({"strategy": {"rollingUpdate": {"maxSurge": 3}}}, "strategy.rollingUpdate.maxSurge (3) is above the 2 pods"),
@@ -305,6 +339,63 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
         ({"ingress": {"hosts": [{"host": "192.0.2.1"}]}}, "ingress.hosts has 192.0.2.1"),
         ({"ingress": {"hosts": [{"host": "a", "paths": [{"path": "/b//c"}]}]}}, "ingress.hosts has the path /b//c"),
         ({"startupProbe": {"periodSeconds": 0}}, "startupProbe"),
+        (
+            {"resources": {"requests": {"example.com/gpu": 1}}},
+            "resources.limits.example.com/gpu is not a whole number that equals resources.requests.example.com/gpu",
+        ),
+        ({"resources": {"limits": {"example.com/gpu": 0.5}}}, "resources.limits.example.com/gpu is not a whole number"),
+        (
+            {"resources": {"requests": None, "limits": {"memory": None, "hugepages-2Mi": "4Mi"}}},
+            "resources has hugepages-2Mi without cpu or memory",
+        ),
+        ({"resources": {"limits": {"disk": "1Gi"}}}, "disk"),
+        (
+            {"sidecars": [{"name": "a", "image": "a", "resources": {"limits": {"memory": "64"}}}]},
+            "sidecars.a.resources.limits.memory is 64",
+        ),
+        (
+            {"httpRoute": {"timeouts": {"request": "1s", "backendRequest": "1s1ms"}}},
+            "httpRoute.timeouts.backendRequest (1s1ms) is longer than httpRoute.timeouts.request (1s)",
+        ),
+        (
+            {"httpRoute": {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}},
+            "httpRoute.filters has a RequestRedirect",
+        ),
+        ({"httpRoute": {"filters": [_REWRITE, _REWRITE]}}, "httpRoute.filters has URLRewrite twice"),
+        ({"httpRoute": {"parentRefs": names("a", "a")}}, "httpRoute.parentRefs has a twice"),
+        (
+            {"networkPolicy": {"extraEgress": [{"ports": [{"port": 9000, "endPort": 8000}]}]}},
+            "networkPolicy.extraEgress has the port 9000 with the endPort 8000",
+        ),
+        ({"extraObjects": ["on"]}, "extraObjects has an item that is no object"),
+        ({"extraObjects": [_extra("items-files")]}, "extraObjects has the ConfigMap items-files, whose name the chart"),
+        ({"extraObjects": [_extra("a"), _extra("a")]}, "extraObjects has the ConfigMap a, which another item has, too"),
+        ({"hostAliases": _ALIASES * 2}, "hostAliases has the ip 192.0.2.1 twice"),
+        (
+            {"initContainers": [{"name": "a", "image": "a", "volumeMounts": [{"name": "b", "mountPath": "/b"}]}]},
+            "initContainers.a mounts the volume b, which its pods do not have",
+        ),
+        (
+            {"sidecars": [{"name": "a", "image": "a", "env": [{"name": "B"}, {"name": "B"}]}]},
+            "sidecars.a sets B twice",
+        ),
+        (
+            {"securityContext": {"privileged": True}},
+            "securityContext asks for privileged or CAP_SYS_ADMIN, but allowPrivilegeEscalation is false",
+        ),
+        (
+            {
+                "sidecars": [
+                    {"name": "a", "image": "a", "securityContext": {"capabilities": {"add": ["CAP_SYS_ADMIN"]}}}
+                ]
+            },
+            "set sidecars.a.securityContext.allowPrivilegeEscalation to true",
+        ),
+        ({"database": {"secretKey": ".."}}, "secretKey"),
+        ({"serviceAccount": {"name": "a..b"}}, "name"),
+        ({"podLabels": {"a..b/c": "d"}}, 'podLabels has the key "a..b/c"'),
+        ({"service": {**_BALANCED, "loadBalancerSourceRanges": ["10.0.0.0/33"]}}, "loadBalancerSourceRanges"),
+        ({"keda": {"fallback": {"replicas": 3}}}, "failureThreshold"),
     ],
 )
 def test_values_that_do_not_fit_each_other_are_named(chart: Chart, values: dict[str, Any], said: str) -> None:
@@ -350,6 +441,30 @@ def test_pods_of_ipv6_listen_on_all_addresses(chart: Chart, families: dict[str, 
 def test_objects_that_are_no_strings_are_not_rendered(chart: Chart) -> None:
     more = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "{{ now }}"}}
     assert one(chart.render(IMAGE, MODES["external"], {"extraObjects": [more]}), "ConfigMap") == more
+
+
+def test_what_is_whole_may_be_a_limit_alone(chart: Chart) -> None:
+    sized = {"resources": {"limits": {"example.com/gpu": 1}}}
+    container = at(one(chart.render(IMAGE, MODES["external"], sized), "Deployment"), _SERVICE)
+    assert container["resources"]["limits"]["example.com/gpu"] == 1
+
+
+def test_a_sidecar_may_read_the_config_files_and_be_privileged(chart: Chart) -> None:
+    free = {"privileged": True, "allowPrivilegeEscalation": True}
+    mounts = [{"name": "config-files", "mountPath": "/etc/service"}]
+    sidecar = {"name": "a", "image": "a", "securityContext": free, "volumeMounts": mounts}
+    objects = chart.render(IMAGE, MODES["external"], {"configFiles": {"a": "b"}, "sidecars": [sidecar]})
+    rendered = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][1]
+    assert rendered["volumeMounts"] == mounts
+    assert rendered["securityContext"]["privileged"] is True
+
+
+def test_an_item_of_extra_objects_may_hold_several_objects_or_none(chart: Chart) -> None:
+    text = "# two\n---\n" + "\n---\n".join(json.dumps(_extra(name)) for name in ("a", "b"))
+    objects = chart.render(IMAGE, MODES["external"], {"extraObjects": [text, "{{ if false }}\na: b\n{{ end }}"]})
+    assert [each["metadata"]["name"] for each in of_kind(objects, "ConfigMap")] == ["a", "b"]
+    other = {**_extra("items-files"), "metadata": {"name": "items-files", "namespace": "other"}}
+    assert one(chart.render(IMAGE, MODES["external"], {"extraObjects": [other]}), "ConfigMap") == other
 
 
 def test_hosts_may_stand_in_the_lists_alone(chart: Chart) -> None:

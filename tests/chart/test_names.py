@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from harness.chart_values.examples import IMAGE, MODES
 from harness.releases import releases, write_release
 from harness.repository import REPOSITORY
-from tests.chart.rendering import IMAGE, MODES, Chart, Object, RenderError, of_kind, one
+from tests.chart.rendering import Chart, Object, RenderError, of_kind, one
 
 EXTERNAL = MODES["external"]
 LONG = "team-payments-staging-notification-preferences"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
 from tests.chart.network import Network, Place, places
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, Object, of_kind, one
+from tests.chart.rendering import Chart, Object, of_kind, one
 
 EXTERNAL = MODES["external"]
 

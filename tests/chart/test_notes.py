@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.chart_values.examples import IMAGE, MODES
 from harness.repository import REPOSITORY
-from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind
+from tests.chart.rendering import Chart, Object, of_kind
 
 EXTERNAL = MODES["external"]
 DELETES_THE_DATABASE = {

@@ -8,8 +8,9 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
 from tests.chart import custom_resources
-from tests.chart.rendering import ENVIRONMENTS, EVERYTHING, IMAGE, KUBERNETES, MODES, Chart, Object, of_kind, one
+from tests.chart.rendering import ENVIRONMENTS, KUBERNETES, Chart, Object, of_kind, one
 
 # Fields that a version of Kubernetes does not know yet; values.yaml says from which on.
 NEWER = {"1.29": {"Service": {"trafficDistribution"}}}
@@ -94,6 +95,13 @@ def test_it_works_as_a_subchart(chart: Chart, tmp_path: Path) -> None:
     assert not parent.render({"items": {"enabled": False}})
     # With several releases in one chart, each name contains its alias.
     assert one(parent.render(values, release="shop"), "Deployment")["metadata"]["name"] == "shop-items"
+
+
+def test_the_package_that_a_release_publishes_renders_the_same(chart: Chart, tmp_path: Path) -> None:
+    chart.run("package", chart.folder, "--destination", tmp_path)
+    [package] = tmp_path.iterdir()
+    values = (IMAGE, MODES["external"], EVERYTHING)
+    assert Chart(chart.helm, package).text(*values) == chart.text(*values)
 
 
 def test_what_the_cluster_test_asks_in_vain_is_shown(chart: Chart) -> None:

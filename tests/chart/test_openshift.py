@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
 from harness.values import merge
 from tests.chart.pod_security import VOLUMES, violations
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart, Object, one, pods
+from tests.chart.rendering import Chart, Object, one, pods
 
 OPENSHIFT = {"podSecurity": {"setIds": False}, "networkPolicy": {"dnsPorts": [53, 5353]}}
 

@@ -10,8 +10,9 @@ import yaml
 from benchmarks.profiles import texts
 from benchmarks.results import Results
 from benchmarks.sizing import RESULTS
+from harness.chart_values.examples import IMAGE, MODES
 from harness.repository import REPOSITORY
-from tests.chart.rendering import IMAGE, MODES, Chart, Object, of_kind, one
+from tests.chart.rendering import Chart, Object, of_kind, one
 from tests.chart.test_objects import check_schemas
 
 FOLDER = REPOSITORY / "chart" / "profiles"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import IMAGE, MODES, Chart, RenderError
+from harness.chart_values.examples import IMAGE, MODES
+from tests.chart.rendering import Chart, RenderError
 
 EXTERNAL = MODES["external"]
 

@@ -8,41 +8,15 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from harness.chart_values.examples import EVERYTHING, IMAGE, MODES
+from harness.chart_values.places import VALUES
+from harness.chart_values.words import LABEL_KEYS, MISREAD, WORDS
 from harness.values import merge
-from tests.chart.rendering import EVERYTHING, IMAGE, MODES, Chart
-from tests.chart.strategies import LEAVES
+from tests.chart.rendering import Chart
 from tests.chart.test_objects import check_schemas
 
-# What YAML 1.1 or 1.2 reads as a boolean, null, a number or a date. `true` is missing, as manifests have it.
-MISREAD = ["no", "on", "yes", "off", "y", "n", "No", "ON", "null", "Null", "~", "1e3", "4e7", "0x1f", "0o17", "017"]
-MISREAD += ["1_000", "4711", "12:30:45", "1.5", ".inf", ".nan", "2001-01-01"]
-# What is YAML's syntax, or ends a line.
-SYNTAX = [
-    "-",
-    "- a",
-    "? a",
-    "a: b",
-    "a #b",
-    "{",
-    "[a",
-    "*a",
-    "&a",
-    "!a",
-    "|",
-    ">",
-    "%a",
-    "@a",
-    "`a",
-    "'",
-    '"',
-    "\\",
-    "a\nb",
-]
-SYNTAX += [" a ", "\t", "---", "{{ a }}", "$(A)", "ä", "\u2028"]
-WORDS = [*MISREAD, *SYNTAX]
 RELEASES = ["no", "on", "yes", "off", "y", "n", "null", "e3", "nan"]
 NAMESPACES = [*RELEASES, "1e3", "4711", "0x1f", "017"]
-LABEL_KEYS = ["no", "y", "1e3", "4711", "017", "example.com/on"]
 # Images without a version and small volumes are refused, and a name hides that of the release.
 FIXED = {("evaluation", "image"), ("evaluation", "storageSize"), ("cnpg", "storageSize"), ("fullnameOverride",)}
 # Names in objects whose fields the chart's schema does not know.
@@ -66,16 +40,20 @@ def _strings(rule: dict[str, Any]) -> st.SearchStrategy[Any] | None:
         case {"type": "array", "items": {"type": "string"} as items}:
             inner = _strings(items)
             return None if inner is None else st.lists(inner, min_size=1, max_size=2)
+        case {"type": "object", "patternProperties": dict(patterns)} if {"type": "string"} in patterns.values():
+            keys = [key for key in LABEL_KEYS if all(re.search(pattern, key) for pattern in patterns)]
+            return st.dictionaries(st.sampled_from(keys), st.sampled_from(WORDS), min_size=1, max_size=3)
         case {"type": "object", "additionalProperties": {"type": "string"} as items}:
             inner = _strings(items)
-            keys = st.sampled_from([key for key in LABEL_KEYS if takes(rule.get("propertyNames", {}), key)])
-            return None if inner is None else st.dictionaries(keys, inner, min_size=1, max_size=3)
+            return (
+                None if inner is None else st.dictionaries(st.sampled_from(LABEL_KEYS), inner, min_size=1, max_size=3)
+            )
     return None
 
 
 def drawn() -> dict[tuple[str, ...], st.SearchStrategy[Any]]:
     """Return a strategy for each value that is made of strings, by its path."""
-    found = {path: _strings(rule) for path, rule in LEAVES.items() if path not in FIXED}
+    found = {path: _strings(rule) for path, rule in VALUES.items() if path not in FIXED}
     return {path: each for path, each in found.items() if each is not None}
 
 
@@ -144,7 +122,7 @@ def test_words_that_yaml_reads_otherwise_are_quoted_wherever_they_come_from(char
 
 def test_every_place_for_a_string_is_drawn() -> None:
     """A string that takes none of the words, such as a URL, has a pattern that keeps it a string."""
-    strings = {path for path, rule in LEAVES.items() if rule.get("type") == "string"} - FIXED
+    strings = {path for path, rule in VALUES.items() if rule.get("type") == "string"} - FIXED
     assert {".".join(path) for path in strings - drawn().keys()} == {
         "auth.jwksUrl",
         "evaluation.password",
@@ -154,5 +132,6 @@ def test_every_place_for_a_string_is_drawn() -> None:
         "ingress.path",
         "prometheusRule.runbookUrl",
         "serviceMonitor.interval",
+        "serviceMonitor.scrapeTimeout",
         "tracing.endpoint",
     }

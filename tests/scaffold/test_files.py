@@ -15,6 +15,7 @@ from tests.contents import contents
 
 PIPELINES = {
     "github": [
+        ".github/actionlint.yaml",
         ".github/dependabot.yml",
         ".github/workflows/ci.yml",
         ".github/workflows/delivery.yml",

@@ -43,6 +43,7 @@ _ENVIRONMENT = [
         "deploy",
         "Identity that has to have signed the image, and its issuer.",
     ),
+    ("`FORWARD_ONLY`", "deploy", "`true` skips the deployment if the release is of a later commit."),
     (
         "`UPGRADE`, `FRESH`",
         "lock",

@@ -31,6 +31,7 @@ from chassis.http.idempotency import HEADER, digest, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
 from chassis.http.unreadable_json import unreadable_values
+from chassis.pagination.page import page_json
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
 
@@ -307,7 +308,7 @@ def _responder(route: Route, contract: Contract) -> _Respond:
     media_type = contract.produces
     if contract.as_it_is is str and media_type.startswith("text/"):
         media_type += "; charset=utf-8"
-    versioned, location, paged = contract.versioned, route.location, contract.paged
+    versioned, location, paged = contract.versioned, route.location, bool(contract.page)
     success = route.status if contract.result else 204
 
     def respond(request: web.Request, result: Any, head: ResponseHead | None) -> web.Response:
@@ -347,7 +348,10 @@ def _response_itself(_: web.Request, result: Any, __: ResponseHead | None) -> we
 def _serializer(contract: Contract) -> Callable[[Any], bytes] | None:
     if contract.result is None:
         return None
-    return _as_it_is if contract.as_it_is else contract.result.serializer.to_json
+    if contract.as_it_is:
+        return _as_it_is
+    to_json = contract.result.serializer.to_json
+    return page_json(contract.page, to_json) if contract.page else to_json
 
 
 def _as_it_is(result: bytes | str) -> bytes:

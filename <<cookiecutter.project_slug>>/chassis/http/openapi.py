@@ -261,7 +261,7 @@ def _success(route: Route, contract: Contract, schemas: dict[int, Any]) -> dict[
         success["content"] = {contract.produces: {"schema": schemas[id(contract.result)]}}
     if route.location:
         success["headers"]["Location"] = _header("Where it is.")
-    if contract.paged:
+    if contract.page:
         success["headers"]["Link"] = _header('The next page, as rel="next".')
     for name in deprecation_headers(route):
         success["headers"][name] = _header(_DEPRECATION[name])

@@ -7,7 +7,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from chassis.models.schema import replaced
 
-_WITHOUT_NUL = r"^[^\x00]*$"
+WITHOUT_NUL = r"^[^\x00]*$"
 _MARK = "chassis_text"
 
 
@@ -19,7 +19,7 @@ class _Marked:
         return schema | {"metadata": {**schema.get("metadata", {}), _MARK: True}}  # type: ignore[no-any-return]
 
 
-Text = Annotated[str, StringConstraints(pattern=_WITHOUT_NUL), _Marked()]
+Text = Annotated[str, StringConstraints(pattern=WITHOUT_NUL), _Marked()]
 """A string without the NUL character, which PostgreSQL cannot store. `Field(pattern=…)` adds a rule to this one."""
 
 
@@ -39,12 +39,12 @@ OWN_RULES = _OwnRules()
 
 
 def _with_own_rule(schema: core_schema.StringSchema) -> CoreSchema:
-    if schema.get("pattern") == _WITHOUT_NUL or _MARK not in schema.get("metadata", {}):
+    if schema.get("pattern") == WITHOUT_NUL or _MARK not in schema.get("metadata", {}):
         return schema
     return core_schema.no_info_after_validator_function(_refuse_nul, schema)
 
 
 def _refuse_nul(text: str) -> str:
     if "\x00" in text:
-        raise PydanticKnownError("string_pattern_mismatch", {"pattern": _WITHOUT_NUL})
+        raise PydanticKnownError("string_pattern_mismatch", {"pattern": WITHOUT_NUL})
     return text

@@ -80,9 +80,9 @@ def with_infinity(schema: CoreSchema) -> CoreSchema:
 
 def _with_infinity(schema: core_schema.DatetimeSchema) -> CoreSchema:
     # Rows of the database are values of Python. The JSON schema and the serializer stay the same.
-    of_row = core_schema.no_info_after_validator_function(_in_utc_if_infinite, schema)
+    of_row = core_schema.no_info_after_validator_function(in_utc_if_infinite, schema)
     return core_schema.json_or_python_schema(schema, of_row)
 
 
-def _in_utc_if_infinite(value: datetime) -> datetime:
+def in_utc_if_infinite(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None and value in _INFINITE_TIMES else value

@@ -12,8 +12,10 @@ import asyncpg
 
 from chassis.database import Database
 from chassis.models import Row
+from chassis.models.row_encoder import row_encoder
 from chassis.pagination.page import Page, PageQuery, foreign_cursor, position_of
 from chassis.pagination.position import Kind, Position, kind_of
+from chassis.pagination.stored_rows import Stored, StoredRows
 
 Model = TypeVar("Model", bound=Row)
 
@@ -90,6 +92,7 @@ class Listing(Generic[Model]):
     ) -> None:
         self._row, self._select, self._key, self._filters = row, select.rstrip(), key, dict(filters)
         self._page = Page[row]  # type: ignore[valid-type]
+        self._encoder = row_encoder(row)
         self._name = f"Listing of {row.__name__}"
         self._orders: dict[tuple[object, ...], dict[str, _Order]] = {}
         self._text = lru_cache(_STATEMENTS)(self._write)
@@ -113,6 +116,10 @@ class Listing(Generic[Model]):
             fixed: values of filters that are no fields of the query model, such as the parent of a nested resource:
                 `page(database, query, order_id=order_id)`. They always add their condition.
 
+        Returns:
+            The page. Its items are made when something reads them, and a row that does not fit the model is an error
+            then, or when the page is sent.
+
         Raises:
             InvalidRequestError: the cursor is not one of this list with the same filters and order.
             ValueError: a filter or an order does not fit the models; the message says what to write.
@@ -128,6 +135,9 @@ class Listing(Generic[Model]):
         shown = rows[: query.limit]
         more = len(rows) > query.limit
         cursor = query.cursor_after(self._position(shown[-1], order)) if more else None
+        if self._encoder:  # without validation, which would make the models
+            items = StoredRows(stored=Stored(self._row, shown, self._encoder))
+            return self._page.model_construct(items=items, next_cursor=cursor)
         return self._page(items=self._row.from_rows(shown), next_cursor=cursor)
 
     def statement(self, query: PageQuery, **fixed: Any) -> tuple[str, list[Any]]:

@@ -6,11 +6,13 @@ from hashlib import blake2b
 from types import UnionType
 from typing import Annotated, Any, Generic, Self, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.errors import FieldError, InvalidRequestError
 from chassis.models import WHOLE_NUMBER, Query
 from chassis.pagination.position import Kind, Position, decode, encode, kind_of
+from chassis.pagination.stored_rows import ListOfRows, StoredRows
 
 _CHECKSUM_BYTES = 6
 
@@ -81,7 +83,7 @@ class Page(BaseModel, Generic[Row]):
 
     model_config = ConfigDict(frozen=True)
 
-    items: list[Row]
+    items: Annotated[list[Row], ListOfRows()]
     """The rows."""
 
     next_cursor: str | None
@@ -99,3 +101,23 @@ class Page(BaseModel, Generic[Row]):
         shown = list(rows[: query.limit])
         more = len(rows) > query.limit
         return cls(items=shown, next_cursor=query.cursor_after(tuple(position(shown[-1]))) if more else None)
+
+
+class _SentPage(msgspec.Struct):
+    items: list[msgspec.Struct]
+    next_cursor: str | None
+
+
+def page_json(model: type[Page[Any]], serialize: Callable[[Any], bytes]) -> Callable[[Page[Any]], bytes]:
+    """Return a function that encodes pages: stored rows of the model with msgspec, and all others with `serialize`."""
+    encode_page = msgspec.json.Encoder().encode
+
+    def to_json(page: Page[Any]) -> bytes:
+        items = page.items
+        if isinstance(items, StoredRows):
+            if type(page) is model and (sent := items.sent()) is not None:
+                return encode_page(_SentPage(sent, page.next_cursor))
+            items.make()  # here, as pydantic would wrap an error in one of its own
+        return serialize(page)
+
+    return to_json

@@ -1,0 +1,1 @@
+"""BlackSheep with orjson, as in its documentation."""
