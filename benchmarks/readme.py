@@ -28,7 +28,8 @@ def _section(results: Results) -> list[str]:
     rows = []
     for subject in ("service", ALONE, *PEERS):
         found = [measurement(results, "matrix", subject, operation, load) for operation, load in columns]
-        rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
+        if any(found):
+            rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
     return [
         (
             "CPU time per request, measured for all subjects in the same rounds. The service has all default features "
