@@ -18,6 +18,7 @@ CONTROL: Final = "floor-static"
 STEAL: Final = 0.01
 OTHERS: Final = 0.10
 LOAD_CORE: Final = 0.95
+MORE_LOAD_CORE: Final = 0.15
 LATE_MS: Final = 1.0
 CPU: Final = 1.10
 P50: Final = 1.25
@@ -28,8 +29,9 @@ LEAST: Final = 6
 RULES: Final = f"""\
 - During any load of the round, the host took more than {percent(STEAL)} of the cores' time (steal), or programs that
   were not loaded used more than {percent(OTHERS)} of the servers' cores.
-- During the control's load, the load's cores were in use for more than {percent(LOAD_CORE)}, or the generator sent
-  requests more than {LATE_MS:g} ms late (99th percentile) although a connection was free.
+- During the control's load, the load's cores were in use for more than {percent(LOAD_CORE)}, or for
+  {100 * MORE_LOAD_CORE:.0f} points more than in the median of the cell's rounds, or the generator sent requests more
+  than {LATE_MS:g} ms late (99th percentile) although a connection was free.
 - The control's CPU per request differs by more than a factor of {CPU:g} from its median over the cell's rounds, its p50
   by more than {P50:g}, or its p99 is more than {P99:g} times the median.
 """
@@ -117,7 +119,8 @@ def _faults(of: Sequence[Sample], controls: Sequence[Sample]) -> list[str]:
         found.append(f"steal {percent(steal, 1)}")
     if (others := max(each.others for each in judged)) > OTHERS:
         found.append(f"others used {percent(others)} of the servers' cores")
-    if control.conditions.load_core > LOAD_CORE:
+    usual = median(each.conditions.load_core for each in controls if each.conditions)
+    if control.conditions.load_core > min(LOAD_CORE, usual + MORE_LOAD_CORE):
         found.append(f"the control's load core was {percent(control.conditions.load_core)} in use")
     if control.conditions.late_ms > LATE_MS:
         found.append(f"the generator was {control.conditions.late_ms:.1f} ms late")

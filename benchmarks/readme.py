@@ -68,7 +68,7 @@ def coalescing(results: Results) -> list[str]:
             else:
                 verdict = "more than" if alone.cpu_us.low > best.cpu_us.high else "as much as"
             told.append(
-                f"{estimate_cell(alone.cpu_us)} µs with {load}, {verdict} {name} ({estimate_cell(best.cpu_us)} µs)"
+                f"{estimate_cell(alone.cpu_us)} µs with {load}, {verdict} {name}'s {estimate_cell(best.cpu_us)} µs"
             )
     if not told:
         return []

@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from benchmarks import judge
-from benchmarks.bench import Bench
 from benchmarks.keeping import Keep
 from benchmarks.options import Options
 from benchmarks.results import Experiment, Operation, Sample, load_in_words
 from benchmarks.subjects import Running
+
+if TYPE_CHECKING:  # tests of the rounds have no database
+    from benchmarks.bench import Bench
 
 Extra: TypeAlias = Callable[[int], Awaitable[Sample]]
 T = TypeVar("T")
@@ -60,7 +62,7 @@ def planned_seconds(load: Load, loads: int) -> float:
     return loads * (load.warm_up + load.seconds + OVERHEAD_SECONDS)
 
 
-async def measure(options: Options, bench: Bench, keep: Keep, control: Running, plans: Sequence[Plan]) -> None:
+async def measure(options: Options, bench: "Bench", keep: Keep, control: Running, plans: Sequence[Plan]) -> None:
     """Measure all cells once a round, and repeat those with too few good rounds, up to a bound."""
     for number in range(1, options.most_rounds + 1):
         for plan in plans:
@@ -81,7 +83,7 @@ async def measure(options: Options, bench: Bench, keep: Keep, control: Running, 
         keep.save()
 
 
-async def _sample(bench: Bench, running: Running, plan: Plan, number: int) -> Sample:
+async def _sample(bench: "Bench", running: Running, plan: Plan, number: int) -> Sample:
     load = plan.load
     return await bench.sample(
         plan.experiment, running, plan.operation, number, load.connections,

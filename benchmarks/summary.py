@@ -40,4 +40,4 @@ def show(results: Results) -> None:
                 *(f"{one.at(share):.2f} ms" for share in (0.5, 0.99, 0.999)), one.bound,
             )  # fmt: skip
     for table in tables.values():
-        Console(width=150).print(table)
+        Console(width=175).print(table)

@@ -376,7 +376,7 @@ def test_the_readme_has_both_rows_of_coalescing_and_says_when_it_does_nothing() 
     assert "| service | 68.0 | 68.0 | 68.0 |" in renewed
     assert "| service-without-coalescing | 110 | 110 | 110 |" in renewed
     assert "It does nothing with one connection" in renewed
-    assert "a GET takes 110 µs with 1 connection, less than aiohttp (112 µs);" in renewed
+    assert "a GET takes 110 µs with 1 connection, less than aiohttp's 112 µs;" in renewed
     assert "old" not in renewed
     with pytest.raises(ValueError, match="needs the lines"):
         readme.renewed("# Title", whole())
