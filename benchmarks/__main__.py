@@ -55,17 +55,17 @@ async def _here(options: Options) -> Results:
         fresh = _results(options, options.only, python, len(bench.cores.server), about, enforced=are_possible())
         results = continued(fresh, FILE)
         planned = {part: _PARTS[part].seconds(options) for part in options.only}
-        with Keep(results, FILE, sum(planned.values())) as keep:
-            _introduce(results, keep)
-            parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in planned.items())
-            most = sum(planned.values()) * options.most_rounds / options.rounds
-            keep.say(
-                f"Plan: {sum(planned.values()) / 60:.0f} minutes ({parts}); at most {most / 60:.0f} where rounds are "
-                "thrown away and repeated"
-            )
-            for part in options.only:
-                await _PARTS[part].run(options, bench, keep)
-                keep.save()
+        keep = Keep(results, FILE, sum(planned.values()))
+        _introduce(results, keep)
+        parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in planned.items())
+        most = sum(planned.values()) * options.most_rounds / options.rounds
+        keep.say(
+            f"Plan: {sum(planned.values()) / 60:.0f} minutes ({parts}); at most {most / 60:.0f} where rounds are "
+            "thrown away and repeated"
+        )
+        for part in options.only:
+            await _PARTS[part].run(options, bench, keep)
+            keep.save()
     return results
 
 
@@ -75,10 +75,10 @@ async def _on_a_cluster(options: Options) -> Results:
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
     results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
-    with Keep(results, FILE, cluster.seconds(options)) as keep:
-        _introduce(results, keep)
-        await cluster.run(options, service, cores, OUTPUT / "logs", keep)
-        return keep.results
+    keep = Keep(results, FILE, cluster.seconds(options))
+    _introduce(results, keep)
+    await cluster.run(options, service, cores, OUTPUT / "logs", keep)
+    return keep.results
 
 
 def _results(

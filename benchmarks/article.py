@@ -28,7 +28,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
     async with AsyncExitStack() as started:
         running = []
         for subject in (peer(CONTROL), *deployments(bench, limits=are_possible())):
-            async with keep.step(f"{subject.name} starts", START_SECONDS):
+            with keep.step(f"{subject.name} starts", START_SECONDS):
                 running.append(await bench.start(subject, started))
         load = _load(options, len(bench.cores.server))
         plans = [Plan("article", operation, load, running[1:]) for operation in OPERATIONS]
@@ -45,4 +45,4 @@ def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
 
 
 def _load(options: Options, server_cores: int) -> Load:
-    return Load(connections(server_cores), seconds=options.count(6, 0.5), warm_up=options.count(0.5, 0.2))
+    return Load(connections(server_cores), seconds=options.count(5, 0.5), warm_up=options.count(0.5, 0.2))

@@ -106,12 +106,12 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
     seconds = options.count(_LOAD_SECONDS, 1)
     async with AsyncExitStack() as started:
         settings = ClusterOptions.from_environment()
-        async with keep.step("the image is built and loaded", _IMAGE_SECONDS):
+        with keep.step("the image is built and loaded", _IMAGE_SECONDS):
             await build_and_load(settings, service, {_IMAGE: unchanged})
             await remove_namespaces()
         running = []
         for name in SUBJECTS:
-            async with keep.step(f"{name} is installed", _INSTALL_SECONDS):
+            with keep.step(f"{name} is installed", _INSTALL_SECONDS):
                 bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
                 bench.logs.mkdir(parents=True, exist_ok=True)
                 await started.enter_async_context(bench.started)
@@ -124,7 +124,7 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
             for operation in OPERATIONS:
                 for each in in_turn(running, number):
                     text = f"{each.name}, {operation.upper()}, round {number} of {options.rounds}"
-                    async with keep.step(text, _WARM_UP_SECONDS + seconds + _OVERHEAD_SECONDS):
+                    with keep.step(text, _WARM_UP_SECONDS + seconds + _OVERHEAD_SECONDS):
                         keep.add(await _sample(each, operation, number, seconds))
             keep.save()
 

@@ -184,7 +184,7 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         "",
         *table(head, rows),
         *failures(results, experiment),
-        *images(pictures, [prefix + name for name in ("throughput", "quantiles", "limits")]),
+        *images(pictures, [prefix + name for name in ("quantiles", "limits")]),
         "### The article's claims" + (" on a cluster" if experiment == "cluster" else ""),
         "",
         *table(("claim", "verdict", "figures", "confirmed if"), claims),

@@ -54,7 +54,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
     async with AsyncExitStack() as started:
         running = {}
         for name, subject in subjects.items():
-            async with keep.step(f"{name} starts", START_SECONDS):
+            with keep.step(f"{name} starts", START_SECONDS):
                 running[name] = await bench.start(subject, started)
         await measure(options, bench, keep, running[CONTROL], list(_plans(options, bench, running)))
 
@@ -96,16 +96,21 @@ async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequ
     each_seconds = _footprints_seconds(options) / len(subjects) / _footprint_rounds(options)
     for number in range(_footprint_rounds(options)):
         for subject in subjects:
-            async with keep.step(f"{subject.name}, footprint {number + 1}", each_seconds), AsyncExitStack() as started:
-                running = await bench.start(subject, started)
-                await asyncio.sleep(_IDLE_SECONDS)
-                idle = running.memory_mib()
-                for operation in OPERATIONS[: 1 if subject.name == CONTROL else 4]:
-                    load = options.count(0.5, 0.1)
-                    await send(requests(operation), running.ports, connections=max(CONNECTIONS), seconds=load)
-                keep.add(Footprint(subject.name, running.start_seconds, idle, running.memory_mib()))
+            with keep.step(f"{subject.name}, footprint {number + 1}", each_seconds):
+                keep.add(await _footprint(options, bench, subject))
         keep.save()
     await bench.database.reset()
+
+
+async def _footprint(options: Options, bench: Bench, subject: Subject) -> Footprint:
+    async with AsyncExitStack() as started:
+        running = await bench.start(subject, started)
+        await asyncio.sleep(_IDLE_SECONDS)
+        idle = running.memory_mib()
+        for operation in OPERATIONS[: 1 if subject.name == CONTROL else 4]:
+            load = options.count(0.5, 0.1)
+            await send(requests(operation), running.ports, connections=max(CONNECTIONS), seconds=load)
+        return Footprint(subject.name, running.start_seconds, idle, running.memory_mib())
 
 
 def _footprint_rounds(options: Options) -> int:

@@ -73,7 +73,7 @@ async def measure(options: Options, bench: "Bench", keep: Keep, control: Running
                     continue
                 keep.plan(planned)
             what = f"{plan.experiment}, round {number}: {plan.operation}, {plan.load.name}"
-            async with keep.step(what, planned):
+            with keep.step(what, planned):
                 for each in subjects:
                     keep.add(await _sample(bench, each, plan, number))
                 if plan.extra:

@@ -40,7 +40,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
     async with AsyncExitStack() as started:
         running = []
         for subject in (peer(CONTROL), service(bench.python, bench.service)):
-            async with keep.step(f"{subject.name} starts", START_SECONDS):
+            with keep.step(f"{subject.name} starts", START_SECONDS):
                 running.append(await bench.start(subject, started))
         control, subject_running = running
         plans = []
@@ -48,7 +48,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
             rates = []
             for number in range(_PEAKS):
                 load = _peak(options)
-                async with keep.step(f"tails, {operation}, peak {number + 1}", planned_seconds(load, 1)):
+                with keep.step(f"tails, {operation}, peak {number + 1}", planned_seconds(load, 1)):
                     rates.append((await bench.sample(
                         "tails", subject_running, operation, number, CONNECTIONS,
                         warm_up=load.warm_up, seconds=load.seconds,

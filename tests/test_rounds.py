@@ -2,7 +2,7 @@
 noisy."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +40,7 @@ class Kept:
     def add(self, sample: Sample) -> None:
         self.results.samples.append(sample)
 
-    def step(self, *_: Any) -> AbstractAsyncContextManager[None]:
+    def step(self, *_: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
     def say(self, text: str) -> None:

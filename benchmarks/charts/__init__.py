@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from benchmarks.charts.latency import article, fixed_rate
-from benchmarks.charts.resources import cpu, cpu_by_connections, limits, throughput
+from benchmarks.charts.resources import cpu, cpu_by_connections, limits
 from benchmarks.charts.style import WIDTH, finished
 from benchmarks.results import Experiment, Results
 
@@ -20,7 +20,6 @@ def charts(results: Results) -> dict[str, go.Figure]:
     }
     both: list[tuple[Experiment, str]] = [("article", ""), ("cluster", "cluster-")]
     for experiment, prefix in both:
-        made[f"{prefix}throughput"] = throughput(results, experiment)
         made[f"{prefix}quantiles"] = article(results, experiment)
         made[f"{prefix}limits"] = limits(results, experiment)
     return {name: finished(figure, results) for name, figure in made.items() if figure}

@@ -1,4 +1,4 @@
-"""Charts of throughput and of CPU and memory."""
+"""Charts of CPU and memory."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -109,43 +109,12 @@ def _end_of_axis(values: list[float]) -> float:
     return 1.25 * second if 0 < 2 * second < first else first
 
 
-def throughput(results: Results, experiment: Experiment) -> go.Figure | None:
-    """Compare requests/s."""
-    figure = go.Figure()
-    samples = []
-    for subject in _deployments(results, experiment):
-        found = {
-            NAMES[each]: one
-            for each in operations(results, experiment)
-            if (one := measurement(results, experiment, subject, each))
-        }
-        rates = [one.per_second for one in found.values()]
-        figure.add_bar(
-            name=subject,
-            x=list(found),
-            y=[one.middle for one in rates],
-            error_y={
-                "array": [one.high - one.middle for one in rates],
-                "arrayminus": [one.middle - one.low for one in rates],
-                "thickness": 1.2,
-            },
-            text=[f"{one.middle:,.0f}" for one in rates],
-            textposition="inside",
-            insidetextanchor="start",
-            textangle=0,
-            marker_color=COLOURS[subject],
-        )
-        samples += [each for one in found.values() for each in one.rounds]
-    figure.update_yaxes(title="successful answers, 1/s", rangemode="tozero", tickformat=",")
-    return titled(figure, "Requests per second head to head", samples, "higher is better", 480)
-
-
 def limits(results: Results, experiment: Experiment) -> go.Figure | None:
     """Compare memory and CPU with the limits of each deployment."""
     titles = ["memory under load", "CPU under load"]
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.09)
     samples = []
-    for subject in _deployments(results, experiment):
+    for subject in (each for each in subjects(results, experiment) if each not in FLOORS):
         found = {
             NAMES[each]: one
             for each in operations(results, experiment)
@@ -177,7 +146,3 @@ def limits(results: Results, experiment: Experiment) -> go.Figure | None:
     figure.update_layout(uniformtext={"minsize": 9, "mode": "show"})
     figure.update_yaxes(title="of the deployment's limit", row=1, col=1)
     return titled(figure, "Memory and CPU against the limit", samples, "dashed: the limit", 480)
-
-
-def _deployments(results: Results, experiment: Experiment) -> list[str]:
-    return [each for each in subjects(results, experiment) if each not in FLOORS]
