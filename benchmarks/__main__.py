@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from benchmarks import article, cluster, judge, machine, matrix, postgres, report, summary, tails
+from benchmarks import article, cluster, judge, machine, matrix, postgres, report, tails
 from benchmarks.baking import OUTPUT, bake_service
 from benchmarks.bench import opened
 from benchmarks.keeping import Keep, continued
@@ -25,7 +25,7 @@ _PARTS: Final[dict[Part, ModuleType]] = {"article": article, "matrix": matrix, "
 
 
 async def main() -> None:
-    """Run the benchmark, print a summary, and write the report.
+    """Run the benchmark, and write the report.
 
     Raises:
         SystemExit: the machine was too noisy; nothing is published.
@@ -33,13 +33,13 @@ async def main() -> None:
     options = Options.from_environment()
     compiled()  # fails early if it cannot be compiled
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
-    summary.show(results)
     refused = judge.refusals(results)
     if not options.quick and not refused:
         report.write(results, report.DOCS)
         return
     report.write(replace(results, quick=True), report.PREVIEW, trusted=False)
-    print(f"A preview with all rounds, not to be quoted: {report.PREVIEW.relative_to(REPOSITORY)}/benchmarks.md")
+    preview = report.PREVIEW.relative_to(REPOSITORY) / "benchmarks.md"
+    print(f"Figures of all rounds, those that are thrown away included, and not to be quoted: {preview}")
     if refused and not options.quick:
         parts = " ".join(part for part in options.only if any(each.startswith(part) for each in refused))
         print(*refused, sep="\n")

@@ -19,6 +19,7 @@ from harness.commands import run_command
 from harness.load_generator import Outcome, send
 from harness.postgres_programs import scratch_folder
 from harness.processes import allow_many_sockets
+from harness.usage import CoreUsage, core_usage
 
 _MEMORY = Path("/dev/shm")
 
@@ -98,7 +99,7 @@ class Bench:
             conditions=self.conditions(used.server, used.machine, outcome),
         )
 
-    def conditions(self, server_cpu_seconds: float, used: machine.Usage, outcome: Outcome | None = None) -> Conditions:
+    def conditions(self, server_cpu_seconds: float, used: CoreUsage, outcome: Outcome | None = None) -> Conditions:
         """Return what else happened on the machine during a load."""
         return Conditions(
             steal=used.steal,
@@ -109,7 +110,7 @@ class Bench:
         )
 
     def _usage(self, running: Running) -> "_Usage":
-        return _Usage(running.cpu_seconds(), self.database.cpu_seconds(), machine.usage())
+        return _Usage(running.cpu_seconds(), self.database.cpu_seconds(), core_usage())
 
 
 class _Usage(NamedTuple):
@@ -117,7 +118,7 @@ class _Usage(NamedTuple):
 
     server: float
     database: float
-    machine: machine.Usage
+    machine: CoreUsage
 
     def since(self, before: "_Usage") -> "_Usage":
         used = self.machine.since(before.machine)

@@ -3,15 +3,13 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import machine as this
 from harness.postgres_programs import postgres_version
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("aiohttp", "asyncpg", "uvloop", "pydantic", "structlog", "prometheus-client", "gunicorn")
 
 
@@ -26,44 +24,6 @@ class Cores:
 
     server: tuple[int, ...]
     load: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Seconds, and how many of them each core was idle or stolen by the host: since the start or another reading."""
-
-    seconds: float
-    idle: Mapping[int, float]
-    stolen: Mapping[int, float]
-
-    def since(self, before: "Usage") -> "Usage":
-        idle, stolen = (
-            {core: now - then[core] for core, now in these.items()}
-            for these, then in ((self.idle, before.idle), (self.stolen, before.stolen))
-        )
-        return Usage(self.seconds - before.seconds, idle, stolen)
-
-    @property
-    def steal(self) -> float:
-        """Share of the time of all cores."""
-        return sum(self.stolen.values()) / self.seconds / len(self.stolen)
-
-    def busy(self, cores: Collection[int]) -> float:
-        """Return the share of the time of these cores that was used."""
-        unused = sum(self.idle[core] + self.stolen[core] for core in cores)
-        return min(1.0, max(0.0, 1 - unused / self.seconds / len(cores)))
-
-
-def usage() -> Usage:
-    """Read the time of the cores so far."""
-    idle, stolen = {}, {}
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, *ticks = line.split()
-        if name.startswith("cpu") and name != "cpu":
-            core = int(name.removeprefix("cpu"))
-            idle[core] = (int(ticks[3]) + int(ticks[4])) / _TICKS
-            stolen[core] = int(ticks[7]) / _TICKS
-    return Usage(time.monotonic(), idle, stolen)
 
 
 def cores() -> Cores:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
-from benchmarks import machine
 from benchmarks.bench import Bench
 from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
@@ -23,6 +22,7 @@ from benchmarks.subjects import START_SECONDS, Running, Subject, peer, pool_size
 from harness.load_generator import send
 from harness.processes import WITH_HARNESS
 from harness.repository import REPOSITORY
+from harness.usage import core_usage
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page", "keyed-post")
 CONNECTIONS: Final = (1, 4, 16, 64)
@@ -136,10 +136,10 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
     assert process.stdin
     assert process.stdout
     await process.stdout.readline()  # the warm-up is over
-    database, used = bench.database.cpu_seconds(), machine.usage()
+    database, used = bench.database.cpu_seconds(), core_usage()
     process.stdin.write(b"\n")
     told = await process.stdout.readline()
-    database, used = bench.database.cpu_seconds() - database, machine.usage().since(used)
+    database, used = bench.database.cpu_seconds() - database, core_usage().since(used)
     process.stdin.close()
     if await process.wait() or not told:
         raise RuntimeError(f"{_FLOOR_QUERY} has failed; what it said is above")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from benchmarks.peers.environment import COMMANDS
-from benchmarks.results import Experiment, Operation, Results, Sample, quantile, together
+from benchmarks.results import Experiment, Operation, Results, Sample, together
 from benchmarks.statistics import Estimate, estimate, told_quantile
 
 NAMES: dict[Operation, str] = {
@@ -81,16 +81,6 @@ class Measurement:
     def memory_mib(self) -> Estimate:
         """Proportional set size at the end of a round, in MiB."""
         return estimate([each.memory_mib for each in self.rounds])
-
-    @property
-    def generator_us(self) -> float:
-        """CPU time of the load generator per request, in µs, or 0."""
-        found = [each.conditions.generator_us for each in self.rounds if each.conditions]
-        return estimate(found).middle if found else 0
-
-    def at(self, share: float) -> float:
-        """Return a quantile in ms, however few samples there are."""
-        return quantile(self.histogram, share, self.failed)
 
     def quantile(self, share: float) -> float | None:
         """Return a quantile in ms: infinite if failures reach it, None if there are too few samples."""

@@ -1,10 +1,11 @@
-"""CPU time, memory and open files of a process and its descendants, from /proc."""
+"""CPU time, memory and open files of a process and its descendants, and the use of the cores, from /proc."""
 
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,6 +46,44 @@ def rss_mib(pid: int, name: str = "VmRSS") -> float:
 def descriptors(pid: int) -> int:
     """Return the number of files and sockets that a process and its descendants have open."""
     return sum(len(os.listdir(f"/proc/{each}/fd")) for each in tree(pid))
+
+
+@dataclass(frozen=True)
+class CoreUsage:
+    """Seconds, and how many of them each core was idle or stolen by the host: since the start or another reading."""
+
+    seconds: float
+    idle: Mapping[int, float]
+    stolen: Mapping[int, float]
+
+    def since(self, before: "CoreUsage") -> "CoreUsage":
+        idle, stolen = (
+            {core: now - then[core] for core, now in these.items()}
+            for these, then in ((self.idle, before.idle), (self.stolen, before.stolen))
+        )
+        return CoreUsage(self.seconds - before.seconds, idle, stolen)
+
+    @property
+    def steal(self) -> float:
+        """Share of the time of all cores."""
+        return sum(self.stolen.values()) / self.seconds / len(self.stolen)
+
+    def busy(self, cores: Collection[int]) -> float:
+        """Return the share of the time of these cores that was used."""
+        unused = sum(self.idle[core] + self.stolen[core] for core in cores)
+        return min(1.0, max(0.0, 1 - unused / self.seconds / len(cores)))
+
+
+def core_usage() -> CoreUsage:
+    """Read the time of the cores so far."""
+    idle, stolen = {}, {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            core = int(name.removeprefix("cpu"))
+            idle[core] = (int(ticks[3]) + int(ticks[4])) / _TICKS
+            stolen[core] = int(ticks[7]) / _TICKS
+    return CoreUsage(time.monotonic(), idle, stolen)
 
 
 def _own_seconds(pid: int) -> float:

@@ -16,13 +16,12 @@ import yaml
 from benchmarks.keeping import continued
 from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
-from benchmarks.machine import usage
 from benchmarks.options import Options
 from benchmarks.results import Conditions, Footprint, Results, Sample, Taken, quantile
 from benchmarks.scale import ARTICLE, connections, in_words, scaled
 from harness.load_generator import NEW_KEY
 from harness.repository import REPOSITORY
-from harness.usage import cpu_seconds, pss_mib
+from harness.usage import core_usage, cpu_seconds, pss_mib
 
 SAMPLE = Sample(
     experiment="article", subject="bare", operation="get", round=1, connections=200, peak_share=None, rate=None,
@@ -177,10 +176,10 @@ def test_cpu_time_is_that_of_all_processes_below_those_that_have_ended_included(
 def test_what_a_core_did_is_told_by_its_idle_time() -> None:
     """A busy core is in use for as long as its work takes, apart from what else runs on it."""
     [core, *_] = sorted(os.sched_getaffinity(0))
-    before = usage()
+    before = core_usage()
     command = ["taskset", "--cpu-list", str(core), sys.executable, "-c", _BUSY]
     took = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    used = usage().since(before)
+    used = core_usage().since(before)
     assert 0 <= used.steal < 0.5
     assert took / used.seconds - 0.1 < used.busy([core]) <= 1
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from harness import load_generator
 from harness.http import request
 from harness.load_generator import NEW_KEY, Outcome, send
 from harness.usage import children
+
+pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="a C compiler compiles the load generator")
 
 GET = request("GET", "/items/1")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
