@@ -1,9 +1,10 @@
 """Compares the project's goals with the results: met or missed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.judge import CONTROL
+from benchmarks.markdown import figure_cell
 from benchmarks.measurement import (
     FLOORS,
     LEVEL_SHARE,
@@ -37,7 +38,7 @@ class Goal:
         found: the figure, or the lower end of its interval where intervals are compared.
         at_most: the bound, in the unit of the goal.
         why: the source of the bound, if the bound itself was measured.
-        cell: operation and load, if it is the goal of a cell.
+        told: the figures in short, if it is the goal of a cell.
     """
 
     what: str
@@ -45,7 +46,7 @@ class Goal:
     found: float | None
     at_most: float | None
     why: str = ""
-    cell: tuple[Operation, str] | None = None
+    told: str = ""
 
     @property
     def verdict(self) -> str:
@@ -54,43 +55,28 @@ class Goal:
         return "met" if self.found <= self.at_most else "**missed**"
 
 
-@dataclass(frozen=True)
-class CellGoal(Goal):
-    """CPU at or below every Python peer's, within the interval.
-
-    Attributes:
-        own: the service.
-        peer: the best peer and its name.
-    """
-
-    own: Measurement | None = None
-    peer: tuple[str, Measurement] | None = None
-
-
 def goals(results: Results) -> list[Goal]:
     """Return all goals that a benchmark measures, in the order of the page."""
-    return [*cells(results), *others(results)]
+    return [*(cell(results, each, load) for each in OPERATIONS for load in loads(results, "matrix")), *others(results)]
 
 
-def cells(results: Results) -> list[CellGoal]:
-    """Return the goals of the cells: CPU a request at or below every Python peer's."""
-    found = []
-    for operation in OPERATIONS:
-        for load in loads(results, "matrix"):
-            own, best = measurement(results, "matrix", "service", operation, load), best_peer(results, operation, load)
-            found.append(
-                CellGoal(
-                    what=f"{NAMES[operation]}, {load}: at most the best Python peer",
-                    unit="µs",
-                    found=own.cpu_us.low if own else None,
-                    at_most=best[1].cpu_us.high if best else None,
-                    why=best[0] if best else "",
-                    cell=(operation, load),
-                    own=own,
-                    peer=best,
-                )
-            )
-    return found
+def cell(results: Results, operation: Operation, load: str) -> Goal:
+    """Return the goal of a cell: CPU a request at or below every Python peer's, within the interval."""
+    own = measurement(results, "matrix", "service", operation, load)
+    peers = [one.cpu_us for one in measured(results, "matrix", PYTHON_PEERS, operation, load).values()]
+    best = best_peer(results, operation, load)
+    goal = Goal(
+        f"{NAMES[operation]}, {load}: at most every Python peer",
+        "µs",
+        own.cpu_us.low if own else None,
+        min((each.high for each in peers), default=None),
+        best[0] if best else "",
+    )
+    if not (own and best):
+        return replace(goal, told=figure_cell(own.cpu_us.middle) if own else "–")
+    relation = "<" if own.cpu_us.high < min(each.low for each in peers) else "≈" if goal.verdict == "met" else ">"
+    told = f"{figure_cell(own.cpu_us.middle)} {relation} {figure_cell(best[1].cpu_us.middle)} {best[0]}"
+    return replace(goal, told=f"**{told}**" if relation == ">" else told)
 
 
 def others(results: Results) -> list[Goal]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from benchmarks import details, goals, judge, readme, sizing
 from benchmarks.claims import findings
-from benchmarks.goals import CellGoal
 from benchmarks.markdown import figure_cell, images, milliseconds_cell, multiple_cell, span_cell
 from benchmarks.measurement import LEVEL_SHARE, LOADS_CORE, NAMES, SERVICES, loads, measured, measurement
 from benchmarks.results import Results
@@ -85,8 +84,7 @@ def _page(results: Results, good: Results, pictures: Collection[str]) -> str:
 
 def _goals(results: Results) -> list[str]:
     shown = loads(results, "matrix")
-    cells = {each.cell: each for each in goals.cells(results)}
-    rows = [(NAMES[each], *(_cell(cells[each, load]) for load in shown)) for each in goals.OPERATIONS]
+    rows = [(NAMES[each], *(goals.cell(results, each, load).told for load in shown)) for each in goals.OPERATIONS]
     others = [
         (
             each.what,
@@ -110,19 +108,6 @@ def _goals(results: Results) -> list[str]:
         *(table(("", *shown), rows) if shown else ["Not in these results; `make bench ONLY=matrix` measures it.", ""]),
         *table(("goal", "bound", "measured", "verdict", "notes"), others),
     ]
-
-
-def _cell(goal: CellGoal) -> str:
-    if not goal.own:
-        return "–"
-    own = figure_cell(goal.own.cpu_us.middle)
-    if not goal.peer:
-        return own
-    name, peer = goal.peer
-    told = f"{figure_cell(peer.cpu_us.middle)} {name}"
-    if goal.own.cpu_us.high < peer.cpu_us.low:
-        return f"{own} < {told}"
-    return f"{own} ≈ {told}" if goal.verdict == "met" else f"**{own} > {told}**"
 
 
 def _what_follows(results: Results) -> list[str]:

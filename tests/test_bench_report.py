@@ -202,8 +202,8 @@ def test_goals_that_are_reached_are_met() -> None:
 @pytest.mark.parametrize(
     ("what", "of"),
     [
-        ("GET, 1 connection: at most the best Python peer", lambda: whole(litestar=60)),
-        ("POST, 2,000/s: at most the best Python peer", lambda: whole(service=251)),
+        ("GET, 1 connection: at most every Python peer", lambda: whole(litestar=60)),
+        ("POST, 2,000/s: at most every Python peer", lambda: whole(service=251)),
         ("GET by id without coalescing", lambda: whole(service_without_coalescing=263)),
         ("GET by id, 64 connections: at most the floor", lambda: whole(service=73)),
         ("page of 50, 64 connections: at most 0.9 times", lambda: whole(litestar=75)),
