@@ -121,7 +121,7 @@ def _what_follows(results: Results) -> list[str]:
         )
     for operation in goals.TAILS:
         one = measurement(results, "tails", "service", operation, "70 % of the peak")
-        if one and one.rounds[0].rate:
+        if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
             multiple = goals.multiple(results, one, LEVEL_SHARE)
             of = f", {multiple_cell(multiple)} the control's" if multiple else ""
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
