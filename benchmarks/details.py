@@ -1,6 +1,7 @@
 """The pages behind docs/benchmarks.md: all cells of the matrix, the article's experiment, and sizing."""
 
 from collections.abc import Collection
+from dataclasses import astuple
 
 from benchmarks import sizing
 from benchmarks.claims import findings
@@ -53,10 +54,6 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
 }
 DATABASE_CORES = 4
 MIX = sizing.Rates(get=0.9, post=0.05, put=0.05)
-_SIZES = (
-    "requests/s", "basis", "pods", "CPU request per pod", "memory request, limit per pod", "service CPU, cores",
-    "PostgreSQL CPU, cores", "connections",
-)  # fmt: skip
 _COSTS = (
     "", "subject", "CPU per request, µs", "PostgreSQL, µs", "answers/s", "p50, ms", "p99, ms", "p99.9, ms",
     "p50, of the control's", "p99", "p99.9", "failed", "used up",
@@ -215,8 +212,9 @@ def sizes(results: Results) -> str:
     for name, mix in (("GETs by id alone", sizing.Rates(get=1)), ("90 % GETs, 5 % POSTs, 5 % PUTs", MIX)):
         if all(each in costs.cpu_us or not getattr(mix, each) for each in sizing.PLANNED):
             ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
-            rows = [_size(results, costs, mix, rate) for rate in sizing.TABLE]
-            tables += [f"## {name}", "", *table(_SIZES, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
+            rates = [sizing.Rates(*(rate * share for share in astuple(mix))) for rate in sizing.TABLE]
+            rows = [sizing.cells(results, sizing.plan(costs, each), each) for each in rates]
+            tables += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
     text = [
         "# Sizing",
         "",
@@ -235,18 +233,3 @@ def sizes(results: Results) -> str:
         "",
     ]
     return "\n".join([*text, *tables]).rstrip() + "\n"
-
-
-def _size(results: Results, costs: sizing.Costs, mix: sizing.Rates, rate: float) -> tuple[str, ...]:
-    rates = sizing.Rates(*(rate * share for share in (mix.get, mix.post, mix.put, mix.page)))
-    plan = sizing.plan(costs, rates)
-    return (
-        f"{rate:,}",
-        "measured" if sizing.was_measured(results, rates) else "arithmetic",
-        str(plan.pods),
-        f"{plan.cpu_millicores}m",
-        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
-        f"{plan.service_cores:.2f}",
-        f"{plan.database_cores:.2f}",
-        str(plan.connections) + f" of {sizing.MAX_CONNECTIONS}" * (plan.connections > sizing.MAX_CONNECTIONS),
-    )

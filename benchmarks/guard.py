@@ -64,10 +64,10 @@ async def main() -> None:
     if record:
         kept = {"ratios": {cell: round(one.middle, 3) for cell, one in found.items()}}
         of = {"commit": commit(), "python": machine.versions(python)["python"], "processor": told}
-        FILE.write_text(json.dumps(kept | of, indent=2) + "\n")
+        FILE.write_text(json.dumps(kept | of, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         say(f"{FILE.relative_to(REPOSITORY)} is written.")
         return
-    recorded = json.loads(FILE.read_text())
+    recorded = json.loads(FILE.read_text(encoding="utf-8"))
     if (own := machine.versions(python)["python"]) != recorded["python"]:
         say(f"It was recorded with Python {recorded['python']}, and this is {own}: another one changes some percent.")
     if missing := found.keys() - recorded["ratios"].keys():

@@ -187,6 +187,26 @@ def was_measured(results: Results, rates: Rates) -> bool:
     return rates.all == rates.get <= measured_to(results)
 
 
+COLUMNS = (
+    "requests/s", "basis", "pods", "CPU request per pod", "memory request, limit per pod", "service CPU, cores",
+    "PostgreSQL CPU, cores", "connections",
+)  # fmt: skip
+
+
+def cells(results: Results, plan: Plan, rates: Rates) -> tuple[str, ...]:
+    """Format a plan, by `COLUMNS`."""
+    return (
+        f"{rates.all:,.0f}",
+        "measured" if was_measured(results, rates) else "arithmetic",
+        str(plan.pods),
+        f"{plan.cpu_millicores}m",
+        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
+        f"{plan.service_cores:.2f}",
+        f"{plan.database_cores:.2f}",
+        str(plan.connections) + f" of {MAX_CONNECTIONS}" * (plan.connections > MAX_CONNECTIONS),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sizing", description="Sizes a deployment of the service."
@@ -205,21 +225,10 @@ def main() -> None:
     found = costs(results)
     if not found or any(getattr(rates, each) and each not in found.cpu_us for each in PLANNED):
         sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")
-    made, most = plan(found, rates), measured_to(results)
-    sure = "within what was measured" if was_measured(results, rates) else "arithmetic"
-    print(
-        f"pods                {made.pods}",
-        f"CPU request         {made.cpu_millicores}m per pod; all pods use {made.service_cores:.2f} cores at this rate",
-        f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit per pod",
-        (
-            f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POD_CONNECTIONS}, "
-            f"{RESERVE} in reserve"
-        ),
-        f"PostgreSQL's CPU    {made.database_cores:.2f} cores",
-        f"next bottleneck     {bottlenecks(made, rates, told.database_cores)[0]}",
-        f"basis               {sure}: only GETs, up to {most:,.0f}/s, were measured",
-        sep="\n",
-    )
+    made = plan(found, rates)
+    for name, value in zip(COLUMNS, cells(results, made, rates), strict=True):
+        print(f"{name:30}{value}")
+    print(f"{'next bottleneck':30}{bottlenecks(made, rates, told.database_cores)[0]}")
     if results.quick:
         print("These results are from a quick run: do not quote them.")
 
