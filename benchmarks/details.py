@@ -165,7 +165,6 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         if (one := measurement(results, experiment, subject, operation))
     ]
     connections = max(each.connections for each in results.samples if each.experiment == experiment)
-    prefix = "cluster-" if experiment == "cluster" else ""
     claims = [
         (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
         for each in findings(results, experiment)
@@ -181,7 +180,7 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         "",
         *table(head, rows),
         *failures(results, experiment),
-        *images(pictures, [prefix + name for name in ("quantiles", "limits")]),
+        *images(pictures, [experiment]),
         "### The article's claims" + (" on a cluster" if experiment == "cluster" else ""),
         "",
         *table(("claim", "verdict", "figures", "confirmed if"), claims),

@@ -5,6 +5,7 @@ Pods and CPU requests are chosen here; the load, the pools and the memory follow
 
 import sys
 from dataclasses import dataclass
+from textwrap import fill
 
 from benchmarks.results import Results
 from benchmarks.sizing import (
@@ -99,12 +100,7 @@ def _pods(profile: Profile) -> str:
 
 
 def _comment(text: str) -> str:
-    lines = ["#"]
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= 120:
-            lines.append("#")
-        lines[-1] += f" {word}"
-    return "\n".join(lines)
+    return fill(text, 120, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
 
 
 def main() -> None:

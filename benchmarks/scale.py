@@ -66,22 +66,14 @@ def in_words(server_cores: float, *, enforced: bool) -> str:
     for then in dict.fromkeys(ARTICLE.values()):
         names = ", ".join(name for name, each in ARTICLE.items() if each == then)
         now = scaled(then, server_cores)
-        here, there = _density(now, connections(server_cores)), _density(then, _CONNECTIONS)
-        lines.append(f"{names}: {_what(now)}, {here}; in the article {_what(then)}, {there}")
-    lines.append(
-        f"{connections(server_cores)} connections where the article had {_CONNECTIONS}. A pod's workers are not fewer, "
-        "so more processes share a core where there is less than a pod's worth of CPU"
-        if share(server_cores) < 1
-        else "So it is the article's own"
-    )
+        here, there = _what(now, connections(server_cores)), _what(then, _CONNECTIONS)
+        lines.append(f"{names}: {here}; in the article {there}")
+    lines.append(f"{connections(server_cores)} connections where the article had {_CONNECTIONS}")
     lines.append("The kernel enforces the limits" if enforced else "The limits are not enforced, which takes root")
     return ". ".join(lines)
 
 
-def _what(one: Deployment) -> str:
+def _what(one: Deployment, connections: int) -> str:
     pods = "1 pod" if one.pods == 1 else f"{one.pods} pods"
-    return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all"
-
-
-def _density(one: Deployment, connections: int) -> str:
-    return f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"
+    density = f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"
+    return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all, {density}"

@@ -365,10 +365,10 @@ def test_a_quick_run_makes_no_profiles_and_says_that_it_is_one() -> None:
 
 
 def test_the_pages_name_the_pictures_that_are_there_and_no_others() -> None:
-    made = report.pages(whole(), ["limits", "cpu"])
+    made = report.pages(whole(), ["article", "cpu"])
     assert made["benchmarks.md"].count(".svg)") == made["benchmarks/article.md"].count(".svg)") == 1
     assert "](benchmarks/cpu.svg)" in made["benchmarks.md"]
-    assert "](limits.svg)" in made["benchmarks/article.md"]
+    assert "](article.svg)" in made["benchmarks/article.md"]
 
 
 def test_the_readme_has_both_rows_of_coalescing_and_says_when_it_does_nothing() -> None:
@@ -414,7 +414,7 @@ def test_charts_stand_what_little_there_is() -> None:
     assert charts.charts(results()) == {}
     lost = replace(sample("bare", failures={"503": 5}), histogram={})
     alone = replace(sample("service", experiment="matrix", connections=4), database_cpu_seconds=0)
-    assert {"limits", "cpu"} <= charts.charts(results([lost, alone])).keys()
+    assert {"cpu"} <= charts.charts(results([lost, alone])).keys()
     assert "5 × 503" in page(results([lost, alone]))
 
 

@@ -6,22 +6,20 @@ import plotly.graph_objects as go
 import plotly.io
 
 from benchmarks.charts.latency import article, fixed_rate
-from benchmarks.charts.resources import cpu, cpu_by_connections, limits
+from benchmarks.charts.resources import cpu, cpu_by_connections
 from benchmarks.charts.style import WIDTH, finished
-from benchmarks.results import Experiment, Results
+from benchmarks.results import Results
 
 
 def charts(results: Results) -> dict[str, go.Figure]:
     """Return the charts of all experiments in the results, by the names of their pictures."""
-    made: dict[str, go.Figure | None] = {
+    made = {
         "cpu-connections": cpu_by_connections(results),
         "cpu": cpu(results),
         "latency": fixed_rate(results),
+        "article": article(results, "article"),
+        "cluster": article(results, "cluster"),
     }
-    both: list[tuple[Experiment, str]] = [("article", ""), ("cluster", "cluster-")]
-    for experiment, prefix in both:
-        made[f"{prefix}quantiles"] = article(results, experiment)
-        made[f"{prefix}limits"] = limits(results, experiment)
     return {name: finished(figure, results) for name, figure in made.items() if figure}
 
 
