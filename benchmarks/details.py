@@ -162,7 +162,7 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         _deployment_row(results, subject, operation, one)
         for operation in asked
         for subject in subjects(results, experiment)
-        if (one := measurement(results, experiment, subject, operation))
+        if subject != CONTROL and (one := measurement(results, experiment, subject, operation))
     ]
     connections = max(each.connections for each in results.samples if each.experiment == experiment)
     claims = [

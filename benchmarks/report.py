@@ -187,7 +187,7 @@ def _measured(results: Results) -> list[str]:
             "- **Rounds** are short and interleaved: in each round of a cell, an operation at a load, every subject is "
             "measured once.\n"
             "- **CPU** is the user and system time of all processes of a subject; **memory** is their proportional set "
-            "size (PSS), measured while no other subject runs.\n"
+            "size (PSS), beside other frameworks while no other subject runs.\n"
             "- **The load** comes from a program of the harness, `harness/load_generator`, on the core of PostgreSQL. "
             "In an open loop latencies count from when a request was due.\n"
             f"- **The control**, `{judge.CONTROL}`, is a static response of aiohttp. It takes the same load in each "
