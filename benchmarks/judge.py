@@ -16,7 +16,7 @@ from benchmarks.statistics import percent
 
 CONTROL: Final = "floor-static"
 STEAL: Final = 0.01
-OTHERS: Final = 0.10
+OTHERS: Final = 0.15
 LOAD_CORE: Final = 0.95
 MORE_LOAD_CORE: Final = 0.15
 LATE_MS: Final = 1.0
