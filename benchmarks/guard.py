@@ -1,4 +1,5 @@
-"""`make bench-guard` fails if a change makes requests more expensive: it compares their CPU with a bare handler's.
+"""`make bench-guard` fails if a change makes requests more expensive: it compares their CPU with that of the peer
+`aiohttp`, which has the same libraries and nothing of the service.
 
 Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratios
 are checked. `make bench-guard RECORD=1` writes them to guard.json. Commit that file together with a change that
@@ -25,7 +26,7 @@ from benchmarks.measurement import NAMES
 from benchmarks.ratio import in_words, refusal
 from benchmarks.results import Operation
 from benchmarks.statistics import Estimate, estimate
-from benchmarks.subjects import Running, Subject, pool_size, service
+from benchmarks.subjects import Running, Subject, peer, pool_size, service
 from harness.baking import bake
 from harness.console import say
 from harness.environments import python_of_image
@@ -52,7 +53,7 @@ async def main() -> None:
     record, against = bool(os.environ.get("RECORD")), os.environ.get("AGAINST")
     folder, python = bake_service()
     async with opened(folder, python) as bench:
-        other = _earlier(against) if against else _bare(bench)
+        other = _earlier(against) if against else peer("aiohttp", pool_size(python, folder))
         running = [await bench.start(service(python, folder, **_PATIENT)), await bench.start(other)]
         found = await _measure(bench, running)
         told = machine.machine(bench.cores, bench.disk)["processor"]
@@ -75,11 +76,6 @@ async def main() -> None:
     if why := refusal(found, recorded["ratios"]):
         sys.exit(why)
     say("No cell is dearer than what is recorded and let pass.")
-
-
-def _bare(bench: Bench) -> Subject:
-    environment = {"DATABASE_POOL_SIZE": pool_size(bench.python, bench.service)}
-    return Subject("the bare handler", (bench.python, "-m", "benchmarks.bare_handler"), REPOSITORY, environment)
 
 
 def _earlier(version: str) -> Subject:

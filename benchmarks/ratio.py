@@ -17,7 +17,7 @@ def in_words(found: Estimate) -> str:
 def refusal(found: Mapping[str, Estimate], recorded: Mapping[str, float]) -> str:
     """Return which ratios are too high, compared to the recorded ones, and what to do; empty if all are accepted."""
     dearer = [
-        f"{cell}: {in_words(one)} times the bare handler, {one.middle / recorded[cell] - 1:+.0%} from "
+        f"{cell}: {in_words(one)} times the peer, {one.middle / recorded[cell] - 1:+.0%} from "
         f"{recorded[cell]:.2f}, where {ALLOWED - 1:+.0%} is let pass"
         for cell, one in found.items()
         if cell in recorded and one.middle > ALLOWED * recorded[cell]
