@@ -83,21 +83,12 @@ class Bench:
         )  # fmt: skip
         used = self._usage(running).since(before[0])
         return Sample(
-            experiment=experiment,
-            subject=running.subject.name,
-            operation=operation,
-            round=number,
-            connections=connections,
-            peak_share=peak_share,
-            rate=rate,
-            seconds=outcome.seconds,
-            failures=dict(outcome.failures),
-            cpu_seconds=used.server,
-            database_cpu_seconds=used.database,
-            memory_mib=running.memory_mib(),
-            histogram=dict(outcome.histogram),
+            experiment=experiment, subject=running.subject.name, operation=operation, round=number,
+            connections=connections, peak_share=peak_share, rate=rate, seconds=outcome.seconds,
+            failures=dict(outcome.failures), cpu_seconds=used.server, database_cpu_seconds=used.database,
+            memory_mib=running.memory_mib(), histogram=dict(outcome.histogram),
             conditions=self.conditions(used.server, used.machine, outcome),
-        )
+        )  # fmt: skip
 
     def conditions(self, server_cpu_seconds: float, used: CoreUsage, outcome: Outcome | None = None) -> Conditions:
         """Return what else happened on the machine during a load."""

@@ -160,20 +160,12 @@ async def _sample(deployed: Deployed, operation: Operation, number: int, seconds
     server_after = await _used(deployed.bench, pods)
     database_after = await _used(deployed.bench, [deployed.database.name])
     return Sample(
-        experiment="cluster",
-        subject=deployed.name,
-        operation=operation,
-        round=number,
-        connections=deployed.connections,
-        peak_share=None,
-        rate=None,
-        seconds=outcome.seconds,
-        failures=dict(outcome.failures),
-        cpu_seconds=server_after[0] - server[0],
-        database_cpu_seconds=database_after[0] - database[0],
-        memory_mib=server_after[1],
+        experiment="cluster", subject=deployed.name, operation=operation, round=number,
+        connections=deployed.connections, peak_share=None, rate=None, seconds=outcome.seconds,
+        failures=dict(outcome.failures), cpu_seconds=server_after[0] - server[0],
+        database_cpu_seconds=database_after[0] - database[0], memory_mib=server_after[1],
         histogram=dict(outcome.histogram),
-    )
+    )  # fmt: skip
 
 
 async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Outcome:

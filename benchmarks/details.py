@@ -1,7 +1,6 @@
 """The pages behind docs/benchmarks.md: all cells of the matrix, the article's experiment, and sizing."""
 
 from collections.abc import Collection
-from dataclasses import astuple
 
 from benchmarks import sizing
 from benchmarks.claims import findings
@@ -53,7 +52,10 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
     ),
 }
 DATABASE_CORES = 4
-MIX = sizing.Rates(get=0.9, post=0.05, put=0.05)
+MIXES: dict[str, sizing.Rates] = {
+    "GETs by id alone": {"get": 1},
+    "90 % GETs, 5 % POSTs, 5 % PUTs": {"get": 0.9, "post": 0.05, "put": 0.05},
+}
 _COSTS = (
     "", "subject", "CPU per request, µs", "PostgreSQL, µs", "answers/s", "p50, ms", "p99, ms", "p99.9, ms",
     "p50, of the control's", "p99", "p99.9", "failed", "used up",
@@ -110,19 +112,15 @@ def _cost_rows(
             if one := measurement(results, experiment, subject, operation, load):
                 rate = one.rounds[0].rate
                 what = f"{NAMES[operation]}, {load}" if named else load
-                rows.append(
-                    (
-                        f"{what}, {rate:,.0f}/s" if named and rate else what,
-                        subject,
-                        estimate_cell(one.cpu_us),
-                        estimate_cell(one.database_cpu_us),
-                        estimate_cell(one.per_second),
-                        *quantile_cells(one),
-                        *(multiple_cell(_multiple(results, one, share)) for share in (0.5, 0.99, 0.999)),
-                        share_cell(one.failed_share),
-                        one.bound,
-                    )
-                )
+                rows.append((
+                    f"{what}, {rate:,.0f}/s" if named and rate else what,
+                    subject,
+                    *map(estimate_cell, (one.cpu_us, one.database_cpu_us, one.per_second)),
+                    *quantile_cells(one),
+                    *(multiple_cell(_multiple(results, one, share)) for share in (0.5, 0.99, 0.999)),
+                    share_cell(one.failed_share),
+                    one.bound,
+                ))  # fmt: skip
     return rows
 
 
@@ -208,10 +206,10 @@ def sizes(results: Results) -> str:
     if not costs:
         return "\n".join(["# Sizing", "", *left_out("Sizing", "matrix")[2:]])
     tables = []
-    for name, mix in (("GETs by id alone", sizing.Rates(get=1)), ("90 % GETs, 5 % POSTs, 5 % PUTs", MIX)):
-        if all(each in costs.cpu_us or not getattr(mix, each) for each in sizing.PLANNED):
+    for name, mix in MIXES.items():
+        if mix.keys() <= costs.cpu_us.keys():
             ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
-            rates = [sizing.Rates(*(rate * share for share in astuple(mix))) for rate in sizing.TABLE]
+            rates = [{each: rate * share for each, share in mix.items()} for rate in sizing.TABLE]
             rows = [sizing.cells(results, sizing.plan(costs, each), each) for each in rates]
             tables += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
     text = [

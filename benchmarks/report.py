@@ -159,19 +159,13 @@ def _measured(results: Results) -> list[str]:
             rounds = min(len({each.round for each in samples}) for samples in cells)
             bad, whole = thrown.get(experiment, (0, 0))
             costs = [each.conditions.generator_us for each in of if each.conditions]
-            runs.append(
-                (
-                    experiment,
-                    taken.commit,
-                    taken.at,
-                    str(rounds),
-                    percent(estimate(range(rounds)).coverage, 1),
-                    f"{bad} of {whole}" if whole else "not judged",
-                    span_cell(each.seconds for each in of),
-                    f"{sum(each.requests for each in of):,}",
-                    figure_cell(estimate(costs).middle) if costs else "–",
-                )
-            )
+            runs.append((
+                experiment, taken.commit, taken.at, str(rounds), percent(estimate(range(rounds)).coverage, 1),
+                f"{bad} of {whole}" if whole else "not judged",
+                span_cell(each.seconds for each in of),
+                f"{sum(each.requests for each in of):,}",
+                figure_cell(estimate(costs).middle) if costs else "–",
+            ))  # fmt: skip
     head = (
         "experiment", "commit", "started at", "rounds", "interval coverage", "rounds thrown away", "seconds per load",
         "requests", "generator, µs a request",

@@ -7,11 +7,12 @@ docs/benchmarks/results.json, by `RULES`. Rates above the highest measured rate 
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import TypeAlias
 
-from benchmarks.measurement import Measurement, loads, measurement
+from benchmarks.measurement import NAMES, Measurement, loads, measurement
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
@@ -55,18 +56,8 @@ TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """The rates in the table of the docs, in requests/s."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Requests/s for each operation."""
-
-    get: float = 0
-    post: float = 0
-    put: float = 0
-    page: float = 0
-
-    @property
-    def all(self) -> float:
-        return self.get + self.post + self.put + self.page
+Rates: TypeAlias = Mapping[Operation, float]
+"""Requests/s for each operation."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +107,7 @@ def plan(costs: Costs, rates: Rates) -> Plan:
     Raises:
         KeyError: the load has an operation that was not measured.
     """
-    asked: dict[Operation, float] = {each: getattr(rates, each) for each in PLANNED if getattr(rates, each)}
-    cores = sum(rate * costs.cpu_us[each] for each, rate in asked.items()) / 1e6
+    cores = sum(rate * costs.cpu_us[each] for each, rate in rates.items()) / 1e6
     pods = max(LEAST_PODS, ceil(round(cores / CPU_SHARE, 9)))
     return Plan(
         pods=pods,
@@ -126,7 +116,7 @@ def plan(costs: Costs, rates: Rates) -> Plan:
         memory_request_mib=memory_request_mib(costs),
         memory_limit_mib=memory_limit_mib(costs),
         connections=connections(pods),
-        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in asked.items()) / 1e6,
+        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in rates.items()) / 1e6,
     )
 
 
@@ -156,9 +146,10 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
     connections = (
         f"{MAX_CONNECTIONS} connections are enough for {pods} pods only; raise max_connections or add PgBouncer"
     )
-    ends = {connections: rates.all * pods * CPU_SHARE / plan.service_cores}
+    whole = sum(rates.values())
+    ends = {connections: whole * pods * CPU_SHARE / plan.service_cores}
     if plan.database_cores:
-        ends[f"PostgreSQL's CPU reaches {cores}"] = rates.all * CPU_SHARE * database_cores / plan.database_cores
+        ends[f"PostgreSQL's CPU reaches {cores}"] = whole * CPU_SHARE * database_cores / plan.database_cores
     return [
         f"from {rounded_down(rate):,} requests/s on: {what}"
         for what, rate in sorted(ends.items(), key=lambda each: each[1])
@@ -184,7 +175,7 @@ def measured_to(results: Results) -> float:
 
 def was_measured(results: Results, rates: Rates) -> bool:
     """Return whether a load was measured: it has only GETs, at no more than the highest measured rate."""
-    return rates.all == rates.get <= measured_to(results)
+    return rates.keys() == {"get"} and rates["get"] <= measured_to(results)
 
 
 COLUMNS = (
@@ -196,7 +187,7 @@ COLUMNS = (
 def cells(results: Results, plan: Plan, rates: Rates) -> tuple[str, ...]:
     """Format a plan, by `COLUMNS`."""
     return (
-        f"{rates.all:,.0f}",
+        f"{sum(rates.values()):,.0f}",
         "measured" if was_measured(results, rates) else "arithmetic",
         str(plan.pods),
         f"{plan.cpu_millicores}m",
@@ -211,19 +202,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sizing", description="Sizes a deployment of the service."
     )
-    for each, what in (("gets", "GETs by id"), ("posts", "POSTs"), ("puts", "PUTs"), ("pages", "pages of 50 items")):
-        parser.add_argument(f"--{each}", type=float, default=0, metavar="RATE", help=f"{what} a second")
+    for each in PLANNED:
+        parser.add_argument(
+            f"--{each}s", type=float, default=0, metavar="RATE", help=f"{NAMES[each]}, requests a second"
+        )
     parser.add_argument("--database-cores", type=float, default=4, metavar="CORES", help="of PostgreSQL's machine; 4")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="docs/benchmarks/results.json")
     told = parser.parse_args()
-    rates = Rates(told.gets, told.posts, told.puts, told.pages)
-    if min(getattr(rates, each.name) for each in fields(rates)) < 0 or not rates.all or told.database_cores <= 0:
+    rates: Rates = {each: rate for each in PLANNED if (rate := getattr(told, f"{each}s"))}
+    if not rates or min(rates.values()) < 0 or told.database_cores <= 0:
         parser.error("name at least one rate above 0, and none below it")
     if not told.results.exists():
         sys.exit(f"{told.results} is not there: `make bench` makes one, or name another by --results")
     results = Results.load(told.results)
     found = costs(results)
-    if not found or any(getattr(rates, each) and each not in found.cpu_us for each in PLANNED):
+    if not found or not rates.keys() <= found.cpu_us.keys():
         sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")
     made = plan(found, rates)
     for name, value in zip(COLUMNS, cells(results, made, rates), strict=True):

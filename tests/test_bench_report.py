@@ -292,27 +292,27 @@ COSTS = sizing.Costs({"get": 100, "post": 200}, {"get": 20, "post": 60}, 65)
 
 
 def test_pods_stay_below_their_share_of_a_core() -> None:
-    made = sizing.plan(COSTS, sizing.Rates(get=10_000, post=2_000))
+    made = sizing.plan(COSTS, {"get": 10_000, "post": 2_000})
     assert made.service_cores == pytest.approx(1.4)
     assert made.pods == 2  # 0.7 core each, which is exactly the limit
     assert made.cpu_millicores == 1000
     assert made.database_cores == pytest.approx(0.32)
-    assert sizing.plan(COSTS, sizing.Rates(get=14_001)).pods == 3
+    assert sizing.plan(COSTS, {"get": 14_001}).pods == 3
 
 
 def test_little_load_still_has_two_pods_and_room_to_start() -> None:
-    made = sizing.plan(COSTS, sizing.Rates(get=1))
+    made = sizing.plan(COSTS, {"get": 1})
     assert (made.pods, made.cpu_millicores) == (2, 100)
 
 
 def test_connections_count_twice_and_memory_has_room_for_bodies() -> None:
-    made = sizing.plan(COSTS, sizing.Rates(get=70_000))
+    made = sizing.plan(COSTS, {"get": 70_000})
     assert (made.pods, made.connections) == (10, 90)
     assert (made.memory_request_mib, made.memory_limit_mib) == (96, 256)
 
 
 def test_the_nearest_bottleneck_comes_first() -> None:
-    rates = sizing.Rates(get=1_000)
+    rates: sizing.Rates = {"get": 1_000}
     small, large = (sizing.bottlenecks(sizing.plan(COSTS, rates), rates, cores) for cores in (1, 16))
     assert small[0] == "from 35,000 requests/s on: PostgreSQL's CPU reaches 70 % of 1 cores"
     assert large[0].startswith("from 77,000 requests/s on: 100 connections are enough for 11 pods only")
@@ -320,9 +320,9 @@ def test_the_nearest_bottleneck_comes_first() -> None:
 
 def test_what_was_not_measured_is_labelled_arithmetic() -> None:
     of = whole()
-    assert sizing.was_measured(of, sizing.Rates(get=10_000))
-    assert not sizing.was_measured(of, sizing.Rates(get=10_001))
-    assert not sizing.was_measured(of, sizing.Rates(get=100, put=1))
+    assert sizing.was_measured(of, {"get": 10_000})
+    assert not sizing.was_measured(of, {"get": 10_001})
+    assert not sizing.was_measured(of, {"get": 100, "put": 1})
     assert "| 10,000 | measured |" in page(of)
     assert "| 30,000 | arithmetic |" in page(of)
 
