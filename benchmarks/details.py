@@ -35,7 +35,7 @@ SECTIONS: dict[Experiment, tuple[str, str]] = {
     "article": (
         "The article's experiment",
         (
-            "Load: a closed loop with {connections} connections; the article used hey. Requests are for 1,000 rows in "
+            "Load: a closed loop with {connections} connections; the article used hey. Requests are for many rows in "
             "turn, so that PUT does not measure a row lock. Service levels of the article: {share} of the requests are "
             "answered within {get:.0f} ms (GET), {post:.0f} ms (POST) and {put:.0f} ms (PUT). `misses` is the share of "
             "requests that failed or took longer than that."
