@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from benchmarks.judge import CONTROL
 from benchmarks.markdown import figure_cell
 from benchmarks.measurement import (
+    ALONE,
+    FLOOR_LOAD,
     FLOORS,
     LEVEL_SHARE,
     NAMES,
@@ -19,7 +21,6 @@ from benchmarks.measurement import (
 from benchmarks.results import Operation, Results
 
 OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
-ALONE = "service-without-coalescing"
 MOST_ALONE = 1.05
 """Of the best Python peer's CPU per GET, without coalescing."""
 OF_LITESTAR = 0.9
@@ -112,11 +113,10 @@ def _alone(results: Results) -> Iterator[Goal]:
 
 
 def _floor(results: Results) -> Iterator[Goal]:
-    load = "64 connections"
-    service = measurement(results, "matrix", "service", "get", load)
-    floors = [one.cpu_us.middle for one in measured(results, "matrix", FLOORS, "get", load).values()]
+    service = measurement(results, "matrix", "service", "get", FLOOR_LOAD)
+    floors = [one.cpu_us.middle for one in measured(results, "matrix", FLOORS, "get", FLOOR_LOAD).values()]
     yield Goal(
-        "GET by id, 64 connections: at most the floor, a static response plus a query",
+        f"GET by id, {FLOOR_LOAD}: at most the floor, a static response plus a query",
         "µs",
         service.cpu_us.middle if service else None,
         sum(floors) if len(floors) == len(FLOORS) else None,

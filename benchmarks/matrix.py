@@ -13,7 +13,7 @@ from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
 from benchmarks.load import requests
 from benchmarks.machine import pinned
-from benchmarks.measurement import PEERS
+from benchmarks.measurement import ALONE, FLOOR_LOAD, MIDDLE, PEERS
 from benchmarks.options import Options
 from benchmarks.peers import environment
 from benchmarks.results import Footprint, Operation, Sample
@@ -27,15 +27,12 @@ from harness.usage import core_usage
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page", "keyed-post")
 CONNECTIONS: Final = (1, 4, 16, 64)
 RATES: Final = (500, 2_000)
-MIDDLE: Final = 16
-"""Connections at which all peers are measured; `WHOLE` are measured at all loads."""
 WHOLE: Final = ("service", "aiohttp", "blacksheep")
-ALONE: Final = "service-without-coalescing"
+"""Subjects that are measured at all loads."""
 _RIVAL_OF_PAGES: Final = "litestar"  # the fastest peer there, so its pages are measured at all loads
 
 _FLOOR_QUERY: Final = "floor-query"
 _FLOOR_CONNECTIONS: Final = 4  # database connections: enough that the floor never waits only for PostgreSQL
-_FLOOR_LOAD: Final = 64
 _IDLE_SECONDS: Final = 1.0
 
 
@@ -70,7 +67,7 @@ def _plans(options: Options, bench: Bench, running: Mapping[str, Running]) -> It
     for load in _loads(options):
         for operation in OPERATIONS:
             subjects = [running[name] for name in _names(operation, load)]
-            floor = operation == "get" and load.rate is None and load.connections == _FLOOR_LOAD
+            floor = operation == "get" and load.name == FLOOR_LOAD
             extra = partial(_floor_query, bench, load) if floor else None
             yield Plan("matrix", operation, load, subjects, extra)
 
@@ -80,7 +77,7 @@ def _names(operation: Operation, load: Load) -> Sequence[str]:
     if operation == "keyed-post":
         return ("service",)  # the peers have no idempotency keys
     whole = (*WHOLE[:1], ALONE, *WHOLE[1:]) if operation == "get" else WHOLE
-    if load.rate is None and load.connections == MIDDLE:
+    if load.name == MIDDLE:
         return (*whole, *(each for each in PEERS if each not in WHOLE))
     return (*whole, _RIVAL_OF_PAGES) if operation == "page" else whole
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from benchmarks.peers.environment import COMMANDS
-from benchmarks.results import Experiment, Operation, Results, Sample, together
+from benchmarks.results import Experiment, Operation, Results, Sample, load_in_words, together
 from benchmarks.statistics import Estimate, estimate, told_quantile
 
 NAMES: dict[Operation, str] = {
@@ -15,12 +15,16 @@ OPERATIONS: tuple[Operation, ...] = (*NAMES,)
 DEPLOYMENTS = ("bare", "gunicorn-1", "gunicorn-11", "gunicorn-1-max-requests")
 """The article's deployments, and one that shows how many requests `max_requests` loses."""
 
-SERVICES = ("service", "service-without-coalescing")
+ALONE = "service-without-coalescing"
+SERVICES = ("service", ALONE)
 FLOORS = ("floor-static", "floor-query")
+FLOOR_LOAD = load_in_words(64)
 PEERS = tuple(name for name in COMMANDS if name not in FLOORS)
 PYTHON_PEERS = tuple(name for name in PEERS if name != "go")
 
-MIDDLE = "16 connections"
+MIDDLE = load_in_words(16)
+"""The load at which all peers are measured; some are measured at all loads."""
+
 LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
 """The article's service levels: a share of `LEVEL_SHARE` of the requests is answered within this time."""
 

@@ -1,8 +1,17 @@
 """Writes the README's section on speed from the results."""
 
-from benchmarks.goals import ALONE
 from benchmarks.markdown import estimate_cell
-from benchmarks.measurement import NAMES, PEERS, PYTHON_PEERS, closed_loads, measured, measurement, middle, operations
+from benchmarks.measurement import (
+    ALONE,
+    NAMES,
+    PEERS,
+    PYTHON_PEERS,
+    closed_loads,
+    measured,
+    measurement,
+    middle,
+    operations,
+)
 from benchmarks.results import Operation, Results
 from harness.markdown import table
 

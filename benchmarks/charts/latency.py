@@ -7,9 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from benchmarks.charts.style import LEVEL, line, titled
-from benchmarks.goals import ALONE
 from benchmarks.judge import CONTROL
-from benchmarks.measurement import LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations, subjects
+from benchmarks.measurement import ALONE, LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations, subjects
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import SHARES
 

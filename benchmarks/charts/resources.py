@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from benchmarks.charts.style import COLOURS, line, titled
-from benchmarks.goals import ALONE, OPERATIONS
+from benchmarks.goals import OPERATIONS
 from benchmarks.judge import CONTROL
-from benchmarks.measurement import NAMES, PEERS, SERVICES, closed_loads, measured, measurement, middle
+from benchmarks.measurement import ALONE, NAMES, PEERS, SERVICES, closed_loads, measured, measurement, middle
 from benchmarks.results import Results
 from benchmarks.statistics import Estimate
 
