@@ -8,9 +8,10 @@ from benchmarks.bench import Bench
 from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
 from benchmarks.limits import are_possible
+from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Operation
-from benchmarks.rounds import Load, Plan, measure, planned_seconds
+from benchmarks.rounds import Plan, measure, planned_seconds
 from benchmarks.scale import ARTICLE, connections, scaled
 from benchmarks.subjects import START_SECONDS, Subject, peer, services
 

@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from benchmarks import machine, postgres
 from benchmarks.judge import CONTROL
-from benchmarks.load import WRITES, requests
+from benchmarks.load import WRITES, Load, requests
 from benchmarks.machine import Cores, pinned
-from benchmarks.postgres import Database
 from benchmarks.results import Conditions, Experiment, Operation, Sample, quantile
 from benchmarks.subjects import Running, Subject
 from harness.commands import run_command
 from harness.load_generator import Outcome, send
+from harness.postgres import Postgres
 from harness.postgres_programs import scratch_folder
 from harness.processes import allow_many_sockets
-from harness.usage import CoreUsage, core_usage
+from harness.usage import CoreUsage, core_usage, cpu_seconds
 
 _MEMORY = Path("/dev/shm")
 
@@ -39,7 +39,7 @@ class Bench:
     service: Path
     python: Path
     cores: Cores
-    database: Database
+    database: Postgres
     scratch: Path
     disk: Path
     started: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -53,42 +53,33 @@ class Bench:
         return running
 
     async def sample(
-        self,
-        experiment: Experiment,
-        running: Running,
-        operation: Operation,
-        number: int,
-        connections: int,
-        *,
-        warm_up: float,
-        seconds: float,
-        rate: float | None = None,
-        peak_share: float | None = None,
+        self, experiment: Experiment, running: Running, operation: Operation, number: int, load: Load
     ) -> Sample:
-        """Restore the rows, load a subject, and return the outcome and the resources used.
-
-        Args:
-            number: number of the round, from 1.
-            rate: requests a second of an open loop; None for a closed loop.
-        """
+        """Restore the rows, load a subject, and return the outcome of round `number` and the resources used."""
         asked: Operation = "get" if running.subject.name == CONTROL else operation
         if asked in WRITES or self._written:
-            await self.database.reset()
+            await self.reset()
         self._written = asked in WRITES
         running.forget_log()
         before: list[_Usage] = []
         outcome = await send(
-            requests(asked), running.ports, connections=connections, rate=rate or 0, warm_up=warm_up,
-            seconds=seconds, ready=lambda: before.append(self._usage(running)),
+            requests(asked), running.ports, connections=load.connections, rate=load.rate or 0, warm_up=load.warm_up,
+            seconds=load.seconds, ready=lambda: before.append(self._usage(running)),
         )  # fmt: skip
         used = self._usage(running).since(before[0])
         return Sample(
             experiment=experiment, subject=running.subject.name, operation=operation, round=number,
-            connections=connections, peak_share=peak_share, rate=rate, seconds=outcome.seconds,
+            connections=load.connections, peak_share=load.peak_share, rate=load.rate, seconds=outcome.seconds,
             failures=dict(outcome.failures), cpu_seconds=used.server, database_cpu_seconds=used.database,
             memory_mib=running.memory_mib(), histogram=dict(outcome.histogram),
             conditions=self.conditions(used.server, used.machine, outcome),
         )  # fmt: skip
+
+    async def reset(self) -> None:
+        """Restore the items to their state before a load."""
+        async with self.database.connection() as connection:
+            for statement in postgres.RESET:
+                await connection.execute(statement)
 
     def conditions(self, server_cpu_seconds: float, used: CoreUsage, outcome: Outcome | None = None) -> Conditions:
         """Return what else happened on the machine during a load."""
@@ -101,7 +92,7 @@ class Bench:
         )
 
     def _usage(self, running: Running) -> "_Usage":
-        return _Usage(running.cpu_seconds(), self.database.cpu_seconds(), core_usage())
+        return _Usage(running.cpu_seconds(), cpu_seconds(self.database.pid), core_usage())
 
 
 class _Usage(NamedTuple):
@@ -129,9 +120,12 @@ async def opened(service: Path, python: Path) -> AsyncIterator[Bench]:
     memory = _MEMORY if _MEMORY.is_dir() else None
     with TemporaryDirectory(prefix="bench-", dir=memory) as scratch, scratch_folder("bench-") as disk:
         async with AsyncExitStack() as started:
-            database = await postgres.start(disk, disk, cores, started)
+            database = Postgres(disk, disk, postgres.OPTIONS, pinned(cores.load))
+            started.push_async_callback(database.end)
+            await database.set_up()
             await run_command(
                 python, "-m", "app", "migrate", folder=service, environment={"DATABASE_URL": database.url}
             )
-            await database.reset()
-            yield Bench(service, python, cores, database, Path(scratch), disk, started)
+            bench = Bench(service, python, cores, database, Path(scratch), disk, started)
+            await bench.reset()
+            yield bench

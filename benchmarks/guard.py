@@ -113,7 +113,7 @@ def _precise(found: Estimate) -> bool:
 async def _cpu_us(bench: Bench, running: Sequence[Running], operation: Operation, connections: int) -> list[float]:
     """Load both at the same time, and return the CPU time per request of each, in µs."""
     if operation in WRITES:
-        await bench.database.reset()
+        await bench.reset()
 
     async def load(one: Running) -> float:
         before: list[float] = []

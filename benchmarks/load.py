@@ -1,9 +1,10 @@
-"""The requests of a load."""
+"""A load: how it is put on a subject, and its requests."""
 
 import random
+from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.results import Operation
+from benchmarks.results import Operation, load_in_words
 from harness.http import request
 from harness.items import ITEM
 from harness.load_generator import NEW_KEY
@@ -11,6 +12,28 @@ from harness.load_generator import NEW_KEY
 ROWS: Final = 1_000
 """Number of items before a load; their ids start at 1."""
 WRITES: Final[tuple[Operation, ...]] = ("post", "put", "keyed-post")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How the subjects are loaded.
+
+    Attributes:
+        connections: of a closed loop, or the most of an open one.
+        warm_up: seconds of the load that are not counted.
+        rate: requests a second of an open loop; None for a closed loop.
+        peak_share: the rate as a share of the peak, if that determined it.
+    """
+
+    connections: int
+    seconds: float
+    warm_up: float
+    rate: float | None = None
+    peak_share: float | None = None
+
+    @property
+    def name(self) -> str:
+        return load_in_words(self.connections, self.rate, self.peak_share)
 
 
 def requests(operation: Operation, host: str = "localhost") -> list[bytes]:

@@ -11,18 +11,18 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
-from benchmarks.load import requests
+from benchmarks.load import Load, requests
 from benchmarks.machine import pinned
 from benchmarks.measurement import ALONE, FLOOR_LOAD, MIDDLE, PEERS
 from benchmarks.options import Options
 from benchmarks.peers import environment
 from benchmarks.results import Footprint, Operation, Sample
-from benchmarks.rounds import OVERHEAD_SECONDS, Load, Plan, measure, planned_seconds
+from benchmarks.rounds import OVERHEAD_SECONDS, Plan, measure, planned_seconds
 from benchmarks.subjects import START_SECONDS, Running, Subject, peer, pool_size, service
 from harness.load_generator import send
 from harness.processes import WITH_HARNESS
 from harness.repository import REPOSITORY
-from harness.usage import core_usage
+from harness.usage import core_usage, cpu_seconds
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page", "keyed-post")
 CONNECTIONS: Final = (1, 4, 16, 64)
@@ -96,7 +96,7 @@ async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequ
             with keep.step(f"{subject.name}, footprint {number + 1}", each_seconds):
                 keep.add(await _footprint(options, bench, subject))
         keep.save()
-    await bench.database.reset()
+    await bench.reset()
 
 
 async def _footprint(options: Options, bench: Bench, subject: Subject) -> Footprint:
@@ -133,10 +133,10 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
     assert process.stdin
     assert process.stdout
     await process.stdout.readline()  # the warm-up is over
-    database, used = bench.database.cpu_seconds(), core_usage()
+    database, used = cpu_seconds(bench.database.pid), core_usage()
     process.stdin.write(b"\n")
     told = await process.stdout.readline()
-    database, used = bench.database.cpu_seconds() - database, core_usage().since(used)
+    database, used = cpu_seconds(bench.database.pid) - database, core_usage().since(used)
     process.stdin.close()
     if await process.wait() or not told:
         raise RuntimeError(f"{_FLOOR_QUERY} has failed; what it said is above")

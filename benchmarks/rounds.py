@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from benchmarks import judge
 from benchmarks.keeping import Keep
+from benchmarks.load import Load
 from benchmarks.options import Options
-from benchmarks.results import Experiment, Operation, Sample, load_in_words
+from benchmarks.results import Experiment, Operation, Sample
 from benchmarks.subjects import Running
 
 if TYPE_CHECKING:  # tests of the rounds have no database
@@ -18,28 +19,6 @@ T = TypeVar("T")
 
 OVERHEAD_SECONDS: Final = 0.35
 """Of a load, beyond its own seconds: restoring the rows, starting the generator, reading the resources."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """How the subjects are loaded.
-
-    Attributes:
-        connections: of a closed loop, or the most of an open one.
-        warm_up: seconds of the load that are not counted.
-        rate: requests a second of an open loop; None for a closed loop.
-        peak_share: the rate as a share of the peak, if that determined it.
-    """
-
-    connections: int
-    seconds: float
-    warm_up: float
-    rate: float | None = None
-    peak_share: float | None = None
-
-    @property
-    def name(self) -> str:
-        return load_in_words(self.connections, self.rate, self.peak_share)
 
 
 @dataclass(frozen=True)
@@ -75,20 +54,12 @@ async def measure(options: Options, bench: "Bench", keep: Keep, control: Running
             what = f"{plan.experiment}, round {number}: {plan.operation}, {plan.load.name}"
             with keep.step(what, planned):
                 for each in subjects:
-                    keep.add(await _sample(bench, each, plan, number))
+                    keep.add(await bench.sample(plan.experiment, each, plan.operation, number, plan.load))
                 if plan.extra:
                     keep.add(await plan.extra(number))
             if fault := judge.faults(_cell(keep, plan))[number]:
                 keep.say(f"{what} is thrown away: {fault}")
         keep.save()
-
-
-async def _sample(bench: "Bench", running: Running, plan: Plan, number: int) -> Sample:
-    load = plan.load
-    return await bench.sample(
-        plan.experiment, running, plan.operation, number, load.connections,
-        warm_up=load.warm_up, seconds=load.seconds, rate=load.rate, peak_share=load.peak_share,
-    )  # fmt: skip
 
 
 def _cell(keep: Keep, plan: Plan) -> list[Sample]:

@@ -12,9 +12,10 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
+from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Operation
-from benchmarks.rounds import Load, Plan, measure, planned_seconds
+from benchmarks.rounds import Plan, measure, planned_seconds
 from benchmarks.subjects import START_SECONDS, peer, service
 
 SHARE: Final = 0.7
@@ -49,10 +50,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
             for number in range(_PEAKS):
                 load = _peak(options)
                 with keep.step(f"tails, {operation}, peak {number + 1}", planned_seconds(load, 1)):
-                    rates.append((await bench.sample(
-                        "tails", subject_running, operation, number, CONNECTIONS,
-                        warm_up=load.warm_up, seconds=load.seconds,
-                    )).per_second)  # fmt: skip
+                    rates.append((await bench.sample("tails", subject_running, operation, number, load)).per_second)
             found = _load(options, round(SHARE * median(rates)))
             keep.say(f"tails, {operation}: {found.rate:,.0f}/s of {median(rates):,.0f}/s")
             usual = planned_seconds(_load(options, SHARE * _USUAL_PEAK), 2)

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks import judge
+from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Conditions, Results, Sample
-from benchmarks.rounds import Load, Plan, measure
+from benchmarks.rounds import Plan, measure
 
 OPTIONS = Options(quick=False, target="local", only=("matrix",))
 
@@ -21,7 +22,7 @@ class NoisyBench:
 
     noisy: set[int]
 
-    async def sample(self, experiment: Any, running: Any, operation: Any, number: int, *_: Any, **__: Any) -> Sample:
+    async def sample(self, experiment: Any, running: Any, operation: Any, number: int, _: Any) -> Sample:
         steal = 0.1 if number in self.noisy and operation == "get" else 0
         return Sample(
             experiment=experiment, subject=running.subject.name, operation=operation, round=number, connections=4,
