@@ -22,8 +22,10 @@
 {{- range $name, $value := merge (dict) ($resources.requests | default dict) ($resources.limits | default dict) -}}
 {{- if or (contains "/" $name) (hasPrefix "hugepages-" $name) -}}
 {{- $limit := include "service.quantity" (index ($resources.limits | default dict) $name | default "0") | float64 -}}
-{{- if or (ne $limit (include "service.quantity" $value | float64)) (ne $limit (floor $limit)) -}}
-{{- $found = append $found (printf "%s.limits.%s is not a whole number that equals %s.requests.%s: such a resource is given whole or not at all; set the limit, and leave the request out." $path $name $path $name) -}}
+{{- $unit := regexFind "[0-9]+[KMGT]i$" (ternary $name "" (hasPrefix "hugepages-" $name)) | default "1" -}}
+{{- $count := divf $limit (include "service.quantity" $unit | float64) -}}
+{{- if or (ne $limit (include "service.quantity" $value | float64)) (ne $count (floor $count)) -}}
+{{- $found = append $found (printf "%s.limits.%s is not a whole number%s that equals %s.requests.%s: such a resource is given whole or not at all; set the limit, and leave the request out." $path $name (ternary "" (printf " of %s" $unit) (eq $unit "1")) $path $name) -}}
 {{- end -}}
 {{- if not (or (hasKey ($resources.requests | default dict) "cpu") (hasKey ($resources.limits | default dict) "cpu") (hasKey ($resources.requests | default dict) "memory") (hasKey ($resources.limits | default dict) "memory") (contains "/" $name)) -}}
 {{- $found = append $found (printf "%s has %s without cpu or memory: huge pages need one of them; set it." $path $name) -}}
@@ -211,6 +213,17 @@ a path has no empty step, no step . or .. and no %2F, as clients and proxies res
 {{- $found = append $found (printf "extraVolumeMounts has the mountPath %s twice: leave one out." .mountPath) -}}
 {{- end -}}
 {{- $places = append $places .mountPath -}}
+{{- end -}}
+{{- $constraints := list -}}
+{{- range .Values.topologySpreadConstraints -}}
+{{- $constraint := list .topologyKey .whenUnsatisfiable -}}
+{{- if has $constraint $constraints -}}
+{{- $found = append $found (printf "topologySpreadConstraints has %s with %s twice: leave one out." .topologyKey .whenUnsatisfiable) -}}
+{{- end -}}
+{{- $constraints = append $constraints $constraint -}}
+{{- if and .minDomains (ne .whenUnsatisfiable "DoNotSchedule") -}}
+{{- $found = append $found (printf "topologySpreadConstraints has minDomains for %s, which needs whenUnsatisfiable: DoNotSchedule: set that, or leave minDomains out." .topologyKey) -}}
+{{- end -}}
 {{- end -}}
 {{- $ips := list -}}
 {{- range .Values.hostAliases -}}

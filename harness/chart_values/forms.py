@@ -354,6 +354,27 @@ FORMS: dict[tuple[str, ...], Forms] = {
             {"type": "", "metadata": {}},
         ],
     ),
+    ("topologySpreadConstraints", "*"): Forms(
+        drawn=[
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "minDomains": 2,
+            },
+            {"maxSkew": 2, "topologyKey": "no", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": _SELECTOR},
+            {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway", "nodeTaintsPolicy": "Honor"},
+            {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2},
+            {"maxSkew": 3, "topologyKey": "on", "whenUnsatisfiable": "DoNotSchedule"},
+        ],
+        wrong=[
+            {},
+            {"maxSkew": 0, "topologyKey": "a", "whenUnsatisfiable": "ScheduleAnyway"},
+            {"maxSkew": 1, "topologyKey": "a b", "whenUnsatisfiable": "ScheduleAnyway"},
+            {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "Never"},
+            {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "ScheduleAnyway", "skew": 1},
+        ],
+    ),
     ("hostAliases", "*"): Forms(
         drawn=[
             {"ip": "192.0.2.1", "hostnames": ["no", "a.example"]},

@@ -51,6 +51,14 @@ _VOLUME = {"name": "ca", "configMap": {"name": "ca"}}
 _MOUNT = {"name": "ca", "mountPath": "/ca"}
 _SIDECAR = {"name": "proxy", "image": "example/proxy:1", "resources": {"limits": {"memory": "32Mi"}}}
 _TOLERATION = {"key": "a", "operator": "Exists"}
+_LABELS = {"name": "items", "instance": "items", "component": "service"}
+_SPREAD = {"maxSkew": 2, "topologyKey": "example.com/rack", "whenUnsatisfiable": "DoNotSchedule", "minDomains": 2}
+_SPREAD_OF_SERVICE = {
+    **_SPREAD,
+    "labelSelector": {"matchLabels": {f"app.kubernetes.io/{key}": value for key, value in _LABELS.items()}},
+    "matchLabelKeys": ["pod-template-hash"],
+}
+_OWN_SPREAD = {**_SPREAD, "labelSelector": {"matchLabels": {"a": "b"}}}
 _READ = {"method": "GET", "path": "/a", "status": 200}
 
 PLACES: list[tuple[Any, ...]] = [
@@ -133,6 +141,9 @@ PLACES: list[tuple[Any, ...]] = [
     ("nodeSelector", {"a": "b"}, "Deployment", f"{POD}.nodeSelector", SAME),
     ("tolerations", [_TOLERATION], "Deployment", f"{POD}.tolerations", SAME),
     ("affinity", {"nodeAffinity": {}}, "Deployment", f"{POD}.affinity", SAME),
+    ("topologySpreadConstraints", [_SPREAD], "Deployment", f"{POD}.topologySpreadConstraints", [_SPREAD_OF_SERVICE]),
+    ("topologySpreadConstraints", [_OWN_SPREAD], "Deployment", f"{POD}.topologySpreadConstraints", SAME),
+    ("topologySpreadConstraints", [], "Deployment", f"{POD}.topologySpreadConstraints", None),
     ("priorityClassName", "high", "Deployment", f"{POD}.priorityClassName", SAME),
     ("extraVolumes", [_VOLUME], "Deployment", f"{POD}.volumes.ca", _VOLUME),
     ("initContainers", [_SIDECAR], "Job", f"{POD}.initContainers.proxy.image", "example/proxy:1"),

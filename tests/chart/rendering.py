@@ -111,17 +111,23 @@ def one(objects: list[Object], kind: str, name: str | None = None) -> Object:
 
 
 def releases(chart: Chart, environment: Callable[[str], list[Path]]) -> dict[str, list[Object]]:
-    """Return the objects of each database mode, with minimal and with all values, of each profile and environment."""
+    """Return the objects of each database mode, with minimal and with all values, and of each environment."""
     found = {}
     for mode, values in MODES.items():
         found[mode] = chart.render(IMAGE, values)
         found[f"{mode}-everything"] = chart.render(IMAGE, EVERYTHING, values)
         found[f"{mode}-instead"] = chart.render(IMAGE, EVERYTHING, INSTEAD, values)
-    for profile in sorted((chart.folder / "profiles").glob("*.yaml")):
-        text = yaml.safe_load(profile.read_text(encoding="utf-8"))
-        found[f"profile-{profile.stem}"] = chart.render(IMAGE, MODES["external"], _FOR_PROFILES, text)
     for name in ENVIRONMENTS:
         found[name] = chart.render({"image": {"tag": "1.0.0"}}, files=environment(name))
+    return found
+
+
+def profiles(chart: Chart) -> dict[str, list[Object]]:
+    """Return the objects of each profile in mode external."""
+    found = {}
+    for profile in sorted((chart.folder / "profiles").glob("*.yaml")):
+        text = yaml.safe_load(profile.read_text(encoding="utf-8"))
+        found[profile.stem] = chart.render(IMAGE, MODES["external"], _FOR_PROFILES, text)
     return found
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from harness.environments import python_with
 from harness.repository import REPOSITORY
-from tests.chart.rendering import Chart, releases
+from tests.chart.rendering import Chart, profiles, releases
 
 CONFIGURATION = REPOSITORY / "chart" / ".checkov.yaml"
 LOCK = REPOSITORY / "requirements-checkov.txt"
@@ -39,7 +39,8 @@ def test_checkov_finds_what_there_are_reasons_for_and_nothing_else(
 ) -> None:
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    for name, objects in releases(Chart(tools / "helm", REPOSITORY / "chart"), environment).items():
+    chart = Chart(tools / "helm", REPOSITORY / "chart")
+    for name, objects in (releases(chart, environment) | profiles(chart)).items():
         (manifests / f"{name}.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
     done = subprocess.run(
         [checkov, "--config-file", CONFIGURATION, "--directory", manifests, "--output", "json"],

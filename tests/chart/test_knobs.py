@@ -348,6 +348,7 @@ def test_the_service_knows_the_time_that_a_hook_leaves_it(chart: Chart) -> None:
             {"resources": {"requests": None, "limits": {"memory": None, "hugepages-2Mi": "4Mi"}}},
             "resources has hugepages-2Mi without cpu or memory",
         ),
+        ({"resources": {"limits": {"hugepages-2Mi": "3Mi"}}}, "hugepages-2Mi is not a whole number of 2Mi"),
         ({"resources": {"limits": {"disk": "1Gi"}}}, "disk"),
         (
             {"sidecars": [{"name": "a", "image": "a", "resources": {"limits": {"memory": "64"}}}]},

@@ -8,6 +8,7 @@ from harness.chart_values.examples import IMAGE, MODES
 from tests.chart.rendering import Chart, RenderError
 
 EXTERNAL = MODES["external"]
+_SPREAD = {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway"}
 
 
 def test_without_a_mode_one_sentence_names_the_three(chart: Chart) -> None:
@@ -133,6 +134,14 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             {**MODES["evaluation"], "evaluation": {"password": "development", "storageSize": "1e3"}},
             "evaluation.storageSize is 1e3: no PostgreSQL starts",
         ),
+        (
+            {"topologySpreadConstraints": [_SPREAD, {**_SPREAD, "maxSkew": 2}]},
+            "topologySpreadConstraints has rack with ScheduleAnyway twice",
+        ),
+        (
+            {"topologySpreadConstraints": [{**_SPREAD, "minDomains": 2}]},
+            "needs whenUnsatisfiable: DoNotSchedule",
+        ),
         ({"commonLabels": {"cost centre": "1"}}, 'commonLabels has the key "cost centre"'),
         ({"podAnnotations": {"a/b/c": "1"}}, 'podAnnotations has the key "a/b/c"'),
         ({"ingress": {"annotations": {"-a": "1"}}}, 'ingress.annotations has the key "-a"'),
@@ -157,7 +166,7 @@ def test_all_mistakes_are_told_at_once(chart: Chart) -> None:
             "extraVolumeMounts has the mountPath /a twice",
         ),
         (
-            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]},
+            {"extraEnv": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "a"}}}]},
             "sets A by value and by valueFrom",
         ),
     ],

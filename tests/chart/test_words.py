@@ -127,6 +127,8 @@ def test_every_place_for_a_string_is_drawn() -> None:
         "auth.jwksUrl",
         "evaluation.password",
         "httpRoute.path",
+        "httpRoute.timeouts.backendRequest",
+        "httpRoute.timeouts.request",
         "image.digest",
         "image.repository",
         "ingress.path",
