@@ -1,10 +1,10 @@
 """Compares the project's goals with the results: met or missed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from benchmarks.judge import CONTROL
-from benchmarks.markdown import figure_cell
+from benchmarks.markdown import figure_cell, milliseconds_cell
 from benchmarks.measurement import (
     ALONE,
     FLOOR_LOAD,
@@ -82,7 +82,7 @@ def cell(results: Results, operation: Operation, load: str) -> Goal:
 
 def others(results: Results) -> list[Goal]:
     """Return the goals beyond those of the cells."""
-    return [*_alone(results), *_floor(results), *_pages(results), *_footprint(results), *_tails(results)]
+    return [*_ratios(results), *_floor(results), *_footprint(results), *_tails(results)]
 
 
 def best_peer(results: Results, operation: Operation, load: str) -> tuple[str, Measurement] | None:
@@ -99,17 +99,28 @@ def multiple(results: Results, one: Measurement, share: float) -> float | None:
     return own / usual if own and usual else None
 
 
-def _alone(results: Results) -> Iterator[Goal]:
-    """The worst load counts."""
-    ratios = {}
-    for load in loads(results, "matrix"):
-        alone, best = measurement(results, "matrix", ALONE, "get", load), best_peer(results, "get", load)
-        if alone and best:
-            ratios[f"{load}: {alone.cpu_us.middle:.0f} µs, {best[0]} {best[1].cpu_us.middle:.0f} µs"] = (
-                alone.cpu_us.middle / best[1].cpu_us.middle
-            )
+def _at_worst(what: str, bound: float, pairs: Mapping[str, tuple[Measurement, str, Measurement]]) -> Goal:
+    """Compare the CPU of two subjects at each load. The load with the highest ratio counts."""
+    ratios = {
+        f"{load}: {own.cpu_us.middle:.0f} µs, {name} {other.cpu_us.middle:.0f} µs": own.cpu_us.middle
+        / other.cpu_us.middle
+        for load, (own, name, other) in pairs.items()
+    }
     worst = max(ratios, key=lambda each: ratios[each], default="")
-    yield Goal("GET by id without coalescing, of the best Python peer's CPU", "×", ratios.get(worst), MOST_ALONE, worst)
+    return Goal(what, "×", ratios.get(worst), bound, worst)
+
+
+def _ratios(results: Results) -> Iterator[Goal]:
+    alone, pages = {}, {}
+    for load in loads(results, "matrix"):
+        one, best = measurement(results, "matrix", ALONE, "get", load), best_peer(results, "get", load)
+        if one and best:
+            alone[load] = (one, *best)
+        own, litestar = (measurement(results, "matrix", each, "page", load) for each in ("service", "litestar"))
+        if own and litestar:
+            pages[load] = (own, "litestar", litestar)
+    yield _at_worst("GET by id without coalescing, of the best Python peer's CPU, at worst", MOST_ALONE, alone)
+    yield _at_worst("page of 50, of Litestar's CPU, at worst", OF_LITESTAR, pages)
 
 
 def _floor(results: Results) -> Iterator[Goal]:
@@ -124,18 +135,6 @@ def _floor(results: Results) -> Iterator[Goal]:
     )
 
 
-def _pages(results: Results) -> Iterator[Goal]:
-    for load in loads(results, "matrix"):
-        own, litestar = (measurement(results, "matrix", each, "page", load) for each in ("service", "litestar"))
-        yield Goal(
-            f"page of 50, {load}: at most {OF_LITESTAR:g} times Litestar's CPU",
-            "µs",
-            own.cpu_us.middle if own else None,
-            OF_LITESTAR * litestar.cpu_us.middle if litestar else None,
-            f"{litestar.cpu_us.middle:.0f} µs" if litestar else "",
-        )
-
-
 def _footprint(results: Results) -> Iterator[Goal]:
     idle, start = (footprint(results, "service", each) for each in ("idle_mib", "seconds"))
     yield Goal("idle memory (PSS)", "MiB", idle.middle if idle else None, IDLE_MIB)
@@ -147,7 +146,7 @@ def _tails(results: Results) -> Iterator[Goal]:
         one = measurement(results, "tails", "service", operation, "70 % of the peak")
         found = multiple(results, one, LEVEL_SHARE) if one and one.requests >= TAIL_REQUESTS else None
         p999 = one.quantile(LEVEL_SHARE) if one else None
-        told = [f"{p999:.1f} ms" if p999 else "", f"{one.requests:,} requests" if one else ""]
+        told = [f"p99.9, ms: {milliseconds_cell(p999)}" if p999 else "", f"{one.requests:,} requests" if one else ""]
         yield Goal(
             f"{NAMES[operation]} at 70 % of the peak: p99.9, of the control's at the same rate",
             "×",

@@ -123,11 +123,11 @@ def _what_follows(results: Results) -> list[str]:
         one = measurement(results, "tails", "service", operation, "70 % of the peak")
         if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
             multiple = goals.multiple(results, one, LEVEL_SHARE)
-            of = f", {multiple_cell(multiple)} the control's" if multiple else ""
+            of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
             lines.append(
-                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process: p50 {p50} ms, "
-                f"p99.9 {p999} ms{of}."
+                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process, in ms: p50 {p50}, "
+                f"p99.9 {p999}{of}."
             )
     bound = Counter(
         one.bound

@@ -207,7 +207,7 @@ def test_goals_that_are_reached_are_met() -> None:
         ("POST, 2,000/s: at most every Python peer", lambda: whole(service=251)),
         ("GET by id without coalescing", lambda: whole(service_without_coalescing=263)),
         ("GET by id, 64 connections: at most the floor", lambda: whole(service=73)),
-        ("page of 50, 64 connections: at most 0.9 times", lambda: whole(litestar=75)),
+        ("page of 50, of Litestar's", lambda: whole(litestar=75)),
         ("GET at 70 %", lambda: swapped("service", "get", "tails", histogram={52_000: 200_000})),
         ("PUT at 70 %", lambda: swapped("service", "put", "tails", failures={"503": 5_000})),
         ("idle memory", lambda: replace(whole(), footprints=[Footprint("service", 0.5, 51, 60)])),
