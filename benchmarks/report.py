@@ -126,8 +126,8 @@ def _what_follows(results: Results) -> list[str]:
             of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
             lines.append(
-                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process, in ms: p50 {p50}, "
-                f"p99.9 {p999}{of}."
+                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process, in ms: "
+                f"p50 {p50}, p99.9 {p999}{of}."
             )
     bound = Counter(
         one.bound
@@ -143,8 +143,8 @@ def _what_follows(results: Results) -> list[str]:
     told = Counter(each.verdict for each in findings(results, "article"))
     if told.total() > told["not measured"]:
         lines.append(
-            f"Of the article's claims {told['confirmed']} hold, {told['changed']} hold in part, and {told['refuted']} "
-            "do not: [Gunicorn in front of aiohttp](benchmarks/article.md)."
+            f"Of the article's claims on Gunicorn in front of aiohttp, {told['confirmed']} are confirmed, "
+            f"{told['changed']} changed and {told['refuted']} refuted: [measured again](benchmarks/article.md)."
         )
     return ["## What follows for you", "", *(f"- {each}" for each in lines), ""]
 
