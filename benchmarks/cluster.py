@@ -60,7 +60,7 @@ class Deployed:
     """A deployment that is ready.
 
     Attributes:
-        connections: number of connections of a load, as many as on one core of the article's.
+        connections: number of connections of a load.
     """
 
     name: str
@@ -117,7 +117,7 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
                 await started.enter_async_context(bench.started)
                 await bench.make_namespace()
                 release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
-                running.append(Deployed(name, connections(1), bench, release, database))
+                running.append(Deployed(name, connections(cores), bench, release, database))
                 await running[-1].reset()
         keep.describe(cluster_image=await _image(running[0]))
         for number in range(1, options.rounds + 1):

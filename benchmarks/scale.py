@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.limits import Limit
 
-_CONNECTIONS = 200
+_CONNECTIONS, _LEAST_CONNECTIONS = 200, 20
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def share(server_cores: float) -> float:
 
 
 def connections(server_cores: float) -> int:
-    """Scale the article's 200 connections by the share of CPU."""
-    return max(1, round(_CONNECTIONS * share(server_cores)))
+    """Scale the article's 200 connections by the share of CPU, to as many at least as use up a share of a core."""
+    return max(_LEAST_CONNECTIONS, round(_CONNECTIONS * share(server_cores)))
 
 
 def scaled(deployment: Deployment, server_cores: float) -> Deployment:

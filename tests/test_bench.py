@@ -95,7 +95,7 @@ def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
 
 
 def test_connections_are_scaled_with_the_cores() -> None:
-    assert [connections(cores) for cores in (1, 2, 5, 9)] == [20, 40, 100, 180]
+    assert [connections(cores) for cores in (0.4, 1, 2, 5, 9)] == [20, 20, 40, 100, 180]
 
 
 @pytest.mark.parametrize("name", ["bare", "gunicorn-1", "gunicorn-11"])
