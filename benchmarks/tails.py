@@ -65,5 +65,5 @@ def _peak(options: Options) -> Load:
 
 def _load(options: Options, rate: float) -> Load:
     enough = SAMPLES / options.rounds / max(1, rate)
-    whole = Load(CONNECTIONS, seconds=min(8, max(2, enough)), warm_up=0.5, rate=rate, peak_share=SHARE)
+    whole = Load(CONNECTIONS, seconds=min(6, max(2, enough)), warm_up=0.5, rate=rate, peak_share=SHARE)
     return replace(whole, seconds=0.4, warm_up=0.1) if options.quick else whole
