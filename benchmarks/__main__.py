@@ -56,7 +56,6 @@ async def _here(options: Options) -> Results:
         results = continued(fresh, FILE)
         planned = {part: _PARTS[part].seconds(options) for part in options.only}
         keep = Keep(results, FILE, sum(planned.values()))
-        _introduce(results, keep)
         parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in planned.items())
         most = sum(planned.values()) * options.most_rounds / options.rounds
         keep.say(
@@ -76,7 +75,6 @@ async def _on_a_cluster(options: Options) -> Results:
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
     results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
     keep = Keep(results, FILE, cluster.seconds(options))
-    _introduce(results, keep)
     await cluster.run(options, service, cores, OUTPUT / "logs", keep)
     return keep.results
 
@@ -100,14 +98,6 @@ def _results(
         scale=in_words(cores, enforced=enforced),
         limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
     )
-
-
-def _introduce(results: Results, keep: Keep) -> None:
-    for name, value in {**results.machine, **results.versions}.items():
-        keep.say(f"{name}: {value}")
-    for experiment, taken in results.taken.items():
-        keep.say(f"{experiment}: commit {taken.commit}, begun at {taken.at}")
-    keep.say(f"Scale: {results.scale}")
 
 
 if __name__ == "__main__":
