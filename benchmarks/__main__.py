@@ -90,13 +90,13 @@ def _results(
 ) -> Results:
     taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
     here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
+    limits = {name: (each.cpu, each.memory_mib) for name, each in here.items()}
+    article = replace(taken, scale=in_words(cores, enforced=enforced), limits=limits)
     return Results(
-        taken=dict.fromkeys(experiments, taken),
-        quick=options.quick,
-        machine=about,
-        versions=machine.versions(python),
-        scale=in_words(cores, enforced=enforced),
-        limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
+        {each: article if each in {"article", "cluster"} else taken for each in experiments},
+        options.quick,
+        about,
+        machine.versions(python),
     )
 
 

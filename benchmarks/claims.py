@@ -35,10 +35,11 @@ def findings(results: Results, experiment: Experiment) -> list[Finding]:
         subject: {each: one for each in LEVELS_MS if (one := measurement(results, experiment, subject, each))}
         for subject in DEPLOYMENTS
     }
+    limits = results.taken[experiment].limits if experiment in results.taken else {}
     made = []
     for claim, rule, needed, judge in CLAIMS:
-        measured = all(found[subject] and subject in results.limits for subject in needed)
-        verdict, figures = judge(found, results.limits) if measured else ("not measured", "–")
+        measured = all(found[subject] and subject in limits for subject in needed)
+        verdict, figures = judge(found, limits) if measured else ("not measured", "–")
         made.append(Finding(claim, rule, verdict, figures))
     return made
 

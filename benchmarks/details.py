@@ -139,16 +139,8 @@ def _footprints(results: Results) -> list[str]:
 
 def article(results: Results, pictures: Collection[str]) -> str:
     """Return the page on the article's experiment, on this machine and on a cluster."""
-    limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in results.limits.items()]
-    head = [
-        "# Benchmarks: the 2019 article, measured again",
-        "",
-        f"The article's pods and limits are scaled: {results.scale.removesuffix('.')}.",
-        "",
-        *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
-    ]
     both = [*_deployments(results, "article", pictures), *_deployments(results, "cluster", pictures)]
-    return "\n".join([*head, *both]).rstrip() + "\n"
+    return "\n".join(["# Benchmarks: the 2019 article, measured again", "", *both]).rstrip() + "\n"
 
 
 def _deployments(results: Results, experiment: Experiment, pictures: Collection[str]) -> list[str]:
@@ -156,8 +148,10 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
     asked = operations(results, experiment)
     if not asked:
         return left_out(title, experiment)
+    taken = results.taken[experiment]
+    limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in taken.limits.items()]
     rows = [
-        _deployment_row(results, subject, operation, one)
+        _deployment_row(taken.limits.get(subject, (0.0, 0.0)), subject, operation, one)
         for operation in asked
         for subject in subjects(results, experiment)
         if subject != CONTROL and (one := measurement(results, experiment, subject, operation))
@@ -176,6 +170,9 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         "",
         text.format(connections=connections, share=percent(LEVEL_SHARE, 1), **LEVELS_MS),
         "",
+        f"The article's pods and limits are scaled: {taken.scale.removesuffix('.')}.",
+        "",
+        *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
         *table(head, rows),
         *failures(results, experiment),
         *images(pictures, [experiment]),
@@ -185,8 +182,10 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
     ]
 
 
-def _deployment_row(results: Results, subject: str, operation: Operation, one: Measurement) -> tuple[str, ...]:
-    cores, mebibytes = results.limits.get(subject, (0.0, 0.0))
+def _deployment_row(
+    limit: tuple[float, float], subject: str, operation: Operation, one: Measurement
+) -> tuple[str, ...]:
+    cores, mebibytes = limit
     return (
         NAMES[operation],
         subject,

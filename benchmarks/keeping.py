@@ -64,7 +64,7 @@ class Keep:
 def continued(fresh: Results, file: Path) -> Results:
     """Return the new results, together with the results in the file of the other experiments.
 
-    If the scale, the processor or the version of a program differs, the file is renamed and its results are not used.
+    If the processor, its cores or the version of a program differ, the file is renamed and its results are not used.
     """
     if not file.exists():
         return fresh
@@ -82,4 +82,4 @@ def continued(fresh: Results, file: Path) -> Results:
 
 
 def _comparable(results: Results) -> tuple[object, ...]:
-    return results.quick, results.limits, results.versions, results.machine.get("processor")
+    return results.quick, results.versions, *(results.machine.get(each) for each in ("processor", "cores"))

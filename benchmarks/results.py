@@ -132,11 +132,15 @@ class Taken:
         at: the start time, as in RFC 3339.
         commit: the commit of the template, with `-dirty` if the work tree differed from it.
         reservation: a caveat about the figures, for the reader; usually empty.
+        scale: how the article's pods and limits were scaled, as text.
+        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     at: str
     commit: str
     reservation: str = ""
+    scale: str = ""
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,16 +152,12 @@ class Results:
         quick: whether the run was scaled down, so that its figures must not be quoted.
         machine: the machine's properties by name: processor, cores, memory, kernel, python, server_cores, load_cores, …
         versions: versions of the programs and libraries, by name.
-        scale: how the article's pods and limits were scaled, as text.
-        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     taken: Mapping[Experiment, Taken]
     quick: bool
     machine: Mapping[str, str]
     versions: Mapping[str, str]
-    scale: str
-    limits: Mapping[str, tuple[float, float]]
     footprints: list[Footprint] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
@@ -180,11 +180,12 @@ class Results:
     def load(cls, file: Path) -> Self:
         """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
+        for each in told["taken"].values():
+            each["limits"] = {name: (cpu, memory) for name, (cpu, memory) in each["limits"].items()}
         told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
         told["footprints"] = [Footprint(**each) for each in told["footprints"]]
         names, *rows = told["samples"]
         told["samples"] = [_sample(dict(zip(names, row, strict=True))) for row in rows]
-        told["limits"] = {name: (cpu, memory) for name, (cpu, memory) in told["limits"].items()}
         return cls(**told)
 
 

@@ -17,7 +17,7 @@ from benchmarks.keeping import continued
 from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
-from benchmarks.results import Conditions, Footprint, Results, Sample, Taken, quantile
+from benchmarks.results import Conditions, Experiment, Footprint, Results, Sample, Taken, quantile
 from benchmarks.scale import ARTICLE, connections, in_words, scaled
 from harness.load_generator import NEW_KEY
 from harness.repository import REPOSITORY
@@ -36,14 +36,8 @@ def test_a_failure_misses_every_service_level() -> None:
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
-    results = Results(
-        {"article": Taken("2026-01-01T00:00:00+00:00", "abc")},
-        False,
-        {"cores": "2"},
-        {"python": "3.14.8"},
-        "1",
-        {"bare": (7.0, 5120.0)},
-    )
+    taken = Taken("2026-01-01T00:00:00+00:00", "abc", scale="1", limits={"bare": (7.0, 5120.0)})
+    results = Results({"article": taken}, False, {"cores": "2"}, {"python": "3.14.8"})
     results.samples.extend([SAMPLE, replace(SAMPLE, experiment="tails", peak_share=0.7, rate=700.0, conditions=None)])
     results.footprints.append(Footprint("bare", 0.5, 45.0, 50.0))
     results.save(tmp_path / "folder" / "results.json")
@@ -54,7 +48,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def _results(samples: list[Sample], commit: str = "abc", python: str = "3.14.8") -> Results:
     taken = {each.experiment: Taken("2026-01-01T00:00:00+00:00", commit) for each in samples}
-    return Results(taken, False, {}, {"python": python}, "1", {}, [Footprint("bare", 0.5, 45.0, 50.0)], samples)
+    return Results(taken, False, {}, {"python": python}, [Footprint("bare", 0.5, 45.0, 50.0)], samples)
 
 
 TAIL = replace(SAMPLE, experiment="tails", peak_share=0.7, rate=700.0)
@@ -68,6 +62,16 @@ def test_an_experiment_that_is_run_alone_joins_the_others_which_keep_their_commi
     assert (joined.samples, len(joined.footprints)) == ([SAMPLE], 1)
     matrix = replace(SAMPLE, experiment="matrix")
     assert continued(replace(_results([matrix], "def"), footprints=[]), file).footprints == []
+
+
+def test_a_cluster_has_limits_of_its_own_and_joins_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    _results([SAMPLE]).save(file)
+    fresh = _results([replace(SAMPLE, experiment="cluster")])
+    taken: dict[Experiment, Taken] = {"cluster": replace(fresh.taken["cluster"], limits={"bare": (0.3, 512.0)})}
+    joined = continued(replace(fresh, taken=taken), file)
+    assert [each.experiment for each in joined.samples] == ["article"]
+    assert (joined.taken["article"].limits, joined.taken["cluster"].limits) == ({}, {"bare": (0.3, 512.0)})
 
 
 def test_results_with_other_versions_are_put_aside(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def sample(
 def results(samples: Iterable[Sample] = (), footprints: Iterable[Footprint] = (), *, quick: bool = False) -> Results:
     limits = dict.fromkeys(DEPLOYMENTS, (0.7, 512.0)) | {"gunicorn-11": (5.0, 3072.0)}
     machine, versions = {"processor": "an abacus"}, {"python": "3.11"}
-    taken = {each: Taken("2026-01-01T00:00:00Z", "abc") for each in get_args(Experiment)}
-    return Results(taken, quick, machine, versions, "one pod", limits, [*footprints], [*samples])
+    taken = Taken("2026-01-01T00:00:00Z", "abc", scale="one pod", limits=limits)
+    return Results(dict.fromkeys(get_args(Experiment), taken), quick, machine, versions, [*footprints], [*samples])
 
 
 def matrix(**changed: dict[str, object]) -> Results:

@@ -29,7 +29,7 @@ def run(round_of_change: int = 3, subject: str = CONTROL, **change: object) -> R
         else each
         for each in samples
     ]
-    return Results({"matrix": Taken("2026-01-01T00:00:00Z", "abc")}, False, {}, {}, "", {}, [], changed)
+    return Results({"matrix": Taken("2026-01-01T00:00:00Z", "abc")}, False, {}, {}, [], changed)
 
 
 def faults(results: Results) -> dict[int, str]:

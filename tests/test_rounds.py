@@ -35,7 +35,7 @@ class NoisyBench:
 class Kept:
     """Keeps results like `Keep`, without a file and a progress bar."""
 
-    results: Results = field(default_factory=lambda: Results({}, False, {}, {}, "", {}))
+    results: Results = field(default_factory=lambda: Results({}, False, {}, {}))
     told: list[str] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
