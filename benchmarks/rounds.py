@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # tests of the rounds have no database
 Extra: TypeAlias = Callable[[int], Awaitable[Sample]]
 T = TypeVar("T")
 
+_HOPELESS: Final = 3  # rounds without a good one, after which no more are tried
 OVERHEAD_SECONDS: Final = 0.35
 """Of a load, beyond its own seconds: restoring the rows, starting the generator, reading the resources."""
 
@@ -60,6 +61,9 @@ async def measure(options: Options, bench: "Bench", keep: Keep, control: Running
             if fault := judge.faults(_cell(keep, plan))[number]:
                 keep.say(f"{what} is thrown away: {fault}")
         keep.save()
+        if number == _HOPELESS and not any(judge.good_rounds(_cell(keep, plan)) for plan in plans):
+            keep.say(f"{plans[0].experiment}: no round of {number} was good, so it is not measured further.")
+            return
 
 
 def _cell(keep: Keep, plan: Plan) -> list[Sample]:

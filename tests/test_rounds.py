@@ -18,12 +18,13 @@ OPTIONS = Options(quick=False, target="local", only=("matrix",))
 
 @dataclass
 class NoisyBench:
-    """A bench on which the host takes a tenth of the time in some rounds of GET."""
+    """A bench on which the host takes a tenth of the time in some rounds, of GET or of all operations."""
 
     noisy: set[int]
+    everywhere: bool
 
     async def sample(self, experiment: Any, running: Any, operation: Any, number: int, _: Any) -> Sample:
-        steal = 0.1 if number in self.noisy and operation == "get" else 0
+        steal = 0.1 if number in self.noisy and (self.everywhere or operation == "get") else 0
         return Sample(
             experiment=experiment, subject=running.subject.name, operation=operation, round=number, connections=4,
             peak_share=None, rate=None, seconds=1, failures={}, cpu_seconds=1, database_cpu_seconds=1, memory_mib=0,
@@ -52,12 +53,12 @@ class Kept:
     def save(self) -> None: ...
 
 
-def rounds(noisy: set[int]) -> tuple[Kept, dict[str, int]]:
+def rounds(noisy: set[int], *, everywhere: bool = False) -> tuple[Kept, dict[str, int]]:
     """Measure GET and POST, and return how many rounds each took."""
     control, service = (SimpleNamespace(subject=SimpleNamespace(name=name)) for name in (judge.CONTROL, "service"))
     plans = [Plan("matrix", each, Load(4, 1, 0), [service]) for each in ("get", "post")]  # type: ignore[list-item]
     keep = Kept()
-    asyncio.run(measure(OPTIONS, NoisyBench(noisy), keep, control, plans))  # type: ignore[arg-type]
+    asyncio.run(measure(OPTIONS, NoisyBench(noisy, everywhere), keep, control, plans))  # type: ignore[arg-type]
     cells = judge.cells(keep.results).items()
     return keep, {str(cell.operation): len({each.round for each in of}) for cell, of in cells}
 
@@ -73,7 +74,13 @@ def test_a_round_that_is_thrown_away_is_repeated_for_its_cell_only() -> None:
 
 
 def test_repeating_ends() -> None:
-    keep, found = rounds(set(range(1, 100)))
+    keep, found = rounds({*range(1, 100)})
     assert found == {"get": OPTIONS.most_rounds, "post": OPTIONS.rounds}
     [why] = judge.refusals(keep.results)
     assert "0 of 12 rounds were good" in why
+
+
+def test_an_experiment_without_a_good_round_is_not_measured_to_its_end() -> None:
+    keep, found = rounds({*range(1, 100)}, everywhere=True)
+    assert found == {"get": 3, "post": 3}
+    assert keep.told[-1] == "matrix: no round of 3 was good, so it is not measured further."
