@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from benchmarks import article, cluster, comparison, machine, open_loop, postgres, report, summary
+from benchmarks import article, cluster, judge, machine, matrix, postgres, report, tails
 from benchmarks.baking import OUTPUT, bake_service
 from benchmarks.bench import opened
 from benchmarks.keeping import Keep, continued
@@ -16,20 +17,33 @@ from benchmarks.limits import are_possible
 from benchmarks.options import Options, Part
 from benchmarks.results import Experiment, Results, Taken
 from benchmarks.scale import ARTICLE, in_words, scaled
-from harness import load_generators
+from harness.load_generator import compiled
 from harness.repository import REPOSITORY, commit
 
 FILE: Final = OUTPUT / "results.json"
-_PARTS: Final[dict[Part, ModuleType]] = {"article": article, "open-loop": open_loop, "comparison": comparison}
+_PARTS: Final[dict[Part, ModuleType]] = {"article": article, "matrix": matrix, "tails": tails}
 
 
 async def main() -> None:
-    """Run the benchmark, print a summary, and write the report."""
+    """Run the benchmark, and write the report.
+
+    Raises:
+        SystemExit: the machine was too noisy; nothing is published.
+    """
     options = Options.from_environment()
-    load_generators.versions()  # builds the load generators, if necessary
+    compiled()  # fails early if it cannot be compiled
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
-    summary.show(results)
-    report.write(results, OUTPUT / "docs" if options.quick else report.DOCS)
+    refused = judge.refusals(results)
+    if not options.quick and not refused:
+        report.write(results, report.DOCS)
+        return
+    report.write(replace(results, quick=True), report.PREVIEW, trusted=False)
+    preview = report.PREVIEW.relative_to(REPOSITORY) / "benchmarks.md"
+    print(f"Figures of all rounds, those that are thrown away included, and not to be quoted: {preview}")
+    if refused and not options.quick:
+        parts = " ".join(part for part in options.only if any(each.startswith(part) for each in refused))
+        print(*refused, sep="\n")
+        sys.exit(f"Too few good rounds, so nothing is published. On a quiet machine: make bench ONLY='{parts}'")
 
 
 async def _here(options: Options) -> Results:
@@ -40,11 +54,17 @@ async def _here(options: Options) -> Results:
         about = machine.machine(bench.cores, bench.disk) | {"database_settings": settings}
         fresh = _results(options, options.only, python, len(bench.cores.server), about, enforced=are_possible())
         results = continued(fresh, FILE)
-        with Keep(results, FILE, sum(_PARTS[part].seconds(options) for part in options.only)) as keep:
-            _introduce(results, keep)
-            for part in options.only:
-                await _PARTS[part].run(options, bench, keep)
-                keep.save()
+        planned = {part: _PARTS[part].seconds(options) for part in options.only}
+        keep = Keep(results, FILE, sum(planned.values()))
+        parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in planned.items())
+        most = sum(planned.values()) * options.most_rounds / options.rounds
+        keep.say(
+            f"Plan: {sum(planned.values()) / 60:.0f} minutes ({parts}); at most {most / 60:.0f} where rounds are "
+            "thrown away and repeated"
+        )
+        for part in options.only:
+            await _PARTS[part].run(options, bench, keep)
+            keep.save()
     return results
 
 
@@ -54,39 +74,30 @@ async def _on_a_cluster(options: Options) -> Results:
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
     results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
-    with Keep(results, FILE, cluster.seconds(options)) as keep:
-        _introduce(results, keep)
-        await cluster.run(options, service, cores, OUTPUT / "logs", keep)
-        return keep.results
+    keep = Keep(results, FILE, cluster.seconds(options))
+    await cluster.run(options, service, cores, OUTPUT / "logs", keep)
+    return keep.results
 
 
 def _results(
     options: Options,
     experiments: Collection[Experiment],
     python: Path,
-    cores: int,
+    cores: float,
     about: Mapping[str, str],
     *,
     enforced: bool,
 ) -> Results:
     taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
     here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
+    limits = {name: (each.cpu, each.memory_mib) for name, each in here.items()}
+    article = replace(taken, scale=in_words(cores, enforced=enforced), limits=limits)
     return Results(
-        taken=dict.fromkeys(experiments, taken),
-        quick=options.quick,
-        machine=about,
-        versions=machine.versions(python) | load_generators.versions(),
-        scale=in_words(cores, enforced=enforced),
-        limits={name: (each.cpu, each.memory_mib) for name, each in here.items()},
+        {each: article if each in {"article", "cluster"} else taken for each in experiments},
+        options.quick,
+        about,
+        machine.versions(python),
     )
-
-
-def _introduce(results: Results, keep: Keep) -> None:
-    for name, value in {**results.machine, **results.versions}.items():
-        keep.say(f"{name}: {value}")
-    for experiment, taken in results.taken.items():
-        keep.say(f"{experiment}: commit {taken.commit}, begun at {taken.at}")
-    keep.say(f"Scale: {results.scale}")
 
 
 if __name__ == "__main__":

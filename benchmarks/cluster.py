@@ -1,7 +1,7 @@
 """Runs the article's matrix on the cluster of KUBECONFIG: with the chart, its `article-*` profiles, and the Ingress.
 
 The deployment with `max_requests` is left out, because the chart does not offer it. Memory is the containers' working
-set, which Kubernetes compares with their limits.
+set, which Kubernetes compares with their limits. There is no control: nothing is pinned to cores on a cluster.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import yaml
 
-from benchmarks import hey
-from benchmarks.article import OPERATIONS, in_turn, load_seconds
+from benchmarks.article import OPERATIONS
 from benchmarks.keeping import Keep
-from benchmarks.load import Recording, requests
+from benchmarks.load import requests
 from benchmarks.options import Options
 from benchmarks.postgres import RESET
 from benchmarks.results import Operation, Sample
-from benchmarks.scale import ARTICLE, URLS, Deployment, connections, scaled
+from benchmarks.rounds import in_turn
+from benchmarks.scale import ARTICLE, Deployment, connections, scaled
 from harness.cluster.bench import Bench, remove_namespaces
 from harness.cluster.database import Postgres
 from harness.cluster.images import build_and_load, unchanged
@@ -31,6 +31,7 @@ from harness.cluster.options import require_cluster
 from harness.cluster.release import Release, deploy
 from harness.commands import run_command
 from harness.helm import fetch_helm
+from harness.load_generator import Outcome, send
 from harness.repository import REPOSITORY, TOOLS
 from harness.values import Values, merge
 
@@ -38,6 +39,7 @@ SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 
 _IMAGE_SECONDS = 60.0
 _INSTALL_SECONDS = 25.0
+_LOAD_SECONDS, _WARM_UP_SECONDS = 15.0, 1.0
 _OVERHEAD_SECONDS = 4.0  # resetting the rows before each load, and reading the usage of the pods
 _IMAGE = "1"
 # Reads control groups of version 2 or 1, which report CPU time in µs and ns.
@@ -75,20 +77,21 @@ class Deployed:
 
 def seconds(options: Options) -> float:
     """Return the estimated duration."""
-    load, warm_up = load_seconds(options)
-    each = warm_up + options.rounds * (load + _OVERHEAD_SECONDS)
+    each = options.rounds * (options.count(_LOAD_SECONDS, 1) + _WARM_UP_SECONDS + _OVERHEAD_SECONDS)
     return _IMAGE_SECONDS + len(SUBJECTS) * (_INSTALL_SECONDS + len(OPERATIONS) * each)
 
 
-async def server_cores() -> int:
-    """Return half of the cluster's cores. The rest is for Kubernetes, PostgreSQL and, on one machine, the load.
+async def server_cores() -> float:
+    """Return the cores for the pods: so few of the cluster's that their limits bind, and not the nodes' cores.
+
+    The rest is for Kubernetes, the Ingress controller, PostgreSQL and, on one machine, the load.
 
     Raises:
         SystemExit: there is no cluster.
     """
     require_cluster("make bench TARGET=cluster")
     fetch_helm()
-    return max(1, sum(_cores(node["allocatable"]["cpu"]) for node in await _nodes()) // 2)
+    return sum(_cores(node["allocatable"]["cpu"]) for node in await _nodes()) / 5
 
 
 async def description() -> str:
@@ -98,17 +101,17 @@ async def description() -> str:
     return f"{len(nodes)} node{'s'[: len(nodes) - 1]}: {'; '.join(each)}; nothing is pinned to cores"
 
 
-async def run(options: Options, service: Path, cores: int, logs: Path, keep: Keep) -> None:
-    """Install and warm up all deployments, then measure them in interleaved rounds."""
-    load, warm_up = load_seconds(options)
+async def run(options: Options, service: Path, cores: float, logs: Path, keep: Keep) -> None:
+    """Install all deployments, then measure them in interleaved rounds."""
+    seconds = options.count(_LOAD_SECONDS, 1)
     async with AsyncExitStack() as started:
         settings = ClusterOptions.from_environment()
-        async with keep.step("the image is built and loaded", _IMAGE_SECONDS):
+        with keep.step("the image is built and loaded", _IMAGE_SECONDS):
             await build_and_load(settings, service, {_IMAGE: unchanged})
             await remove_namespaces()
         running = []
         for name in SUBJECTS:
-            async with keep.step(f"{name} is installed", _INSTALL_SECONDS):
+            with keep.step(f"{name} is installed", _INSTALL_SECONDS):
                 bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
                 bench.logs.mkdir(parents=True, exist_ok=True)
                 await started.enter_async_context(bench.started)
@@ -117,16 +120,12 @@ async def run(options: Options, service: Path, cores: int, logs: Path, keep: Kee
                 running.append(Deployed(name, connections(cores), bench, release, database))
                 await running[-1].reset()
         keep.describe(cluster_image=await _image(running[0]))
-        for each in running:
-            for operation in OPERATIONS:
-                async with keep.step(f"{each.name}, {operation.upper()}, warm-up", warm_up):
-                    await _load(each, operation, warm_up)
         for number in range(1, options.rounds + 1):
             for operation in OPERATIONS:
                 for each in in_turn(running, number):
                     text = f"{each.name}, {operation.upper()}, round {number} of {options.rounds}"
-                    async with keep.step(text, load + _OVERHEAD_SECONDS):
-                        keep.add(await _sample(each, operation, number, load))
+                    with keep.step(text, _WARM_UP_SECONDS + seconds + _OVERHEAD_SECONDS):
+                        keep.add(await _sample(each, operation, number, seconds))
             keep.save()
 
 
@@ -155,31 +154,24 @@ async def _image(deployed: Deployed) -> str:
 async def _sample(deployed: Deployed, operation: Operation, number: int, seconds: float) -> Sample:
     await deployed.reset()
     pods = [str(pod["metadata"]["name"]) for pod in await deployed.release.ready_pods()]
+    await _load(deployed, operation, _WARM_UP_SECONDS)
     server, database = await _used(deployed.bench, pods), await _used(deployed.bench, [deployed.database.name])
-    recording = await _load(deployed, operation, seconds)
+    outcome = await _load(deployed, operation, seconds)
     server_after = await _used(deployed.bench, pods)
     database_after = await _used(deployed.bench, [deployed.database.name])
-    outcome = recording()
     return Sample(
-        experiment="cluster",
-        subject=deployed.name,
-        operation=operation,
-        round=number,
-        connections=deployed.connections,
-        peak_share=None,
-        rate=None,
-        seconds=outcome.seconds,
-        failures=dict(outcome.failures),
-        cpu_seconds=server_after[0] - server[0],
-        database_cpu_seconds=database_after[0] - database[0],
-        memory_mib=server_after[1],
+        experiment="cluster", subject=deployed.name, operation=operation, round=number,
+        connections=deployed.connections, peak_share=None, rate=None, seconds=outcome.seconds,
+        failures=dict(outcome.failures), cpu_seconds=server_after[0] - server[0],
+        database_cpu_seconds=database_after[0] - database[0], memory_mib=server_after[1],
         histogram=dict(outcome.histogram),
-    )
+    )  # fmt: skip
 
 
-async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Recording:
-    url = f"http://127.0.0.1:{deployed.bench.options.ingress_port}"
-    return await hey.run(requests(operation, [url], URLS), deployed.connections, seconds, deployed.bench.host)
+async def _load(deployed: Deployed, operation: Operation, seconds: float) -> Outcome:
+    asked = requests(operation, deployed.bench.host)
+    port = deployed.bench.options.ingress_port
+    return await send(asked, [port], connections=deployed.connections, seconds=seconds)
 
 
 async def _used(bench: Bench, pods: Sequence[str]) -> tuple[float, float]:

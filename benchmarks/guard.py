@@ -1,100 +1,133 @@
-"""`make bench-guard` fails if a change makes requests more expensive: it compares CPU per GET with a bare handler's.
+"""`make bench-guard` fails if a change makes requests more expensive: it compares their CPU with that of the peer
+`aiohttp`, which has the same libraries and nothing of the service.
 
-Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratio
-is checked. `make bench-guard RECORD=1` writes the ratio to guard.json. Commit that file together with a change that
-justifies a new ratio.
+Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratios
+are checked. `make bench-guard RECORD=1` writes them to guard.json. Commit that file together with a change that
+justifies a new ratio. `make bench-guard AGAINST=0.3.0` compares with the service of an earlier commit instead, and
+records and refuses nothing.
 """
 
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks import machine, vegeta
-from benchmarks.baking import bake_service
+from benchmarks import machine
+from benchmarks.baking import OUTPUT, bake_service
 from benchmarks.bench import Bench, opened
-from benchmarks.comparison import CONNECTIONS, default_pool_size
-from benchmarks.load import requests
+from benchmarks.load import WRITES, requests
+from benchmarks.measurement import NAMES
 from benchmarks.ratio import in_words, refusal
+from benchmarks.results import Operation
 from benchmarks.statistics import Estimate, estimate
-from benchmarks.subjects import Running, Subject, services
+from benchmarks.subjects import Running, Subject, peer, pool_size, service
+from harness.baking import bake
 from harness.console import say
+from harness.environments import python_of_image
+from harness.load_generator import send
+from harness.releases import releases, write_release
 from harness.repository import REPOSITORY, commit
 
 FILE: Final = Path(__file__).with_name("guard.json")
-_LEAST_ROUNDS, _MOST_ROUNDS = 15, 60
+_OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page", "keyed-post")
+_CONNECTIONS: Final = (4, 64)
+"""Of each of the two. With 4, no read waits for another; with 64, the service coalesces reads."""
+_LEAST_ROUNDS, _MOST_ROUNDS = 11, 30
 _PRECISE: Final = 0.03
-"""Rounds are added until the confidence interval is within this share of the median, on either side."""
-_LOAD_SECONDS: Final = 1.0
+"""Rounds are added to a cell until its interval is within this share of the median, on either side."""
+_WARM_UP_SECONDS, _LOAD_SECONDS = 0.1, 0.6
 _MOST_FAILURES: Final = 0.01
 """Share of all requests. A failure is limited because it costs a different amount of CPU than an answer."""
+# On a busy machine a request may wait for a connection longer than the default allows. It must not fail here.
+_PATIENT: Final = {"DATABASE_ACQUIRE_TIMEOUT_SECONDS": "2"}
 
 
 async def main() -> None:
     """Exit with 1 if requests have become more expensive, or if requests failed."""
-    record = bool(os.environ.get("RECORD"))
-    if not record and not FILE.exists():
-        sys.exit("No ratio is recorded: make bench-guard RECORD=1 writes it, from a commit that is as it should be.")
-    service, python = bake_service()
-    async with opened(service, python) as bench:
-        found = await _measure(bench)
+    record, against = bool(os.environ.get("RECORD")), os.environ.get("AGAINST")
+    folder, python = bake_service()
+    async with opened(folder, python) as bench:
+        other = _earlier(against) if against else peer("aiohttp", pool_size(python, folder))
+        running = [await bench.start(service(python, folder, **_PATIENT)), await bench.start(other)]
+        found = await _measure(bench, running)
         told = machine.machine(bench.cores, bench.disk)["processor"]
-    say(f"The service takes {in_words(found)} times the CPU of its bare handler.")
+    say(f"CPU a request of the service, in multiples of {other.name}'s, by operation and connections:")
+    for cell, one in found.items():
+        say(f"  {cell}: {in_words(one)}")
+    if against:
+        return
     if record:
-        kept = {"ratio": round(found.middle, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
+        kept = {"ratios": {cell: round(one.middle, 3) for cell, one in found.items()}}
         of = {"commit": commit(), "python": machine.versions(python)["python"], "processor": told}
-        FILE.write_text(json.dumps(kept | of, indent=2) + "\n")
+        FILE.write_text(json.dumps(kept | of, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         say(f"{FILE.relative_to(REPOSITORY)} is written.")
         return
-    record_of = json.loads(FILE.read_text())
-    recorded = record_of["ratio"]
-    if (own := machine.versions(python)["python"]) != record_of["python"]:
-        say(f"It was recorded with Python {record_of['python']}, and this is {own}: another one changes some percent.")
-    if why := refusal(found, recorded):
+    recorded = json.loads(FILE.read_text(encoding="utf-8"))
+    if (own := machine.versions(python)["python"]) != recorded["python"]:
+        say(f"It was recorded with Python {recorded['python']}, and this is {own}: another one changes some percent.")
+    if missing := found.keys() - recorded["ratios"].keys():
+        say(f"Not recorded, and so not checked: {', '.join(sorted(missing))}. RECORD=1 records them.")
+    if why := refusal(found, recorded["ratios"]):
         sys.exit(why)
-    say(f"That is {found.middle / recorded - 1:+.1%} from the recorded {recorded:.2f}, which is let pass.")
+    say("No cell is dearer than what is recorded and let pass.")
 
 
-async def _measure(bench: Bench) -> Estimate:
-    """Measure the ratio of CPU per GET, in `_LEAST_ROUNDS` to `_MOST_ROUNDS` rounds, until it is precise.
+def _earlier(version: str) -> Subject:
+    """Return the service of a release or a commit, with its own libraries."""
+    shutil.rmtree(OUTPUT / "earlier-service", ignore_errors=True)
+    with TemporaryDirectory() as template:
+        write_release(releases().get(version, version), Path(template))
+        folder = bake(Path(template), OUTPUT, {"project_slug": "earlier-service"})
+    return service(python_of_image(folder), folder, version, **_PATIENT)
+
+
+async def _measure(bench: Bench, running: Sequence[Running]) -> dict[str, Estimate]:
+    """Measure the ratio of CPU per request in each cell, in interleaved rounds, until it is precise.
 
     Raises:
         SystemExit: requests failed.
     """
-    # On a busy machine a request may wait for a connection longer than the default allows. It must not fail here.
-    patient = {"DATABASE_ACQUIRE_TIMEOUT_SECONDS": "2"}
-    full = replace(services(bench.python, bench.service)["bare"], name="service", environment=patient)
-    environment = {"DATABASE_POOL_SIZE": default_pool_size(bench)}
-    bare = Subject("bare handler", (bench.python, "-m", "benchmarks.bare_handler"), REPOSITORY, environment)
-    running = [await bench.start(full), await bench.start(bare)]
-    await _cpu_us(bench, running)
-    ratios: list[float] = []
-    while True:
-        of_service, of_bare = await _cpu_us(bench, running)
-        ratios.append(of_service / of_bare)
-        found = estimate(ratios)
-        say(f"round {len(ratios)}: {of_service:.1f} µs / {of_bare:.1f} µs = {ratios[-1]:.3f}")
-        precise = max(found.high - found.middle, found.middle - found.low) <= _PRECISE * found.middle
-        if len(ratios) >= _LEAST_ROUNDS and (precise or len(ratios) >= _MOST_ROUNDS):
-            return found
+    cells = {f"{NAMES[each]} × {count}": (each, count) for each, count in product(_OPERATIONS, _CONNECTIONS)}
+    ratios: dict[str, list[float]] = {cell: [] for cell in cells}
+    for number in range(1, _MOST_ROUNDS + 1):
+        asked = [cell for cell in cells if number <= _LEAST_ROUNDS or not _precise(estimate(ratios[cell]))]
+        for cell in asked:
+            of_service, of_other = await _cpu_us(bench, running, *cells[cell])
+            ratios[cell].append(of_service / of_other)
+        if not asked:
+            break
+        say(f"round {number}: {'; '.join(f'{cell} {ratios[cell][-1]:.2f}' for cell in asked)}")
+    return {cell: estimate(each) for cell, each in ratios.items()}
 
 
-async def _cpu_us(bench: Bench, running: Sequence[Running]) -> list[float]:
-    """Load the subjects at the same time, and return the CPU time per request of each, in µs."""
-    before = [each.cpu_seconds() for each in running]
-    loads = (vegeta.closed(requests("get", each.urls), CONNECTIONS, _LOAD_SECONDS, bench.scratch) for each in running)
-    recordings = await asyncio.gather(*loads)
-    after = [each.cpu_seconds() for each in running]
-    outcomes = [recording() for recording in recordings]
-    for each, outcome in zip(running, outcomes, strict=True):
-        each.forget_log()
+def _precise(found: Estimate) -> bool:
+    return max(found.high - found.middle, found.middle - found.low) <= _PRECISE * found.middle
+
+
+async def _cpu_us(bench: Bench, running: Sequence[Running], operation: Operation, connections: int) -> list[float]:
+    """Load both at the same time, and return the CPU time per request of each, in µs."""
+    if operation in WRITES:
+        await bench.reset()
+
+    async def load(one: Running) -> float:
+        before: list[float] = []
+        outcome = await send(
+            requests(operation), one.ports, connections=connections, warm_up=_WARM_UP_SECONDS, seconds=_LOAD_SECONDS,
+            ready=lambda: before.append(one.cpu_seconds()),
+        )  # fmt: skip
+        used = one.cpu_seconds() - before[0]
+        one.forget_log()
         if outcome.failures.total() > _MOST_FAILURES * outcome.requests:
-            sys.exit(f"{each.subject.name}: {dict(outcome.failures)} of {outcome.requests} requests failed.")
-    return [(end - begin) * 1e6 / outcome.requests for begin, end, outcome in zip(before, after, outcomes, strict=True)]
+            sys.exit(f"{one.subject.name}: {dict(outcome.failures)} of {outcome.requests} requests failed.")
+        return used * 1e6 / outcome.requests
+
+    return await asyncio.gather(*map(load, running))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ class Cores:
 
     Attributes:
         server: the cores of the subjects.
-        load: the cores of hey, vegeta, PostgreSQL and the harness.
+        load: the cores of the load generator, PostgreSQL and the harness.
     """
 
     server: tuple[int, ...]
@@ -55,7 +55,7 @@ def machine(cores: Cores, folder: Path) -> dict[str, str]:
         "memory": this.memory(),
         "kernel": this.kernel(),
         "database_disk": _output("stat", "--file-system", "--format=%T", str(folder)),
-        "cpu_time": "of /proc/PID/stat, in ticks of 10 ms, ended children included",
+        "cpu_time": "by the CPU clocks of all processes of a subject, ended children included",
         "log": "a file in memory, truncated before each load",
     }
 

@@ -1,9 +1,10 @@
-"""Formats parts of the benchmark's page: pictures, and table cells with figures."""
+"""Formats parts of the benchmark's pages: pictures, and table cells with figures."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
-from benchmarks.measurement import Measurement
-from benchmarks.results import Experiment
+from benchmarks.measurement import NAMES, Measurement
+from benchmarks.results import Experiment, Results
 from benchmarks.statistics import Estimate, percent
 
 
@@ -12,15 +13,18 @@ def left_out(title: str, experiment: Experiment) -> list[str]:
     return [f"## {title}", "", f"Not in these results; `{command}` measures it.", ""]
 
 
-def images(there: Collection[str], names: Iterable[str]) -> list[str]:
+def images(there: Collection[str], names: Iterable[str], folder: str = "") -> list[str]:
     return [
-        line for name in names if name in there for line in (f"![{name.replace('-', ' ')}](benchmarks/{name}.svg)", "")
+        line for name in names if name in there for line in (f"![{name.replace('-', ' ')}]({folder}{name}.svg)", "")
     ]
 
 
 def quantile_cells(one: Measurement) -> tuple[str, ...]:
-    told = (one.quantile(share) for share in (0.5, 0.99, 0.999))
-    return tuple("–" if each is None else "never" if each == float("inf") else f"{each:,.1f}" for each in told)
+    return tuple(milliseconds_cell(one.quantile(share)) for share in (0.5, 0.99, 0.999))
+
+
+def milliseconds_cell(value: float | None) -> str:
+    return "–" if value is None else "never" if value == float("inf") else f"{value:,.{2 if value < 10 else 1}f}"
 
 
 def estimate_cell(value: Estimate) -> str:
@@ -37,10 +41,27 @@ def figure_cell(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def multiple_cell(value: float | None) -> str:
+    return "–" if value is None else f"{figure_cell(value)} ×"
+
+
 def share_cell(share: float) -> str:
     return percent(share, 3) if share else "0"
 
 
 def span_cell(values: Iterable[float]) -> str:
     least, *_, most = sorted([*values] * 2)
-    return f"{least:,.0f}" if round(least) == round(most) else f"{least:,.0f} to {most:,.0f}"
+    return f"{least:,.1f}" if round(least, 1) == round(most, 1) else f"{least:,.1f} to {most:,.1f}"
+
+
+def failures(results: Results, experiment: Experiment) -> list[str]:
+    """Describe the failures of all rounds: their kinds and counts."""
+    kinds: dict[str, Counter[str]] = {}
+    for each in results.samples:
+        if each.experiment == experiment and each.failures:
+            kinds.setdefault(f"{each.subject} {NAMES[each.operation]}", Counter()).update(each.failures)
+    told = (
+        f"{what} {', '.join(f'{count:,} × {kind}' for kind, count in counts.most_common())}"
+        for what, counts in kinds.items()
+    )
+    return [f"Failures: {'; '.join(told) or 'none'}.", ""]

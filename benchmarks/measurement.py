@@ -4,22 +4,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample, together
+from benchmarks.peers.environment import COMMANDS
+from benchmarks.results import Experiment, Operation, Results, Sample, load_in_words, together
 from benchmarks.statistics import Estimate, estimate, told_quantile
 
-OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
-NAMES: dict[Operation, str] = {"get": "GET", "post": "POST", "put": "PUT", "page": "page of 50"}
+NAMES: dict[Operation, str] = {
+    "get": "GET", "post": "POST", "put": "PUT", "page": "page of 50", "keyed-post": "POST with a key",
+}  # fmt: skip
+OPERATIONS: tuple[Operation, ...] = (*NAMES,)
 DEPLOYMENTS = ("bare", "gunicorn-1", "gunicorn-11", "gunicorn-1-max-requests")
 """The article's deployments, and one that shows how many requests `max_requests` loses."""
 
-VARIANTS = ("service", "service-without-coalescing", "service-two-processes", "service-four-connections")
-PEERS = ("blacksheep", "aiohttp", "litestar", "fastapi", "fastapi-sqlalchemy")
+ALONE = "service-without-coalescing"
+SERVICES = ("service", ALONE)
 FLOORS = ("floor-static", "floor-query")
+FLOOR_LOAD = load_in_words(64)
+PEERS = tuple(name for name in COMMANDS if name not in FLOORS)
+PYTHON_PEERS = tuple(name for name in PEERS if name != "go")
+
+MIDDLE = load_in_words(16)
+"""The load at which all peers are measured; some are measured at all loads."""
 
 LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
 """The article's service levels: a share of `LEVEL_SHARE` of the requests is answered within this time."""
 
 LEVEL_SHARE = 0.999
+LOADS_CORE = "load's core"
+_USED_UP = 0.9  # of a core
 
 
 @dataclass(frozen=True)
@@ -81,28 +92,31 @@ class Measurement:
 
     def missed_share(self, milliseconds: float) -> float:
         """Return the share of requests that failed or took longer."""
-        within = round(milliseconds / STEP_MS)
-        late = sum(count for step, count in self.histogram.items() if step >= within)
+        late = sum(count for end, count in self.histogram.items() if end > 1000 * milliseconds)
         return (late + self.failed) / self.requests
+
+    @property
+    def bound(self) -> str:
+        """What was used up during the load: the server's or the load's cores, or none."""
+        judged = [each.conditions.load_core for each in self.rounds if each.conditions]
+        if self.cores.middle >= _USED_UP:
+            return "server"
+        return LOADS_CORE if judged and estimate(judged).middle >= _USED_UP else "–"
 
 
 def measurement(
-    results: Results, experiment: Experiment, subject: str, operation: Operation, peak_share: float | None = None
+    results: Results, experiment: Experiment, subject: str, operation: Operation, load: str | None = None
 ) -> Measurement | None:
     """Return the measurement, or None if it is not in the results."""
-    found = [each for each in results.of(experiment, subject, operation, peak_share) if each.requests]
+    found = [each for each in results.of(experiment, subject, operation, load) if each.requests]
     return Measurement(tuple(found)) if found else None
 
 
 def measured(
-    results: Results,
-    experiment: Experiment,
-    subjects: Iterable[str],
-    operation: Operation,
-    peak_share: float | None = None,
+    results: Results, experiment: Experiment, subjects: Iterable[str], operation: Operation, load: str | None = None
 ) -> dict[str, Measurement]:
     """Return the measurement of each of the subjects that is in the results."""
-    found = {subject: measurement(results, experiment, subject, operation, peak_share) for subject in subjects}
+    found = {subject: measurement(results, experiment, subject, operation, load) for subject in subjects}
     return {subject: one for subject, one in found.items() if one}
 
 
@@ -115,21 +129,27 @@ def operations(results: Results, experiment: Experiment) -> list[Operation]:
 def subjects(results: Results, experiment: Experiment) -> list[str]:
     """Return the subjects of an experiment, in the order of the pages."""
     found = {each.subject for each in results.samples if each.experiment == experiment}
-    return [each for each in (*DEPLOYMENTS, *VARIANTS, *PEERS, *FLOORS) if each in found]
+    return [each for each in (*DEPLOYMENTS, *SERVICES, *PEERS, *FLOORS) if each in found]
 
 
-def peak_shares(results: Results) -> list[float]:
-    """Return the shares of the peak at which the open loop ran."""
-    return sorted({each.peak_share for each in results.samples if each.peak_share is not None})
+def loads(results: Results, experiment: Experiment) -> list[str]:
+    """Return the loads of an experiment: closed loops by their connections, then open loops by their rates."""
+    found = {each.load: (each.rate or 0, each.connections) for each in results.samples if each.experiment == experiment}
+    return sorted(found, key=lambda load: found[load])
 
 
-def idle_mib(results: Results, subject: str) -> Estimate | None:
-    """Estimate the idle memory of a subject from its starts, in MiB."""
-    found = [each.idle_mib for each in results.starts if each.subject == subject]
-    return estimate(found) if found else None
+def closed_loads(results: Results) -> list[str]:
+    """Return the closed loops of the matrix, by their connections."""
+    return [each for each in loads(results, "matrix") if "connection" in each]
 
 
-def start_seconds(results: Results, subject: str) -> Estimate | None:
-    """Estimate the time from the command to the first answer from the starts of a subject."""
-    found = [each.seconds for each in results.starts if each.subject == subject]
+def middle(results: Results) -> str:
+    """Return the closed loop with which all subjects were measured, or an empty text."""
+    closed = closed_loads(results)
+    return MIDDLE if MIDDLE in closed else "".join(closed[-1:])
+
+
+def footprint(results: Results, subject: str, attribute: str) -> Estimate | None:
+    """Estimate an attribute of the footprints of a subject."""
+    found = [getattr(each, attribute) for each in results.footprints if each.subject == subject]
     return estimate(found) if found else None

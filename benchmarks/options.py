@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias, get_args
 
 Target: TypeAlias = Literal["local", "cluster"]
-Part: TypeAlias = Literal["article", "open-loop", "comparison"]
+Part: TypeAlias = Literal["article", "matrix", "tails"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Options:
     """What to run, and where.
 
     Attributes:
-        quick: scale the run down to about 3 minutes, to try the harness.
+        quick: scale the run down to a few minutes, to try the harness.
         target: this machine, or the cluster of KUBECONFIG.
         only: the parts to run.
     """
@@ -25,7 +25,13 @@ class Options:
 
     @property
     def rounds(self) -> int:
-        return 2 if self.quick else 7
+        """Good rounds that are wanted of each cell."""
+        return 2 if self.quick else 9
+
+    @property
+    def most_rounds(self) -> int:
+        """Rounds of a cell, those that are thrown away included."""
+        return 2 if self.quick else 12
 
     def count(self, full: float, quick: float) -> float:
         """Return the number or duration that applies: that of the full run, or that of the quick run."""

@@ -5,24 +5,10 @@ Pods and CPU requests are chosen here; the load, the pools and the memory follow
 
 import sys
 from dataclasses import dataclass
+from textwrap import fill
 
+from benchmarks import sizing
 from benchmarks.results import Results
-from benchmarks.sizing import (
-    BODIES_MIB,
-    CPU_SHARE,
-    MAX_CONNECTIONS,
-    POOL_SIZE,
-    RESERVE,
-    RESULTS,
-    STREAM_POOL_SIZE,
-    Costs,
-    connections,
-    costs,
-    measured_to,
-    memory_limit_mib,
-    memory_request_mib,
-    rounded_down,
-)
 from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
 
@@ -38,6 +24,7 @@ class Profile:
     millicores: int
 
 
+_MOST = "is the most that a process took in the benchmark"
 PROFILES = {"small": Profile(2, 2, 100), "medium": Profile(2, 6, 250), "large": Profile(3, 11, 1000)}
 
 
@@ -45,46 +32,48 @@ def texts(results: Results) -> dict[str, str]:
     """Return the contents of the files by name.
 
     Raises:
-        ValueError: the results are of a quick run, or lack the comparison.
+        ValueError: the results are of a quick run, or lack the matrix.
     """
-    found = costs(results)
+    found = sizing.costs(results)
     if results.quick or not found:
-        raise ValueError("profiles follow from a whole run with the comparison in it")
-    return {name: _text(profile, found, measured_to(results)) for name, profile in PROFILES.items()}
+        raise ValueError("profiles follow from a whole run with the matrix in it")
+    return {name: _text(profile, found, sizing.measured_to(results)) for name, profile in PROFILES.items()}
 
 
-def _text(profile: Profile, costs: Costs, measured: float) -> str:
-    bodies = f"config.maxInFlight × config.maxBodyBytes = {BODIES_MIB} MiB"
-    a_pod = f"({POOL_SIZE} + {STREAM_POOL_SIZE})"
-    carried = f"2 × {profile.most} pods × {a_pod} connections + {RESERVE} in reserve = {connections(profile.most)}"
+def _text(profile: Profile, costs: sizing.Costs, measured: float) -> str:
+    bodies = f"config.maxInFlight × config.maxBodyBytes = {sizing.BODIES_MIB} MiB"
+    a_pod = f"({sizing.POOL_SIZE} + {sizing.STREAM_POOL_SIZE})"
+    used = sizing.connections(profile.most)
+    carried = f"2 × {profile.most} pods × {a_pod} connections + {sizing.RESERVE} in reserve = {used}"
     return f"""{_comment(_carries(profile, round(costs.cpu_us["get"]), measured))}
 {_pods(profile)}
 config:
-  # {carried} of {MAX_CONNECTIONS}.
-  databasePoolSize: {POOL_SIZE}
-  databaseStreamPoolSize: {STREAM_POOL_SIZE}
+  # {carried} of {sizing.MAX_CONNECTIONS}.
+  databasePoolSize: {sizing.POOL_SIZE}
+  databaseStreamPoolSize: {sizing.STREAM_POOL_SIZE}
 
 resources:
   requests:
     cpu: {profile.millicores}m
-    memory: {memory_request_mib(costs)}Mi # {costs.memory_mib:.0f} MiB is the most that a process took in the benchmark
+    memory: {sizing.memory_request_mib(costs)}Mi # {costs.memory_mib:.0f} MiB {_MOST}
   limits:
-    memory: {memory_limit_mib(costs)}Mi # that, and {bodies} of bodies, with their parts
+    memory: {sizing.memory_limit_mib(costs)}Mi # that, and {bodies} of bodies, with their parts
 """
 
 
 def _carries(profile: Profile, cost_us: int, measured: float) -> str:
-    a_pod = int(profile.millicores * 1000 * CPU_SHARE / cost_us)
-    least, most = (rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
-    sure = f"arithmetic, as {rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
+    a_pod = int(profile.millicores * 1000 * sizing.CPU_SHARE / cost_us)
+    least, most = (sizing.rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
+    sure = f"arithmetic, as {sizing.rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
     cost = f"By docs/benchmarks.md a GET takes {cost_us} µs of CPU, so"
+    share = percent(sizing.CPU_SHARE)
     if profile.least == profile.most:
         return (
-            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {percent(CPU_SHARE)} of {profile.millicores}m "
+            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {share} of {profile.millicores}m "
             f"carry {a_pod:,} GETs/s a pod; this is {sure} measured. Without a CPU limit a peak takes what is left."
         )
     return (
-        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods. {cost} the {percent(CPU_SHARE)} of "
+        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods. {cost} the {share} of "
         f"{profile.millicores}m at which pods are added carry {a_pod:,} GETs/s a pod; this is {sure} measured."
     )
 
@@ -94,23 +83,18 @@ def _pods(profile: Profile) -> str:
         return f"replicas: {profile.most}\n\nautoscaling:\n  enabled: false\n"
     return (
         f"autoscaling:\n  enabled: true\n  minReplicas: {profile.least}\n  maxReplicas: {profile.most}\n"
-        f"  targetCPUUtilizationPercentage: {100 * CPU_SHARE:.0f}\n"
+        f"  targetCPUUtilizationPercentage: {100 * sizing.CPU_SHARE:.0f}\n"
     )
 
 
 def _comment(text: str) -> str:
-    lines = ["#"]
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= 120:
-            lines.append("#")
-        lines[-1] += f" {word}"
-    return "\n".join(lines)
+    return fill(text, 120, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
 
 
 def main() -> None:
-    if not RESULTS.exists():
-        sys.exit(f"{RESULTS} is not there: `make bench` makes it")
-    for name, text in texts(Results.load(RESULTS)).items():
+    if not sizing.RESULTS.exists():
+        sys.exit(f"{sizing.RESULTS} is not there: `make bench` makes it")
+    for name, text in texts(Results.load(sizing.RESULTS)).items():
         (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")
         print(f"wrote chart/profiles/{name}.yaml")
 

@@ -1,14 +1,22 @@
 """Writes the README's section on speed from the results."""
 
 from benchmarks.markdown import estimate_cell
-from benchmarks.measurement import NAMES, PEERS, measured, measurement, operations
-from benchmarks.results import Results
+from benchmarks.measurement import (
+    ALONE,
+    NAMES,
+    PEERS,
+    PYTHON_PEERS,
+    closed_loads,
+    measured,
+    measurement,
+    middle,
+    operations,
+)
+from benchmarks.results import Operation, Results
 from harness.markdown import table
 
 BEGIN = "<!-- benchmarks.report writes from here -->"
 END = "<!-- to here -->"
-
-_ALONE = "service-without-coalescing"
 
 
 def renewed(readme: str, results: Results) -> str:
@@ -25,49 +33,56 @@ def renewed(readme: str, results: Results) -> str:
 
 
 def _section(results: Results) -> list[str]:
-    asked = operations(results, "comparison")
+    columns = _columns(results)
     rows = []
-    for subject in ("service", _ALONE, *PEERS):
-        found = [measurement(results, "comparison", subject, each) for each in asked]
-        rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
+    for subject in ("service", ALONE, *PEERS):
+        found = [measurement(results, "matrix", subject, operation, load) for operation, load in columns]
+        if any(found):
+            rows.append((subject, *(estimate_cell(one.cpu_us) if one else "–" for one in found)))
     return [
         (
-            "CPU time per request, measured for all subjects in the same run. The service has all default features on: "
-            "access log, metrics, request id, validation, deadline, in-flight limit, ETag. The other frameworks run "
-            "without access log, metrics, request id, limits and deadlines."
+            "CPU time per request, measured for all subjects in the same rounds. The service has all default features "
+            "on: access log, metrics, request id, validation, deadline, in-flight limit, ETag. The others run without "
+            "access log, metrics, request id, limits and deadlines."
         ),
         "",
-        *table(("CPU per request, µs", *(NAMES[each] for each in asked)), rows),
-        *_coalescing(results),
-        "![CPU per request](docs/benchmarks/cpu.svg)",
+        *table(("CPU per request, µs", *(f"{NAMES[operation]}, {load}" for operation, load in columns)), rows),
+        *(line for each in coalescing(results) for line in (each, "")),
+        f"![CPU per request](docs/benchmarks/{'cpu-connections' if len(closed_loads(results)) > 1 else 'cpu'}.svg)",
         "",
         (
-            "See [docs/benchmarks.md](docs/benchmarks.md) for all figures, the method, the goals that were missed, and "
-            "the claims of the 2019 article, measured again."
+            "See [docs/benchmarks.md](docs/benchmarks.md) for the goals, those that were missed among them, and the "
+            "method; behind it are latencies, all loads, and the claims of the 2019 article, measured again."
         ),
         "",
     ]
 
 
-def _coalescing(results: Results) -> list[str]:
-    """Explain the lead in GETs, and compare the service without coalescing with the best peer."""
-    alone = measurement(results, "comparison", _ALONE, "get")
-    peers = measured(results, "comparison", PEERS, "get")
-    if not (alone and peers):
+def _columns(results: Results) -> list[tuple[Operation, str]]:
+    """GET at every number of connections; the others at the one where all subjects were measured."""
+    asked = [each for each in operations(results, "matrix") if each not in {"get", "keyed-post"}]
+    return [*(("get", load) for load in closed_loads(results)), *((each, middle(results)) for each in asked)]
+
+
+def coalescing(results: Results) -> list[str]:
+    """Say what coalescing is and when it does nothing, and compare the service without it with the best peer."""
+    told = []
+    for load in closed_loads(results):
+        alone = measurement(results, "matrix", ALONE, "get", load)
+        peers = measured(results, "matrix", PYTHON_PEERS, "get", load)
+        if alone and peers:
+            name, best = min(peers.items(), key=lambda each: each[1].cpu_us.middle)
+            if alone.cpu_us.high < best.cpu_us.low:
+                verdict = "less than"
+            else:
+                verdict = "more than" if alone.cpu_us.low > best.cpu_us.high else "as much as"
+            told.append(
+                f"{estimate_cell(alone.cpu_us)} µs with {load}, {verdict} {name}'s {estimate_cell(best.cpu_us)} µs"
+            )
+    if not told:
         return []
-    name, best = min(peers.items(), key=lambda each: each[1].cpu_us.middle)
-    if alone.cpu_us.high < best.cpu_us.low:
-        verdict = "So the service without coalescing needs less than the best of the other frameworks"
-    elif alone.cpu_us.low > best.cpu_us.high:
-        verdict = "So the service without coalescing needs more than the best of the other frameworks"
-    else:
-        verdict = "The intervals overlap, so this is a tie with the best of the other frameworks"
-    return [
-        (
-            f"The service leads in GETs because it coalesces reads: reads by id that wait for a free connection at the "
-            f"same time are sent as one statement. This run had {alone.rounds[0].connections} clients; with few "
-            f"concurrent requests there is nothing to coalesce. With one statement per read (`{_ALONE}`) a GET takes "
-            f"{estimate_cell(alone.cpu_us)} µs, in {name} {estimate_cell(best.cpu_us)} µs. {verdict}."
-        ),
-        "",
-    ]
+    what = (
+        "Coalescing: reads by id that wait for a free connection at the same time are sent as one statement. It does "
+        "nothing with one connection, and for reads that do not wait for each other."
+    )
+    return [f"{what} Without it (`{ALONE}`) a GET takes {'; '.join(told)}."]

@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md, its pictures and the README's figures.
+"""Writes docs/benchmarks.md, the pages and pictures behind it, and the README's figures.
 
 Run `python -m benchmarks.report build/bench/results.json`. A section says so if the results lack its experiment.
 """
@@ -10,169 +10,166 @@ from dataclasses import replace
 from math import isinf
 from pathlib import Path
 
-from benchmarks import readme, sizing, vegeta
+from benchmarks import details, goals, judge, readme, sizing
 from benchmarks.claims import findings
-from benchmarks.goals import goals
-from benchmarks.markdown import (
-    estimate_cell,
-    figure_cell,
-    images,
-    left_out,
-    quantile_cells,
-    share_cell,
-    span_cell,
-)
-from benchmarks.measurement import (
-    FLOORS,
-    LEVEL_SHARE,
-    LEVELS_MS,
-    NAMES,
-    PEERS,
-    VARIANTS,
-    Measurement,
-    idle_mib,
-    measurement,
-    operations,
-    peak_shares,
-    start_seconds,
-    subjects,
-)
-from benchmarks.results import STEP_MS, Experiment, Operation, Results, Sample
+from benchmarks.markdown import figure_cell, images, milliseconds_cell, multiple_cell, span_cell
+from benchmarks.measurement import LEVEL_SHARE, LOADS_CORE, NAMES, SERVICES, loads, measured, measurement
+from benchmarks.results import Results
 from benchmarks.statistics import METHOD, estimate, percent
 from harness.markdown import table
 from harness.repository import BUILD, REPOSITORY
 
 DOCS, README = REPOSITORY / "docs", REPOSITORY / "README.md"
-CHARTS = BUILD / "bench" / "charts.html"
-FINE_TO_MS = 50
-"""Histograms have steps of `STEP_MS` up to this limit, and of 1 ms above it, to keep the file small."""
-
-SECTIONS: dict[Experiment, tuple[str, str]] = {
-    "article": (
-        "The article's experiment",
-        (
-            "Load: a closed loop by hey with {connections} connections. Each hey process requests its own row, so that "
-            "PUT does not measure a row lock. Service levels of the article: {share} of the requests are answered "
-            "within {get:.0f} ms (GET), {post:.0f} ms (POST) and {put:.0f} ms (PUT). `misses` is the share of requests "
-            "that failed or took longer than that."
-        ),
-    ),
-    "cluster": (
-        "The article's experiment on a cluster",
-        (
-            "The service is installed by the chart with the profiles `article-*`, and requested through the Ingress "
-            "with {connections} connections. The load, the Ingress controller and PostgreSQL run on the same nodes as "
-            "the pods. Where the pods' CPU is far below its limit, the nodes were the bottleneck, so the result says "
-            "nothing about claims on the pods."
-        ),
-    ),
-}
-DATABASE_CORES = 4
-MIX = sizing.Rates(get=0.9, post=0.05, put=0.05)
-_ANSWERS = ("answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed")
+PREVIEW = BUILD / "bench" / "docs"
+PICTURES = ("cpu-connections", "cpu", "latency")
 
 
-def write(results: Results, folder: Path) -> None:
-    """Write benchmarks.md, its pictures and the results to a folder, and the interactive charts to build/bench.
+def write(results: Results, folder: Path, *, trusted: bool = True) -> None:
+    """Write the pages, their pictures and the results to a folder. If it is `DOCS`, the README is updated as well.
 
-    If the folder is `DOCS`, the figures in the README are updated as well.
+    Args:
+        trusted: leave out the rounds that have to be thrown away; otherwise all rounds are shown.
 
     Raises:
         SystemExit: there is no Chrome or Chromium to draw the pictures.
     """
     from benchmarks import charts  # imported here, because writing text does not need Plotly
 
-    kept = coarser(results)
-    charts.page(kept, CHARTS)
-    pictures = charts.stills(kept, folder / "benchmarks")
-    (folder / "benchmarks.md").write_text(page(kept, pictures), encoding="utf-8")
-    kept.save(folder / "benchmarks" / "results.json")
+    behind = folder / "benchmarks"
+    pictures = charts.stills(judge.good(results) if trusted else results, behind)
+    for name, text in pages(results, pictures, trusted=trusted).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    results.save(behind / "results.json")
     if folder == DOCS:
-        README.write_text(readme.renewed(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
+        for old in behind.glob("*.svg"):
+            if old.stem not in pictures:
+                old.unlink()
+        README.write_text(readme.renewed(README.read_text(encoding="utf-8"), judge.good(results)), encoding="utf-8")
 
 
-def coarser(results: Results) -> Results:
-    """Merge histogram steps to 1 ms above `FINE_TO_MS`, by their upper ends, so that no count crosses a level."""
-    return replace(results, samples=[_coarser(each) for each in results.samples])
+def pages(results: Results, pictures: Collection[str], *, trusted: bool = True) -> dict[str, str]:
+    """Return the pages by their path in the folder, with the pictures that exist."""
+    good = judge.good(results) if trusted else results
+    return {
+        "benchmarks.md": _page(results, good, pictures),
+        "benchmarks/matrix.md": details.matrix(good),
+        "benchmarks/article.md": details.article(good, pictures),
+        "benchmarks/sizing.md": details.sizes(good),
+    }
 
 
-def _coarser(sample: Sample) -> Sample:
-    fine, wide = round(FINE_TO_MS / STEP_MS), round(1 / STEP_MS)
-    counts: dict[int, int] = {}
-    for step, count in sample.histogram.items():
-        kept = step if step < fine else step // wide * wide + wide - 1
-        counts[kept] = counts.get(kept, 0) + count
-    return replace(sample, histogram=counts)
-
-
-def page(results: Results, pictures: Collection[str]) -> str:
-    """Return the page, with the pictures that exist."""
+def _page(results: Results, good: Results, pictures: Collection[str]) -> str:
     parts = [
         "# Benchmarks",
         "",
         (
-            "`make bench` runs the benchmarks and writes this page. Every figure comes from "
-            "[benchmarks/results.json](benchmarks/results.json)."
+            "`make bench` measures and writes this page. Every figure comes from "
+            "[benchmarks/results.json](benchmarks/results.json). Behind it: [all loads](benchmarks/matrix.md), "
+            "[the 2019 article, measured again](benchmarks/article.md), [sizing](benchmarks/sizing.md)."
         ),
         "",
-        *(["**Quick run, scaled down: do not quote these figures.**", ""] if results.quick else []),
-        *_goals(results),
+        *(["**Not to be quoted: a quick run, or one on a busy machine.**", ""] if results.quick else []),
+        *(
+            [f"**The matrix was {reservation}.**", ""]
+            if "matrix" in results.taken and (reservation := results.taken["matrix"].reservation)
+            else []
+        ),
+        *_goals(good),
+        *images(pictures, PICTURES, "benchmarks/"),
+        *_what_follows(good),
         *_measured(results),
-        *_matrix(results, "article", pictures),
-        *_open_loop(results, pictures),
-        *_comparison(results, pictures),
-        *_matrix(results, "cluster", pictures),
-        *_sizing(results, pictures),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _goals(results: Results) -> list[str]:
-    rows = [
+    shown = loads(results, "matrix")
+    rows = [(NAMES[each], *(goals.cell(results, each, load).told for load in shown)) for each in goals.OPERATIONS]
+    others = [
         (
             each.what,
-            "–" if each.at_most is None else f"{'<' if each.below else '≤'} {figure_cell(each.at_most)} {each.unit}",
+            "–" if each.at_most is None else f"≤ {figure_cell(each.at_most)} {each.unit}",
             "–" if each.found is None else "never" if isinf(each.found) else f"{figure_cell(each.found)} {each.unit}",
             each.verdict,
             each.why or "–",
         )
-        for each in goals(results)
+        for each in goals.others(results)
     ]
     return [
         "## Goals",
         "",
         (
-            "CPU figures are the server's CPU time per request in the comparison below: 64 connections, ids from 1,000 "
-            "rows, all default features on. The peers are the other frameworks. The floors are a static response and a "
-            "bare query. All of them were measured in the same run, and medians are compared."
+            "CPU a request in µs at each load: a closed loop with so many connections, or a fixed rate. The service "
+            "has all default features on: access log, metrics, request id, validation, deadline, in-flight limit, "
+            "ETag. Beside it is the best Python peer, which has none of them. `<`: the service takes less. `≈`: the "
+            "intervals overlap. **`>`**: it takes more, and the goal is missed."
         ),
         "",
-        *table(("goal", "bound", "measured", "verdict", "notes"), rows),
+        *(table(("", *shown), rows) if shown else ["Not in these results; `make bench ONLY=matrix` measures it.", ""]),
+        *table(("goal", "bound", "measured", "verdict", "notes"), others),
     ]
+
+
+def _what_follows(results: Results) -> list[str]:
+    lines = [*readme.coalescing(results)]
+    costs = sizing.costs(results)
+    if costs and "get" in costs.cpu_us:
+        a_pod = sizing.rounded_down(sizing.CPU_SHARE / costs.cpu_us["get"] * 1e6)
+        lines.append(
+            f"A pod carries {a_pod:,} GETs/s with {percent(sizing.CPU_SHARE)} of a core. "
+            "[Sizing](benchmarks/sizing.md) has pods, CPU, memory and connections for other rates and mixes."
+        )
+    for operation in goals.TAILS:
+        one = measurement(results, "tails", "service", operation, "70 % of the peak")
+        if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
+            multiple = goals.multiple(results, one, LEVEL_SHARE)
+            of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
+            p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
+            lines.append(
+                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process, in ms: "
+                f"p50 {p50}, p99.9 {p999}{of}."
+            )
+    bound = Counter(
+        one.bound
+        for operation in goals.OPERATIONS
+        for load in loads(results, "matrix")
+        for one in measured(results, "matrix", SERVICES, operation, load).values()
+    )
+    if bound[LOADS_CORE]:
+        lines.append(
+            f"In {bound[LOADS_CORE]} of the {bound.total()} cells of the service PostgreSQL and the load generator "
+            "used their core up before the service did its own: answers/s there are this machine's, not the service's."
+        )
+    told = Counter(each.verdict for each in findings(results, "article"))
+    if told.total() > told["not measured"]:
+        lines.append(
+            f"Of the article's claims on Gunicorn in front of aiohttp, {told['confirmed']} are confirmed, "
+            f"{told['changed']} changed and {told['refuted']} refuted: [measured again](benchmarks/article.md)."
+        )
+    return ["## What follows for you", "", *(f"- {each}" for each in lines), ""]
 
 
 def _measured(results: Results) -> list[str]:
-    runs = [
-        (
-            experiment,
-            results.taken[experiment].commit,
-            results.taken[experiment].at,
-            f"{max(each.round for each in of)}",
-            percent(estimate(range(max(each.round for each in of))).coverage, 1),
-            span_cell(each.seconds for each in of),
-            span_cell(each.connections for each in of),
-            f"{sum(each.requests for each in of):,}",
-        )
-        for experiment in ("article", "open-loop", "comparison", "cluster")
-        if (
-            of := [
-                each
-                for each in results.samples
-                if (each.experiment, bool(each.peak_share)) == (experiment, experiment == "open-loop")
-            ]
-        )
-    ]
-    limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in results.limits.items()]
+    thrown = judge.thrown_away(results)
+    runs = []
+    for experiment, taken in results.taken.items():
+        of = [each for each in results.samples if each.experiment == experiment]
+        if of:
+            cells = judge.cells(replace(results, samples=of)).values()
+            rounds = min(len({each.round for each in samples}) for samples in cells)
+            bad, whole = thrown.get(experiment, (0, 0))
+            costs = [each.conditions.generator_us for each in of if each.conditions]
+            runs.append((
+                experiment, taken.commit, taken.at, str(rounds), percent(estimate(range(rounds)).coverage, 1),
+                f"{bad} of {whole}" if whole else "not judged",
+                span_cell(each.seconds for each in of),
+                f"{sum(each.requests for each in of):,}",
+                figure_cell(estimate(costs).middle) if costs else "–",
+            ))  # fmt: skip
+    head = (
+        "experiment", "commit", "started at", "rounds", "interval coverage", "rounds thrown away", "seconds per load",
+        "requests", "generator, µs a request",
+    )  # fmt: skip
     described = [
         (name.replace("_", " "), value) for name, value in (*results.machine.items(), *results.versions.items())
     ]
@@ -181,311 +178,23 @@ def _measured(results: Results) -> list[str]:
         "",
         (
             f"{METHOD}\n"
-            "- **Rounds** are interleaved: in each round, every subject is measured once.\n"
+            "- **Rounds** are short and interleaved: in each round of a cell, an operation at a load, every subject is "
+            "measured once.\n"
             "- **CPU** is the user and system time of all processes of a subject; **memory** is their proportional set "
-            "size (PSS).\n"
-            f"- **Histograms** have steps of {STEP_MS} ms up to {FINE_TO_MS} ms, and of 1 ms above."
+            "size (PSS), beside other frameworks while no other subject runs.\n"
+            "- **The load** comes from a program of the harness, `harness/load_generator`, on the core of PostgreSQL. "
+            "In an open loop latencies count from when a request was due.\n"
+            f"- **The control**, `{judge.CONTROL}`, is a static response of aiohttp. It takes the same load in each "
+            "round, as GETs. Multiples are of its quantile over the same rounds."
         ),
         "",
-        *table(
-            (
-                "experiment",
-                "commit",
-                "started at",
-                "rounds",
-                "interval coverage",
-                "seconds per load",
-                "connections",
-                "requests",
-            ),
-            runs,
-        ),
-        f"The article's pods and limits are scaled: {results.scale.removesuffix('.')}.",
+        f"A round is thrown away, and repeated within a bound, for one of these. A cell needs {judge.LEAST} good ones:",
         "",
-        *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
+        *judge.RULES.splitlines(),
+        "",
+        *table(head, runs),
         *table(("machine and versions", ""), described),
     ]
-
-
-def _matrix(results: Results, experiment: Experiment, pictures: Collection[str]) -> list[str]:
-    title, text = SECTIONS[experiment]
-    asked = operations(results, experiment)
-    if not asked:
-        return left_out(title, experiment)
-    rows = []
-    for operation in asked:
-        for subject in subjects(results, experiment):
-            one = measurement(results, experiment, subject, operation)
-            if one:
-                rows.append(_matrix_row(results, subject, operation, one))
-    connections = max(each.connections for each in results.samples if each.experiment == experiment)
-    prefix = "cluster-" if experiment == "cluster" else ""
-    named = ("throughput", "latency-get", "latency-post", "latency-put", "quantiles", "limits")
-    return [
-        f"## {title}",
-        "",
-        text.format(connections=connections, share=percent(LEVEL_SHARE, 1), **LEVELS_MS),
-        "",
-        *table(
-            (
-                "",
-                "deployment",
-                *_ANSWERS,
-                "CPU, share of the limit",
-                "memory, share of the limit",
-                "CPU per request, µs",
-            ),
-            rows,
-        ),
-        *_failures(results, experiment),
-        *images(pictures, [prefix + name for name in named]),
-        "### The article's claims" + (" on a cluster" if experiment == "cluster" else ""),
-        "",
-        *table(
-            ("claim", "verdict", "figures", "confirmed if"),
-            [
-                (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
-                for each in findings(results, experiment)
-            ],
-        ),
-    ]
-
-
-def _matrix_row(results: Results, subject: str, operation: Operation, one: Measurement) -> tuple[str, ...]:
-    cores, mebibytes = results.limits.get(subject, (0.0, 0.0))
-    return (
-        NAMES[operation],
-        subject,
-        estimate_cell(one.per_second),
-        *quantile_cells(one),
-        share_cell(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
-        share_cell(one.failed_share),
-        percent(one.cores.middle / cores) if cores else "–",
-        percent(one.memory_mib.middle / mebibytes) if mebibytes else "–",
-        estimate_cell(one.cpu_us),
-    )
-
-
-def _failures(results: Results, experiment: Experiment) -> list[str]:
-    """Describe the failures of all rounds: their kinds and counts."""
-    kinds: dict[str, Counter[str]] = {}
-    for each in results.samples:
-        if each.experiment == experiment and each.failures:
-            kinds.setdefault(f"{each.subject} {NAMES[each.operation]}", Counter()).update(each.failures)
-    told = (
-        f"{what} {', '.join(f'{count:,} × {kind}' for kind, count in counts.most_common())}"
-        for what, counts in kinds.items()
-    )
-    return [f"Failures: {'; '.join(told) or 'none'}.", ""]
-
-
-def _open_loop(results: Results, pictures: Collection[str]) -> list[str]:
-    title = "Open loop at fixed rates"
-    asked = operations(results, "open-loop")
-    if not asked:
-        return left_out(title, "open-loop")
-    rows = []
-    for operation in asked:
-        for share in (None, *peak_shares(results)):
-            for subject in subjects(results, "open-loop"):
-                one = measurement(results, "open-loop", subject, operation, share)
-                if one:
-                    rates = [each.rate for each in one.rounds if each.rate]
-                    rows.append(
-                        (
-                            NAMES[operation],
-                            percent(share) if share else "peak",
-                            subject,
-                            f"{estimate(rates).middle:,.0f}" if rates else "–",
-                            estimate_cell(one.per_second),
-                            *quantile_cells(one),
-                            share_cell(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
-                            share_cell(one.failed_share),
-                            f"{one.requests:,}",
-                        )
-                    )
-    return [
-        f"## {title}",
-        "",
-        (
-            "A closed loop sends the next request only after the previous response, so its latencies hide overload. In "
-            "an open loop vegeta sends requests at a fixed rate, whether or not earlier requests were answered. The "
-            "rate is a share of the subject's peak. The rows `peak` show that peak, which was measured in a closed "
-            "loop without CPU and memory limits. Latency is measured from the time at which a request was due. vegeta "
-            f"opens at most {vegeta.OPEN_CONNECTIONS:,} connections. Requests that find all of them busy wait for a "
-            "free one, and the wait counts as latency."
-        ),
-        "",
-        *(
-            [f"**This experiment was {reservation}.**", ""]
-            if (reservation := results.taken["open-loop"].reservation)
-            else []
-        ),
-        *table(
-            (
-                "",
-                "of the peak",
-                "deployment",
-                "sent/s",
-                *_ANSWERS,
-                "requests",
-            ),
-            rows,
-        ),
-        *_failures(results, "open-loop"),
-        *_broken_off(results),
-        *images(pictures, ["quantiles-open-loop"]),
-    ]
-
-
-def _broken_off(results: Results) -> list[str]:
-    """Describe the loads at a fixed rate that sent fewer requests than planned."""
-    loads = [each for each in results.samples if each.experiment == "open-loop" and each.peak_share]
-    longest: dict[tuple[str, Operation, float | None], float] = {}
-    for each in loads:
-        kind = each.subject, each.operation, each.peak_share
-        longest[kind] = max(each.seconds, longest.get(kind, 0))
-    short = [each for each in loads if each.seconds < 0.95 * longest[each.subject, each.operation, each.peak_share]]
-    if not short:
-        return []
-    shares = ", ".join(percent(share) for share in sorted({each.peak_share or 0 for each in short}))
-    return [
-        (
-            f"**{len(short)} of the {len(loads)} loads ended early**, at {shares} of the peak: vegeta sent fewer "
-            "requests than planned. The requests that it sent are counted, but the answers/s of these loads are not "
-            "reliable."
-        ),
-        "",
-    ]
-
-
-def _comparison(results: Results, pictures: Collection[str]) -> list[str]:
-    title = "Comparison with other frameworks"
-    asked = operations(results, "comparison")
-    if not asked:
-        return left_out(title, "comparison")
-    costs, times = [], []
-    for subject in (each for each in (*VARIANTS, *PEERS, *FLOORS) if each in subjects(results, "comparison")):
-        found = {each: one for each in asked if (one := measurement(results, "comparison", subject, each))}
-        idle, start = idle_mib(results, subject), start_seconds(results, subject)
-        get = found.get("get")
-        costs.append(
-            (
-                subject,
-                *(estimate_cell(found[each].cpu_us) if each in found else "–" for each in asked),
-                estimate_cell(get.database_cpu_us) if get else "–",
-                f"{idle.middle:.1f}" if idle else "–",
-                f"{max(one.memory_mib.middle for one in found.values()):.1f}" if found else "–",
-                f"{start.middle:.2f}" if start else "–",
-            )
-        )
-        for operation, one in found.items():
-            times.append(
-                (
-                    NAMES[operation],
-                    subject,
-                    estimate_cell(one.per_second),
-                    *quantile_cells(one),
-                    share_cell(one.failed_share),
-                )
-            )
-    times.sort(key=lambda row: list(NAMES.values()).index(row[0]))
-    return [
-        f"## {title}",
-        "",
-        (
-            "All subjects implement the same API contract. The peers are in "
-            "[benchmarks/peers](../benchmarks/peers/README.md), each written as its framework's documentation shows.\n"
-            "\n"
-            "- `service`: all default features are on: access log, metrics, request id, validation, deadline, "
-            "in-flight limit, ETag and coalesced reads.\n"
-            "- `service-without-coalescing`, `service-two-processes`, `service-four-connections`: `service` with one "
-            "setting changed, as the name says.\n"
-            "- The peers have no access log, metrics, request id, limits or deadlines.\n"
-            "- `floor-static`: a static aiohttp response, without a database. `floor-query`: an asyncpg query on open "
-            "connections, without HTTP. The sum of both is the least CPU that a GET needs, unless several requests "
-            "share a query."
-        ),
-        "",
-        *table(
-            (
-                "CPU per request, µs",
-                *(NAMES[each] for each in asked),
-                "PostgreSQL, GET",
-                "memory idle, MiB",
-                "memory under load, MiB",
-                "start, s",
-            ),
-            costs,
-        ),
-        *images(pictures, ["cpu", "footprint"]),
-        *table(("", "subject", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "failed"), times),
-        *_failures(results, "comparison"),
-        *images(pictures, ["quantiles-comparison"]),
-    ]
-
-
-def _sizing(results: Results, pictures: Collection[str]) -> list[str]:
-    title, costs = "Sizing", sizing.costs(results)
-    if not costs:
-        return left_out(title, "comparison")
-    tables = []
-    for name, mix in (("GETs by id alone", sizing.Rates(get=1)), ("90 % GETs, 5 % POSTs, 5 % PUTs", MIX)):
-        if all(each in costs.cpu_us or not getattr(mix, each) for each in NAMES):
-            ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
-            tables += [
-                f"### {name}",
-                "",
-                *table(_SIZES, [_size(results, costs, mix, rate) for rate in sizing.TABLE]),
-                f"Next bottlenecks: {'; '.join(ends)}.",
-                "",
-            ]
-    return [
-        f"## {title}",
-        "",
-        (
-            "To size a deployment for your request rates, run "
-            "`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20`. It uses these rules:"
-        ),
-        "",
-        *sizing.RULES.splitlines(),
-        "",
-        (
-            f"GETs alone were measured up to {sizing.measured_to(results):,.0f}/s. Higher rates and mixes are marked "
-            "`arithmetic`: they are the cost of one request times the rate. The tables assume "
-            f"{DATABASE_CORES} cores for PostgreSQL."
-        ),
-        "",
-        *tables,
-        *images(pictures, ["sizing"]),
-    ]
-
-
-_SIZES = (
-    "requests/s",
-    "basis",
-    "pods",
-    "CPU request per pod",
-    "memory request, limit per pod",
-    "service CPU, cores",
-    "PostgreSQL CPU, cores",
-    "connections",
-)
-
-
-def _size(results: Results, costs: sizing.Costs, mix: sizing.Rates, rate: float) -> tuple[str, ...]:
-    rates = sizing.Rates(*(rate * share for share in (mix.get, mix.post, mix.put, mix.page)))
-    plan = sizing.plan(costs, rates)
-    return (
-        f"{rate:,}",
-        "measured" if sizing.was_measured(results, rates) else "arithmetic",
-        str(plan.pods),
-        f"{plan.cpu_millicores}m",
-        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
-        f"{plan.service_cores:.2f}",
-        f"{plan.database_cores:.2f}",
-        str(plan.connections) + f" of {sizing.MAX_CONNECTIONS}" * (plan.connections > sizing.MAX_CONNECTIONS),
-    )
 
 
 def main() -> None:
@@ -495,9 +204,11 @@ def main() -> None:
     if not file.exists():
         sys.exit(f"{file} is not there: `make bench` makes it")
     results = Results.load(file)
-    folder = BUILD / "bench" if results.quick else DOCS
-    write(results, folder)
-    print(f"wrote {folder / 'benchmarks.md'}, its pictures, and {CHARTS}")
+    refused = judge.refusals(results)
+    trusted = not results.quick and not refused
+    folder = DOCS if trusted else PREVIEW
+    write(results if trusted else replace(results, quick=True), folder, trusted=trusted)
+    print(*refused, f"wrote {folder / 'benchmarks.md'}, the pages behind it, and their pictures", sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,36 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-Experiment = Literal["article", "open-loop", "comparison", "cluster"]
-Operation = Literal["get", "post", "put", "page"]
+Experiment = Literal["article", "matrix", "tails", "cluster"]
+Operation = Literal["get", "post", "put", "page", "keyed-post"]
 
 STEP_MS = 0.1
-"""Width of a histogram step."""
+"""The step of the histogram of `benchmarks.peers.floor_query`."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What else happened on the machine during a load.
+
+    Attributes:
+        steal: share of the cores' time that the host gave to other machines.
+        others: share of the servers' cores that programs used that were not loaded.
+        load_core: share of the load's cores that was in use, by PostgreSQL, the generator and all others.
+        late_ms: how late the generator sent requests of an open loop although a connection was free: the 99th
+            percentile. 0 in a closed loop.
+        generator_us: CPU time of the generator per request, in µs.
+    """
+
+    steal: float
+    others: float
+    load_core: float
+    late_ms: float
+    generator_us: float
 
 
 @dataclass(frozen=True)
@@ -21,20 +41,21 @@ class Sample:
 
     Attributes:
         experiment: the experiment that the load is part of.
-        subject: the name of the subject in `benchmarks.subjects`.
-        operation: the request: read an item by id, create an item, update an item, or read a page of 50 items.
+        subject: the name of the subject in `benchmarks.subjects`, or of a peer.
+        operation: the request: read an item by id, create one, with an idempotency key or without, update one, or read
+            a page of 50. The control gets GETs by id in any case; its operation is that of its round.
         round: number of the round, from 1; the subjects take turns within a round.
-        connections: number of open connections of the load.
-        peak_share: in an open loop, the request rate as a share of the peak rate that a closed loop found;
-            None in a closed loop.
+        connections: number of open connections of a closed loop, the most of an open one.
+        peak_share: in an open loop, the rate as a share of the peak that a closed loop found, if that determined it.
         rate: in an open loop, requests/s that were sent; None in a closed loop.
         seconds: duration of the load.
         failures: failed requests by status, or by name of the error.
         cpu_seconds: CPU time of all processes of the subject during the load.
         database_cpu_seconds: CPU time of all processes of PostgreSQL during the load.
         memory_mib: proportional set size of all processes of the subject at the end of the load.
-        histogram: successful answers by latency, in steps of `STEP_MS`: step n counts latencies from n × STEP_MS to
-            (n + 1) × STEP_MS. In an open loop the latency is measured from the time when the request was due.
+        histogram: successful answers by latency in µs. A key is the upper end of a step, as in
+            `harness.load_generator.Outcome`. In an open loop the latency counts from when the request was due.
+        conditions: what was noted of the machine, if anything.
     """
 
     experiment: Experiment
@@ -50,6 +71,11 @@ class Sample:
     database_cpu_seconds: float
     memory_mib: float
     histogram: Mapping[int, int]
+    conditions: Conditions | None = None
+
+    @property
+    def load(self) -> str:
+        return load_in_words(self.connections, self.rate, self.peak_share)
 
     @property
     def succeeded(self) -> int:
@@ -75,13 +101,27 @@ class Sample:
         return self.database_cpu_seconds * 1e6 / self.requests
 
 
+def load_in_words(connections: int, rate: float | None = None, peak_share: float | None = None) -> str:
+    """Name a load: `16 connections`, `500/s`, `70 % of the peak`."""
+    if peak_share:
+        return f"{100 * peak_share:.0f} % of the peak"
+    return f"{rate:,.0f}/s" if rate else f"{connections} connection{'s' * (connections > 1)}"
+
+
 @dataclass(frozen=True)
-class Start:
-    """One start of a subject: the time from the command to the first answer, and the idle memory."""
+class Footprint:
+    """One start of a subject, while no other one ran.
+
+    Attributes:
+        seconds: time from the command to the first answer.
+        idle_mib: memory before the first load.
+        loaded_mib: memory after loads with 64 connections.
+    """
 
     subject: str
     seconds: float
     idle_mib: float
+    loaded_mib: float
 
 
 @dataclass(frozen=True)
@@ -92,11 +132,15 @@ class Taken:
         at: the start time, as in RFC 3339.
         commit: the commit of the template, with `-dirty` if the work tree differed from it.
         reservation: a caveat about the figures, for the reader; usually empty.
+        scale: how the article's pods and limits were scaled, as text.
+        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     at: str
     commit: str
     reservation: str = ""
+    scale: str = ""
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,30 +152,27 @@ class Results:
         quick: whether the run was scaled down, so that its figures must not be quoted.
         machine: the machine's properties by name: processor, cores, memory, kernel, python, server_cores, load_cores, …
         versions: versions of the programs and libraries, by name.
-        scale: how the article's pods and limits were scaled, as text.
-        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     taken: Mapping[Experiment, Taken]
     quick: bool
     machine: Mapping[str, str]
     versions: Mapping[str, str]
-    scale: str
-    limits: Mapping[str, tuple[float, float]]
-    starts: list[Start] = field(default_factory=list)
+    footprints: list[Footprint] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
-    def of(
-        self, experiment: Experiment, subject: str, operation: Operation, peak_share: float | None = None
-    ) -> list[Sample]:
-        """Return the rounds of one measurement; `peak_share` selects an open loop."""
-        wanted = (experiment, subject, operation, peak_share)
-        return [one for one in self.samples if (one.experiment, one.subject, one.operation, one.peak_share) == wanted]
+    def of(self, experiment: Experiment, subject: str, operation: Operation, load: str | None = None) -> list[Sample]:
+        """Return the rounds of one measurement; without a load, those of all loads of the experiment."""
+        return [
+            one
+            for one in self.samples
+            if (one.experiment, one.subject, one.operation) == (experiment, subject, operation)
+            and load in {None, one.load}
+        ]
 
     def save(self, file: Path) -> None:
-        """Write the results as JSON. A histogram step is stored as its distance to the previous one, and its count."""
-        told = asdict(self)
-        told["samples"] = [each | {"histogram": _distances(each["histogram"])} for each in told["samples"]]
+        """Write the results as JSON: samples as rows, a histogram as distances to the step before and counts."""
+        told = asdict(self) | {"samples": [[each.name for each in fields(Sample)], *map(_row, self.samples)]}
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(told, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -139,22 +180,32 @@ class Results:
     def load(cls, file: Path) -> Self:
         """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
+        for each in told["taken"].values():
+            each["limits"] = {name: (cpu, memory) for name, (cpu, memory) in each["limits"].items()}
         told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
-        told["starts"] = [Start(**each) for each in told["starts"]]
-        told["samples"] = [Sample(**each | {"histogram": _steps(each["histogram"])}) for each in told["samples"]]
-        told["limits"] = {name: (cpu, memory) for name, (cpu, memory) in told["limits"].items()}
+        told["footprints"] = [Footprint(**each) for each in told["footprints"]]
+        names, *rows = told["samples"]
+        told["samples"] = [_sample(dict(zip(names, row, strict=True))) for row in rows]
         return cls(**told)
 
 
-def _distances(histogram: Mapping[int, int]) -> list[int]:
-    steps = sorted(histogram)
-    return [
-        value for before, step in zip([0, *steps], steps, strict=False) for value in (step - before, histogram[step])
+def _row(sample: Sample) -> list[Any]:
+    told = asdict(sample)
+    steps = sorted(sample.histogram)
+    told["histogram"] = [
+        value
+        for before, step in zip([0, *steps], steps, strict=False)
+        for value in (step - before, sample.histogram[step])
     ]
+    told["conditions"] = list(told["conditions"].values()) if sample.conditions else None
+    return [round(each, 6) if isinstance(each, float) else each for each in told.values()]
 
 
-def _steps(told: list[int]) -> dict[int, int]:
-    return dict(zip(accumulate(told[::2]), told[1::2], strict=True))
+def _sample(told: dict[str, Any]) -> Sample:
+    distances = told["histogram"]
+    told["histogram"] = dict(zip(accumulate(distances[::2]), distances[1::2], strict=True))
+    told["conditions"] = told["conditions"] and Conditions(*told["conditions"])
+    return Sample(**told)
 
 
 def together(samples: Iterable[Sample]) -> Counter[int]:
@@ -175,5 +226,5 @@ def quantile(histogram: Mapping[int, int], share: float, failures: int = 0) -> f
     for step in sorted(histogram):
         seen += histogram[step]
         if seen >= wanted:
-            return (step + 1) * STEP_MS
+            return step / 1000
     return float("inf")

@@ -6,9 +6,7 @@ from typing import Final
 
 from benchmarks.limits import Limit
 
-URLS: Final = 20
-"""A hey process requests one URL. So many of them share the connections, so that PUT does not measure a row lock."""
-_CONNECTIONS = 200
+_CONNECTIONS, _LEAST_CONNECTIONS = 200, 20
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,17 @@ ARTICLE: Final[Mapping[str, Deployment]] = {
 _CORES = max(each.cpu for each in ARTICLE.values())
 
 
-def share(server_cores: int) -> float:
+def share(server_cores: float) -> float:
     """Return the share of the article's CPU that this machine has, at most 1."""
     return min(1, server_cores / _CORES)
 
 
-def connections(server_cores: int) -> int:
-    """Scale the article's 200 connections by the share of CPU, to a multiple of the number of hey processes."""
-    return URLS * max(1, round(_CONNECTIONS * share(server_cores) / URLS))
+def connections(server_cores: float) -> int:
+    """Scale the article's 200 connections by the share of CPU, to as many at least as use up a share of a core."""
+    return max(_LEAST_CONNECTIONS, round(_CONNECTIONS * share(server_cores)))
 
 
-def scaled(deployment: Deployment, server_cores: int) -> Deployment:
+def scaled(deployment: Deployment, server_cores: float) -> Deployment:
     """Scale the CPU and the number of pods of a deployment. The memory and the workers of a pod do not change."""
     part = share(server_cores)
     pods = max(1, round(deployment.pods * part))
@@ -60,28 +58,22 @@ def scaled(deployment: Deployment, server_cores: int) -> Deployment:
     )
 
 
-def in_words(server_cores: int, *, enforced: bool) -> str:
+def in_words(server_cores: float, *, enforced: bool) -> str:
     """Describe the scaling and its effects."""
-    lines = [f"{share(server_cores):g} of the article's CPU, as {server_cores} of {_CORES:g} cores are there to serve"]
+    lines = [
+        f"{share(server_cores):g} of the article's CPU, as {server_cores:g} of {_CORES:g} cores are there to serve"
+    ]
     for then in dict.fromkeys(ARTICLE.values()):
         names = ", ".join(name for name, each in ARTICLE.items() if each == then)
         now = scaled(then, server_cores)
-        here, there = _density(now, connections(server_cores)), _density(then, _CONNECTIONS)
-        lines.append(f"{names}: {_what(now)}, {here}; in the article {_what(then)}, {there}")
-    lines.append(
-        f"{connections(server_cores)} connections where the article had {_CONNECTIONS}. A pod's workers are not fewer, "
-        "so more processes share a core where there is less than a pod's worth of CPU"
-        if share(server_cores) < 1
-        else "So it is the article's own"
-    )
+        here, there = _what(now, connections(server_cores)), _what(then, _CONNECTIONS)
+        lines.append(f"{names}: {here}; in the article {there}")
+    lines.append(f"{connections(server_cores)} connections where the article had {_CONNECTIONS}")
     lines.append("The kernel enforces the limits" if enforced else "The limits are not enforced, which takes root")
     return ". ".join(lines)
 
 
-def _what(one: Deployment) -> str:
+def _what(one: Deployment, connections: int) -> str:
     pods = "1 pod" if one.pods == 1 else f"{one.pods} pods"
-    return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all"
-
-
-def _density(one: Deployment, connections: int) -> str:
-    return f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"
+    density = f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"
+    return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all, {density}"

@@ -7,17 +7,21 @@ docs/benchmarks/results.json, by `RULES`. Rates above the highest measured rate 
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import TypeAlias
 
-from benchmarks.measurement import OPERATIONS, Measurement, measured, measurement, peak_shares
-from benchmarks.results import Operation, Results
-from benchmarks.statistics import estimate, percent
+from benchmarks.measurement import NAMES, Measurement, loads, measurement
+from benchmarks.results import Experiment, Operation, Results
+from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "benchmarks" / "results.json"
 SERVICE = "service"
+EXPERIMENTS: tuple[Experiment, ...] = ("matrix", "tails")
+PLANNED: tuple[Operation, ...] = ("get", "post", "put", "page")
+CLOSED_CONNECTIONS = 64
 CPU_SHARE = 0.7
 LEAST_PODS = 2
 LEAST_MILLICORES = 100
@@ -34,8 +38,8 @@ MAX_CONNECTIONS = 100
 """The chart's `database.reserveConnections` and `database.maxConnections`."""
 
 RULES = f"""\
-- CPU per request: that of the service with default settings and one process. Of the comparison and all rates of the
-  open loop, the highest value counts, because fewer reads are coalesced at lower rates.
+- CPU per request: that of the service with default settings and one process. Of the closed loop with 64 connections
+  and all fixed rates, the highest value counts, because fewer reads are coalesced at lower rates.
 - Pods: at least {LEAST_PODS}. A process can use only one core, and is planned to use at most {CPU_SHARE} of it.
 - CPU request: a pod uses {percent(CPU_SHARE)} of it, the autoscaler's target, at the planned rate. At least
   {LEAST_MILLICORES}m, rounded up to a multiple of {MILLICORES_STEP}m.
@@ -52,18 +56,8 @@ TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """The rates in the table of the docs, in requests/s."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Requests/s for each operation."""
-
-    get: float = 0
-    post: float = 0
-    put: float = 0
-    page: float = 0
-
-    @property
-    def all(self) -> float:
-        return self.get + self.post + self.put + self.page
+Rates: TypeAlias = Mapping[Operation, float]
+"""Requests/s for each operation."""
 
 
 @dataclass(frozen=True)
@@ -89,30 +83,22 @@ class Plan:
 
 
 def costs(results: Results) -> Costs | None:
-    """Return the measured costs of the service, or None if the comparison is not in the results."""
-    found = {each: one for each in OPERATIONS if (one := measurement(results, "comparison", SERVICE, each))}
-    if not found:
+    """Return the measured costs of the service, or None if the matrix is not in the results."""
+    found: dict[Operation, list[Measurement]] = {}
+    for operation in PLANNED:
+        for experiment in EXPERIMENTS:
+            for load in loads(results, experiment):
+                one = measurement(results, experiment, SERVICE, operation, load)
+                if one and (one.rounds[0].rate or one.rounds[0].connections == CLOSED_CONNECTIONS):
+                    found.setdefault(operation, []).append(one)
+    memory = [each.loaded_mib for each in results.footprints if each.subject == SERVICE]
+    if not found or not memory:
         return None
-    loads = {each: [one, *_at_fixed_rates(results, each)] for each, one in found.items()}
     return Costs(
-        {each: max(one.cpu_us.middle for one in of) for each, of in loads.items()},
-        {each: max(one.database_cpu_us.middle for one in of) for each, of in loads.items()},
-        max(sample.memory_mib for one in found.values() for sample in one.rounds),
+        {each: max(one.cpu_us.middle for one in of) for each, of in found.items()},
+        {each: max(one.database_cpu_us.middle for one in of) for each, of in found.items()},
+        max(memory),
     )
-
-
-def at_planned_load(results: Results, operation: Operation) -> Measurement | None:
-    """Return the open loop on the service at the planned share of its peak."""
-    return next(iter(_at_fixed_rates(results, operation, CPU_SHARE)), None)
-
-
-def _at_fixed_rates(results: Results, operation: Operation, *shares: float) -> list[Measurement]:
-    """Return the open loop at some or all measured shares of the peak. `bare` is the same program as the service."""
-    return [
-        one
-        for share in shares or peak_shares(results)
-        for one in measured(results, "open-loop", (SERVICE, "bare"), operation, share).values()
-    ]
 
 
 def plan(costs: Costs, rates: Rates) -> Plan:
@@ -121,8 +107,7 @@ def plan(costs: Costs, rates: Rates) -> Plan:
     Raises:
         KeyError: the load has an operation that was not measured.
     """
-    asked: dict[Operation, float] = {each: getattr(rates, each) for each in OPERATIONS if getattr(rates, each)}
-    cores = sum(rate * costs.cpu_us[each] for each, rate in asked.items()) / 1e6
+    cores = sum(rate * costs.cpu_us[each] for each, rate in rates.items()) / 1e6
     pods = max(LEAST_PODS, ceil(round(cores / CPU_SHARE, 9)))
     return Plan(
         pods=pods,
@@ -131,7 +116,7 @@ def plan(costs: Costs, rates: Rates) -> Plan:
         memory_request_mib=memory_request_mib(costs),
         memory_limit_mib=memory_limit_mib(costs),
         connections=connections(pods),
-        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in asked.items()) / 1e6,
+        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in rates.items()) / 1e6,
     )
 
 
@@ -161,9 +146,10 @@ def bottlenecks(plan: Plan, rates: Rates, database_cores: float) -> list[str]:
     connections = (
         f"{MAX_CONNECTIONS} connections are enough for {pods} pods only; raise max_connections or add PgBouncer"
     )
-    ends = {connections: rates.all * pods * CPU_SHARE / plan.service_cores}
+    whole = sum(rates.values())
+    ends = {connections: whole * pods * CPU_SHARE / plan.service_cores}
     if plan.database_cores:
-        ends[f"PostgreSQL's CPU reaches {cores}"] = rates.all * CPU_SHARE * database_cores / plan.database_cores
+        ends[f"PostgreSQL's CPU reaches {cores}"] = whole * CPU_SHARE * database_cores / plan.database_cores
     return [
         f"from {rounded_down(rate):,} requests/s on: {what}"
         for what, rate in sorted(ends.items(), key=lambda each: each[1])
@@ -178,72 +164,64 @@ def rounded_down(value: float) -> int:
 
 
 def measured_to(results: Results) -> float:
-    """Return the highest measured rate of GETs of the service in requests/s, with any number of processes."""
+    """Return the highest measured rate of GETs of the service with one process, in requests/s."""
     found = [
-        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *measured(results, "open-loop", ("bare",), "get").values(),  # the peak, found by a closed loop
+        measurement(results, experiment, SERVICE, "get", load)
+        for experiment in EXPERIMENTS
+        for load in loads(results, experiment)
     ]
-    return max((one.per_second.middle for one in found), default=0)
+    return max((one.per_second.middle for one in found if one), default=0)
 
 
 def was_measured(results: Results, rates: Rates) -> bool:
     """Return whether a load was measured: it has only GETs, at no more than the highest measured rate."""
-    return rates.all == rates.get <= measured_to(results)
+    return rates.keys() == {"get"} and rates["get"] <= measured_to(results)
 
 
-def points(results: Results) -> list[tuple[float, float, float]]:
-    """Return GETs/s, cores of the service and cores of PostgreSQL, for each load on the service with its defaults."""
-    found = [
-        *measured(results, "comparison", (SERVICE, "service-two-processes"), "get").values(),
-        *(
-            one
-            for share in (None, *peak_shares(results))
-            for one in measured(results, "open-loop", ("bare",), "get", share).values()
-        ),
-    ]
-    return [
-        (
-            one.per_second.middle,
-            one.cores.middle,
-            estimate([each.database_cpu_seconds / each.seconds for each in one.rounds]).middle,
-        )
-        for one in found
-    ]
+COLUMNS = (
+    "requests/s", "basis", "pods", "CPU request per pod", "memory request, limit per pod", "service CPU, cores",
+    "PostgreSQL CPU, cores", "connections",
+)  # fmt: skip
+
+
+def cells(results: Results, plan: Plan, rates: Rates) -> tuple[str, ...]:
+    """Format a plan, by `COLUMNS`."""
+    return (
+        f"{sum(rates.values()):,.0f}",
+        "measured" if was_measured(results, rates) else "arithmetic",
+        str(plan.pods),
+        f"{plan.cpu_millicores}m",
+        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
+        f"{plan.service_cores:.2f}",
+        f"{plan.database_cores:.2f}",
+        str(plan.connections) + f" of {MAX_CONNECTIONS}" * (plan.connections > MAX_CONNECTIONS),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sizing", description="Sizes a deployment of the service."
     )
-    for each, what in (("gets", "GETs by id"), ("posts", "POSTs"), ("puts", "PUTs"), ("pages", "pages of 50 items")):
-        parser.add_argument(f"--{each}", type=float, default=0, metavar="RATE", help=f"{what} a second")
+    for each in PLANNED:
+        parser.add_argument(
+            f"--{each}s", type=float, default=0, metavar="RATE", help=f"{NAMES[each]}, requests a second"
+        )
     parser.add_argument("--database-cores", type=float, default=4, metavar="CORES", help="of PostgreSQL's machine; 4")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="docs/benchmarks/results.json")
     told = parser.parse_args()
-    rates = Rates(told.gets, told.posts, told.puts, told.pages)
-    if min(getattr(rates, each.name) for each in fields(rates)) < 0 or not rates.all or told.database_cores <= 0:
+    rates: Rates = {each: rate for each in PLANNED if (rate := getattr(told, f"{each}s"))}
+    if not rates or min(rates.values()) < 0 or told.database_cores <= 0:
         parser.error("name at least one rate above 0, and none below it")
     if not told.results.exists():
         sys.exit(f"{told.results} is not there: `make bench` makes one, or name another by --results")
     results = Results.load(told.results)
     found = costs(results)
-    if not found or any(getattr(rates, each) and each not in found.cpu_us for each in OPERATIONS):
-        sys.exit(f"{told.results} has no comparison with these operations: run `make bench ONLY=comparison`")
-    made, most = plan(found, rates), measured_to(results)
-    sure = "within what was measured" if was_measured(results, rates) else "arithmetic"
-    print(
-        f"pods                {made.pods}",
-        f"CPU request         {made.cpu_millicores}m per pod; all pods use {made.service_cores:.2f} cores at this rate",
-        f"memory              {made.memory_request_mib}Mi request, {made.memory_limit_mib}Mi limit per pod",
-        (
-            f"connections         {made.connections} of {MAX_CONNECTIONS}: 2 × {made.pods} pods × {POD_CONNECTIONS}, "
-            f"{RESERVE} in reserve"
-        ),
-        f"PostgreSQL's CPU    {made.database_cores:.2f} cores",
-        f"next bottleneck     {bottlenecks(made, rates, told.database_cores)[0]}",
-        f"basis               {sure}: only GETs, up to {most:,.0f}/s, were measured",
-        sep="\n",
-    )
+    if not found or not rates.keys() <= found.cpu_us.keys():
+        sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")
+    made = plan(found, rates)
+    for name, value in zip(COLUMNS, cells(results, made, rates), strict=True):
+        print(f"{name:30}{value}")
+    print(f"{'next bottleneck':30}{bottlenecks(made, rates, told.database_cores)[0]}")
     if results.quick:
         print("These results are from a quick run: do not quote them.")
 

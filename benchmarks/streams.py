@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from benchmarks import machine
 from benchmarks.baking import bake_service
@@ -180,7 +179,7 @@ async def _read(running: Running, path: str, rows: int) -> None:
 
 
 async def _asked(running: Running, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(running.urls[0]).port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.ports[0])
     writer.write(request("GET", path))
     return reader, writer
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -10,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.limits import Limit, limited
+from benchmarks.peers import environment as peers
 from harness.http import Client, request
 from harness.ports import free_port
 from harness.processes import WITH_HARNESS, kill, spawn
 from harness.repository import REPOSITORY
 from harness.usage import cpu_seconds, pss_mib
 from harness.waiting import until
+
+START_SECONDS = 2.5
+"""The planned time of a start."""
 
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
@@ -58,7 +63,7 @@ def services(python: Path, folder: Path) -> dict[str, Subject]:
     """
     gunicorn = (python, "-m", "gunicorn", "--config=guniconfig.py")
     all_of_them = (
-        Subject("bare", (python, "-m", "app"), folder),
+        service(python, folder, "bare"),
         Subject("gunicorn-1", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "1"}),
         Subject("gunicorn-11", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "11"}),
         Subject(
@@ -71,17 +76,33 @@ def services(python: Path, folder: Path) -> dict[str, Subject]:
     return {each.name: each for each in all_of_them}
 
 
+def service(python: Path, folder: Path, name: str = "service", **environment: str) -> Subject:
+    """Return the baked service with its defaults, except the given settings."""
+    return Subject(name, (python, "-m", "app"), folder, environment)
+
+
+def peer(name: str, pool_size: str = "") -> Subject:
+    """Return a peer or a floor. A peer needs the number of its database connections."""
+    return Subject(name, peers.command(name, "{port}"), REPOSITORY, {"DATABASE_POOL_SIZE": pool_size})
+
+
+def pool_size(python: Path, folder: Path) -> str:
+    """Return the default pool size of the service, which the peers have, too."""
+    program = "from app.settings import Settings; print(Settings.model_fields['database_pool_size'].default)"
+    return subprocess.check_output([python, "-c", program], cwd=folder, text=True).strip()
+
+
 class Running:
     """A running subject.
 
     Attributes:
-        urls: the base URL of each pod.
+        ports: the port of each pod on 127.0.0.1.
         start_seconds: time from the command to the first answer, of the slowest pod.
     """
 
     def __init__(self, subject: Subject, log: Path) -> None:
         self.subject = subject
-        self.urls: list[str] = []
+        self.ports: list[int] = []
         self.start_seconds = 0.0
         self._log = log
         self._processes: list[Process] = []
@@ -126,7 +147,7 @@ class Running:
             self._processes.append(process)
             await self._until_answering(process, port)
             self.start_seconds = max(self.start_seconds, time.perf_counter() - begun)
-            self.urls.append(f"http://127.0.0.1:{port}")
+            self.ports.append(port)
 
     async def _until_answering(self, process: Process, port: int) -> None:
         client = Client(port, patience=5)

@@ -1,6 +1,5 @@
-"""The parsers and helpers of `make bench`, tested on recorded output of hey and vegeta and on real processes."""
+"""The helpers of `make bench`: results, requests, the article's scale, and figures of real processes."""
 
-import csv
 import math
 import os
 import subprocess
@@ -14,134 +13,83 @@ from subprocess import PIPE
 import pytest
 import yaml
 
-from benchmarks import hey, vegeta
 from benchmarks.keeping import continued
 from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
-from benchmarks.results import Results, Sample, Start, Taken, quantile
-from benchmarks.scale import ARTICLE, URLS, connections, in_words, scaled
+from benchmarks.results import Conditions, Experiment, Footprint, Results, Sample, Taken, quantile
+from benchmarks.scale import ARTICLE, connections, in_words, scaled
+from harness.load_generator import NEW_KEY
 from harness.repository import REPOSITORY
-from harness.usage import cpu_seconds, pss_mib
-
-RECORDED = REPOSITORY / "tests" / "bench"
+from harness.usage import core_usage, cpu_seconds, pss_mib
 
 SAMPLE = Sample(
     experiment="article", subject="bare", operation="get", round=1, connections=200, peak_share=None, rate=None,
-    seconds=30.0, failures={"503": 2}, cpu_seconds=21.0, database_cpu_seconds=3.5, memory_mib=60.5, histogram={12: 998},
+    seconds=30.0, failures={"503": 2}, cpu_seconds=21.0, database_cpu_seconds=3.5, memory_mib=60.5,
+    histogram={1300: 998}, conditions=Conditions(0.0, 0.01, 0.5, 0.2, 6.5),
 )  # fmt: skip
 
 
-def test_every_request_that_hey_made_is_an_answer_or_a_failure() -> None:
-    outcome = hey.parse((RECORDED / "hey.txt").read_text(encoding="utf-8"))
-    assert outcome.failures == {"503": 6, "EOF": 4}
-    assert outcome.histogram.total() == 30 - 6 - 4
-    assert outcome.histogram[47] == 1  # 4.708494 ms
-    assert outcome.seconds == pytest.approx(0.033825039)
-
-
-def test_requests_that_hey_made_and_does_not_report_are_noticed() -> None:
-    report = (RECORDED / "hey.txt").read_text(encoding="utf-8")
-    with pytest.raises(RuntimeError, match="made 31 requests and reports 30"):
-        hey.parse(report.replace("30\n", "31\n", 1))
-
-
-def test_every_request_that_vegeta_began_is_an_answer_or_a_failure() -> None:
-    with (RECORDED / "vegeta.csv").open(encoding="utf-8", newline="") as file:
-        outcome = vegeta.parse(csv.reader(file), rate=100)
-    assert outcome.failures == {"503": 6, "EOF": 4}
-    assert outcome.histogram.total() == 30 - 6 - 4
-    assert outcome.seconds == pytest.approx(0.3)
-    assert max(outcome.histogram) < 70  # the server took 3 ms
-
-
-def _row(number: int, begun_ms: float, latency_ms: float, status: int = 200, error: str = "") -> list[str]:
-    return [str(round(begun_ms * 1e6)), str(status), str(round(latency_ms * 1e6)), "", "", error, "", "", str(number)]
-
-
-def test_in_an_open_loop_a_latency_counts_from_when_the_request_was_due() -> None:
-    # Ten requests a second. Request 0 was sent 5 ms late, and request 2 50 ms late.
-    outcome = vegeta.parse([_row(2, 250, 1), _row(0, 5, 1), _row(1, 100, 1)], rate=10)
-    assert sorted(outcome.histogram) == [10, 60, 510]
-
-
-def test_in_a_closed_loop_a_latency_counts_from_when_the_request_was_sent() -> None:
-    outcome = vegeta.parse([_row(0, 5, 1), _row(1, 100, 2), _row(2, 250, 3)])
-    assert sorted(outcome.histogram) == [10, 20, 30]
-    assert outcome.seconds == pytest.approx(0.248)
-
-
-def test_what_is_due_while_a_load_settles_is_left_out_failures_too() -> None:
-    rows = [
-        _row(0, 0, 900),
-        _row(1, 100, 1, 503, "503 Service Unavailable"),
-        _row(2, 200, 1),
-        _row(3, 300, 1, 0, "EOF"),
-    ]
-    outcome = vegeta.parse(rows, rate=10, settle_seconds=0.2)
-    assert (outcome.histogram, outcome.failures) == ({10: 1}, {"EOF": 1})
-    assert outcome.seconds == pytest.approx(0.2)
-
-
-def test_an_answer_that_breaks_off_is_a_failure() -> None:
-    assert vegeta.parse([_row(0, 0, 1, 200, "unexpected EOF")]).failures == {"unexpected EOF": 1}
-
-
 def test_a_failure_misses_every_service_level() -> None:
-    assert quantile({12: 998}, 0.998, failures=2) == pytest.approx(1.3)
-    assert math.isinf(quantile({12: 998}, 0.999, failures=2))
+    assert quantile({1300: 998}, 0.998, failures=2) == pytest.approx(1.3)
+    assert math.isinf(quantile({1300: 998}, 0.999, failures=2))
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
-    results = Results(
-        {"article": Taken("2026-01-01T00:00:00+00:00", "abc")},
-        False,
-        {"cores": "2"},
-        {"hey": "v1"},
-        "1",
-        {"bare": (7.0, 5120.0)},
-    )
-    results.samples.extend([SAMPLE, replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)])
-    results.starts.append(Start("bare", 0.5, 45.0))
+    taken = Taken("2026-01-01T00:00:00+00:00", "abc", scale="1", limits={"bare": (7.0, 5120.0)})
+    results = Results({"article": taken}, False, {"cores": "2"}, {"python": "3.14.8"})
+    results.samples.extend([SAMPLE, replace(SAMPLE, experiment="tails", peak_share=0.7, rate=700.0, conditions=None)])
+    results.footprints.append(Footprint("bare", 0.5, 45.0, 50.0))
     results.save(tmp_path / "folder" / "results.json")
     read = Results.load(tmp_path / "folder" / "results.json")
     assert read == results
-    assert read.of("open-loop", "bare", "get", 0.7) == results.samples[1:]
+    assert read.of("tails", "bare", "get", "70 % of the peak") == results.samples[1:]
 
 
 def _results(samples: list[Sample], commit: str = "abc", python: str = "3.14.8") -> Results:
     taken = {each.experiment: Taken("2026-01-01T00:00:00+00:00", commit) for each in samples}
-    return Results(taken, False, {}, {"python": python}, "1", {}, [Start("bare", 0.5, 45.0)], samples)
+    return Results(taken, False, {}, {"python": python}, [Footprint("bare", 0.5, 45.0, 50.0)], samples)
 
 
-OPEN_LOOP = replace(SAMPLE, experiment="open-loop", peak_share=0.7, rate=700.0)
+TAIL = replace(SAMPLE, experiment="tails", peak_share=0.7, rate=700.0)
 
 
 def test_an_experiment_that_is_run_alone_joins_the_others_which_keep_their_commit(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    _results([SAMPLE, OPEN_LOOP]).save(file)
-    joined = continued(replace(_results([OPEN_LOOP], "def"), samples=[], starts=[]), file)
-    assert {name: taken.commit for name, taken in joined.taken.items()} == {"article": "abc", "open-loop": "def"}
-    assert (joined.samples, len(joined.starts)) == ([SAMPLE], 1)
-    comparison = replace(SAMPLE, experiment="comparison")
-    assert continued(replace(_results([comparison], "def"), starts=[]), file).starts == []
+    _results([SAMPLE, TAIL]).save(file)
+    joined = continued(replace(_results([TAIL], "def"), samples=[], footprints=[]), file)
+    assert {name: taken.commit for name, taken in joined.taken.items()} == {"article": "abc", "tails": "def"}
+    assert (joined.samples, len(joined.footprints)) == ([SAMPLE], 1)
+    matrix = replace(SAMPLE, experiment="matrix")
+    assert continued(replace(_results([matrix], "def"), footprints=[]), file).footprints == []
+
+
+def test_a_cluster_has_limits_of_its_own_and_joins_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    _results([SAMPLE]).save(file)
+    fresh = _results([replace(SAMPLE, experiment="cluster")])
+    taken: dict[Experiment, Taken] = {"cluster": replace(fresh.taken["cluster"], limits={"bare": (0.3, 512.0)})}
+    joined = continued(replace(fresh, taken=taken), file)
+    assert [each.experiment for each in joined.samples] == ["article"]
+    assert (joined.taken["article"].limits, joined.taken["cluster"].limits) == ({}, {"bare": (0.3, 512.0)})
 
 
 def test_results_with_other_versions_are_put_aside(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     _results([SAMPLE]).save(file)
-    fresh = _results([OPEN_LOOP], python="3.15.0")
+    fresh = _results([TAIL], python="3.15.0")
     assert continued(fresh, file) == fresh
     (aside,) = tmp_path.iterdir()
     assert aside != file
     assert Results.load(aside).samples == [SAMPLE]
 
 
-def test_requests_are_for_other_rows_each_and_the_servers_take_turns() -> None:
-    asked = requests("put", ["http://a", "http://b"], 20)
-    assert len({request.url.rpartition("/")[2] for request in asked}) == 20
-    assert [request.url.startswith("http://a") for request in asked] == [True, False] * 10
-    assert len({request.url for request in requests("get", ["http://a"])}) == 1_000
+def test_requests_are_for_other_rows_each_and_a_key_is_new_each_time() -> None:
+    asked = requests("put", "items.example")
+    assert len({request.partition(b" HTTP")[0] for request in asked}) == len(asked) == 1_000
+    assert all(b"Host: items.example\r\n" in request for request in asked)
+    [post] = requests("keyed-post")
+    assert f"Idempotency-Key: {NEW_KEY}".encode() in post
 
 
 def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
@@ -150,9 +98,8 @@ def test_on_as_many_cores_as_the_article_had_it_is_not_scaled() -> None:
     assert connections(10) == connections(64) == 200
 
 
-def test_connections_are_scaled_in_equal_parts_for_the_processes_of_hey() -> None:
-    assert [connections(cores) for cores in (1, 2, 5, 9)] == [20, 40, 100, 180]
-    assert all(connections(cores) % URLS == 0 for cores in range(1, 11))
+def test_connections_are_scaled_with_the_cores() -> None:
+    assert [connections(cores) for cores in (0.4, 1, 2, 5, 9)] == [20, 20, 40, 100, 180]
 
 
 @pytest.mark.parametrize("name", ["bare", "gunicorn-1", "gunicorn-11"])
@@ -230,6 +177,17 @@ def test_cpu_time_is_that_of_all_processes_below_those_that_have_ended_included(
     assert 0.58 <= taken < 0.9  # two times 0.3 s, rounded down to clock ticks, plus the start of the interpreter
 
 
+def test_what_a_core_did_is_told_by_its_idle_time() -> None:
+    """A busy core is in use for as long as its work takes, apart from what else runs on it."""
+    [core, *_] = sorted(os.sched_getaffinity(0))
+    before = core_usage()
+    command = ["taskset", "--cpu-list", str(core), sys.executable, "-c", _BUSY]
+    took = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    used = core_usage().since(before)
+    assert 0 <= used.steal < 0.5
+    assert took / used.seconds - 0.1 < used.busy([core]) <= 1
+
+
 _SHARING = """
 import os, sys
 mine = bytearray(64 * 2**20)
@@ -268,10 +226,10 @@ def test_a_limit_holds_for_what_enters_it() -> None:
 
 def test_an_unknown_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONLY", "article speed")
-    with pytest.raises(SystemExit, match="ONLY=speed: there are article, open-loop, comparison"):
+    with pytest.raises(SystemExit, match="ONLY=speed: there are article, matrix, tails"):
         Options.from_environment()
 
 
 def test_parts_run_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONLY", "comparison article")
-    assert Options.from_environment().only == ("article", "comparison")
+    monkeypatch.setenv("ONLY", "matrix article")
+    assert Options.from_environment().only == ("article", "matrix")

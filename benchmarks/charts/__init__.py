@@ -1,45 +1,26 @@
-"""Draws the charts of a results file with Plotly: interactive in one HTML file, and as still pictures."""
+"""Draws the charts of a results file with Plotly."""
 
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
 
-from benchmarks.charts.latency import distribution, open_loop, quantiles
-from benchmarks.charts.resources import cpu, footprint, limits, throughput
-from benchmarks.charts.sizes import size
+from benchmarks.charts.latency import article, fixed_rate
+from benchmarks.charts.resources import cpu, cpu_by_connections
 from benchmarks.charts.style import WIDTH, finished
-from benchmarks.measurement import operations
-from benchmarks.results import Experiment, Results
+from benchmarks.results import Results
 
 
 def charts(results: Results) -> dict[str, go.Figure]:
     """Return the charts of all experiments in the results, by the names of their pictures."""
-    made: dict[str, go.Figure | None] = {}
-    both: list[tuple[Experiment, str]] = [("article", ""), ("cluster", "cluster-")]
-    for experiment, prefix in both:
-        made[f"{prefix}throughput"] = throughput(results, experiment)
-        for operation in operations(results, experiment):
-            made[f"{prefix}latency-{operation}"] = distribution(results, experiment, operation)
-        made[f"{prefix}quantiles"] = quantiles(results, experiment)
-        made[f"{prefix}limits"] = limits(results, experiment)
-    made["quantiles-open-loop"] = open_loop(results)
-    made["cpu"] = cpu(results)
-    made["quantiles-comparison"] = quantiles(results, "comparison")
-    made["footprint"] = footprint(results)
-    made["sizing"] = size(results)
+    made = {
+        "cpu-connections": cpu_by_connections(results),
+        "cpu": cpu(results),
+        "latency": fixed_rate(results),
+        "article": article(results, "article"),
+        "cluster": article(results, "cluster"),
+    }
     return {name: finished(figure, results) for name, figure in made.items() if figure}
-
-
-def page(results: Results, file: Path) -> None:
-    """Write all interactive charts to one HTML file that works offline."""
-    parts = [
-        figure.to_html(full_html=False, include_plotlyjs=not index, config={"displaylogo": False})
-        for index, figure in enumerate(charts(results).values())
-    ]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    head = "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Benchmark</title></head><body>"
-    file.write_text("\n".join([head, *parts, "</body></html>"]), encoding="utf-8")
 
 
 def stills(results: Results, folder: Path) -> list[str]:

@@ -1,193 +1,92 @@
-"""Charts of response times: their distribution, and a comparison of all quantiles."""
+"""Charts of response times: all quantiles, by their distance from 1."""
 
-from collections import Counter
+from collections.abc import Sequence
 from math import log10
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmarks.charts.style import COLOURS, LEVEL, titled
-from benchmarks.measurement import (
-    FLOORS,
-    LEVEL_SHARE,
-    LEVELS_MS,
-    NAMES,
-    measured,
-    measurement,
-    operations,
-    peak_shares,
-    subjects,
-)
-from benchmarks.results import STEP_MS, Experiment, Operation, Results, quantile
-from benchmarks.statistics import SHARES, percent
+from benchmarks.charts.style import LEVEL, line, titled
+from benchmarks.judge import CONTROL
+from benchmarks.measurement import ALONE, LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations, subjects
+from benchmarks.results import Experiment, Operation, Results
+from benchmarks.statistics import SHARES
 
-MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon", "hexagon", "triangle-down")
-DASHES = ("solid", "dash", "dot", "dashdot")
-TICKS_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
+RATE = "2,000/s"
+_TICKS_MS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
 
 
-def distribution(results: Results, experiment: Experiment, operation: Operation) -> go.Figure | None:
-    """Plot response times within the 99.9th percentile in buckets of 1 ms, one row per subject."""
-    found = measured(results, experiment, subjects(results, experiment), operation)
-    if not found:
-        return None
-    figure = make_subplots(rows=len(found), cols=1, shared_xaxes=True, vertical_spacing=0.03)
-    for row, (subject, one) in enumerate(found.items(), 1):
-        end = one.quantile(LEVEL_SHARE)
-        last = quantile(one.histogram, LEVEL_SHARE)
-        buckets = Counter[int]()
-        for step, count in one.histogram.items():
-            if (step + 1) * STEP_MS <= last:
-                buckets[int(step * STEP_MS + STEP_MS / 2)] += count
-        times = range(min(buckets, default=0), max(buckets, default=0) + 1)
-        shares = [buckets[each] / one.requests for each in times]
-        figure.add_scatter(
-            name=subject,
-            x=list(times),
-            y=shares,
-            line={"shape": "hv", "width": 1},
-            fill="tozeroy",
-            marker_color=COLOURS[subject],
-            row=row,
-            col=1,
-        )
-        lost = f", {percent(one.failed_share, 2)} failed" if one.failed else ""
-        figure.add_annotation(
-            text=f"<b>{subject}</b>  p50 {_ms(one.quantile(0.5))}, p99.9 {_ms(end)}{lost}",
-            xref="x domain",
-            yref="y domain",
-            x=0.995,
-            y=0.96,
-            showarrow=False,
-            xanchor="right",
-            yanchor="top",
-            bgcolor="white",
-            row=row,
-            col=1,
-        )
-        figure.update_yaxes(tickformat=".1~%", rangemode="tozero", nticks=4, row=row, col=1)
-        if operation in LEVELS_MS:
-            figure.add_vline(x=LEVELS_MS[operation], line={"color": LEVEL, "dash": "dash", "width": 1}, row=row, col=1)
-    figure.update_yaxes(title="share of requests", row=(len(found) + 1) // 2, col=1)
-    figure.update_xaxes(title="response time, ms, in buckets of 1 ms; dashed: the service level", row=len(found), col=1)
-    figure.update_layout(showlegend=False)
-    what = f"{NAMES[operation]}: response times within the 99.9th percentile"
-    return titled(figure, what, results, experiment, "", 140 + 110 * len(found), operation)
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else "∞" if value == float("inf") else f"{value:.1f} ms"
-
-
-def quantiles(results: Results, experiment: Experiment) -> go.Figure | None:
-    """Compare all quantiles of a closed loop, one column per operation."""
+def article(results: Results, experiment: Experiment) -> go.Figure | None:
+    """Compare all quantiles of the article's deployments, with the service levels."""
     asked = operations(results, experiment)
-    if not asked:
+    chosen = [each for each in subjects(results, experiment) if each != CONTROL]
+    return _quantiles(results, experiment, asked, chosen, None, "All quantiles of the response time", levels=True)
+
+
+def fixed_rate(results: Results) -> go.Figure | None:
+    """Compare all quantiles of the subjects that were measured at a fixed rate, and of the control."""
+    asked = [each for each in operations(results, "matrix") if each != "keyed-post"]
+    what = f"All quantiles of the response time, {RATE} in an open loop, from when a request was due"
+    names = ("service", ALONE, *PYTHON_PEERS, CONTROL)
+    return _quantiles(results, "matrix", asked, names, RATE, what, levels=False)
+
+
+def _quantiles(
+    results: Results,
+    experiment: Experiment,
+    asked: Sequence[Operation],
+    chosen: Sequence[str],
+    load: str | None,
+    what: str,
+    *,
+    levels: bool,
+) -> go.Figure | None:
+    """Draw a panel per operation and a line per subject. A quantile that failures reach has no point."""
+    found = {each: measured(results, experiment, chosen, each, load) for each in asked}
+    if not any(found.values()):
         return None
     columns = 2 if len(asked) == 4 else len(asked)
     rows = -(-len(asked) // columns)
+    titles = [NAMES[each] for each in asked]
     figure = make_subplots(
-        rows=rows,
-        cols=columns,
-        shared_yaxes="all",
-        subplot_titles=[NAMES[each] for each in asked],
-        horizontal_spacing=0.03,
-        vertical_spacing=0.14,
+        rows, columns, shared_yaxes="all", subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.14
     )
-    chosen = [each for each in subjects(results, experiment) if each not in FLOORS]
-    for index, operation in enumerate(asked):
-        _quantile_lines(figure, results, experiment, chosen, operation, None, 1 + index // columns, 1 + index % columns)
-    _same_range(figure)
-    what = "All quantiles head to head, closed loop"
-    return titled(figure, what, results, experiment, "lower is better", 190 + 330 * rows)
-
-
-def open_loop(results: Results) -> go.Figure | None:
-    """Compare all quantiles at fixed rates, one row per share of the peak, one column per operation."""
-    asked, shares = operations(results, "open-loop"), peak_shares(results)
-    if not asked:
-        return None
-    figure = make_subplots(
-        rows=len(shares),
-        cols=len(asked),
-        shared_yaxes="all",
-        shared_xaxes=True,
-        horizontal_spacing=0.03,
-        vertical_spacing=0.07,
-        subplot_titles=[f"{NAMES[each]} at {percent(share)} of the peak" for share in shares for each in asked],
-    )
-    for row, share in enumerate(shares, 1):
-        for column, operation in enumerate(asked, 1):
-            chosen = subjects(results, "open-loop")
-            _quantile_lines(figure, results, "open-loop", chosen, operation, share, row, column)
-    _same_range(figure)
-    what = "All quantiles head to head, open loop"
-    return titled(
-        figure, what, results, "open-loop", "from the intended start; lower is better", 190 + 230 * len(shares)
-    )
-
-
-def _same_range(figure: go.Figure) -> None:
-    values = [y for trace in figure.data for y in trace.y]
-    if values:
-        figure.update_yaxes(range=[log10(min(values)) - 0.1, log10(max(values)) + 0.1])
-
-
-def _quantile_lines(
-    figure: go.Figure,
-    results: Results,
-    experiment: Experiment,
-    chosen: list[str],
-    operation: Operation,
-    peak_share: float | None,
-    row: int,
-    column: int,
-) -> None:
-    """Draw one line per subject: quantiles by their distance from 1. A quantile that failures reach has no point."""
-    for index, subject in enumerate(chosen):
-        one = measurement(results, experiment, subject, operation, peak_share)
-        if one:
+    places = [-log10(1 - share) for share in SHARES]
+    named: set[str] = set()
+    for index, (operation, of) in enumerate(found.items()):
+        place = {"row": 1 + index // columns, "col": 1 + index % columns}
+        for subject, one in of.items():
             told = [(share, one.quantile(share)) for share in SHARES]
             points = [(-log10(1 - share), ms) for share, ms in told if ms is not None and ms != float("inf")]
             figure.add_scatter(
                 name=subject,
                 legendgroup=subject,
-                showlegend=row == column == 1,
-                mode="lines+markers",
+                showlegend=subject not in named,
                 x=[x for x, _ in points],
                 y=[y for _, y in points],
-                line={"dash": DASHES[index % len(DASHES)], "width": 2},
-                marker={"color": COLOURS[subject], "symbol": MARKERS[index % len(MARKERS)], "size": 8},
-                row=row,
-                col=column,
+                **line(subject, chosen.index(subject)),
+                **place,
             )
-    if operation in LEVELS_MS and experiment != "comparison":
-        # Not add_hline: on a logarithmic axis it places its text wrongly.
-        figure.add_scatter(
-            x=[0, 5],
-            y=[LEVELS_MS[operation]] * 2,
-            mode="lines",
-            line={"color": LEVEL, "dash": "dash", "width": 1},
-            name="service level",
-            legendgroup="service level",
-            showlegend=row == column == 1,
-            row=row,
-            col=column,
+            named.add(subject)
+        if levels and operation in LEVELS_MS:
+            figure.add_scatter(  # not add_hline: on a logarithmic axis it places its text wrongly
+                name="service level",
+                legendgroup="service level",
+                showlegend=not index,
+                x=[0, 5],
+                y=[LEVELS_MS[operation]] * 2,
+                mode="lines",
+                line={"color": LEVEL, "dash": "dash", "width": 1},
+                **place,
+            )
+        figure.update_xaxes(
+            tickvals=places,
+            ticktext=[f"{100 * share:g}" for share in SHARES],
+            range=[places[0] - 0.2, places[-1] + 0.2],
+            title="percentile" if place["row"] == rows else None,
+            **place,
         )
-    places = [-log10(1 - share) for share in SHARES]
-    figure.update_xaxes(
-        tickvals=places,
-        ticktext=[f"{100 * share:g}" for share in SHARES],
-        range=[places[0] - 0.2, places[-1] + 0.2],
-        title="percentile" if row == len(figure._grid_ref) else None,
-        row=row,
-        col=column,
-    )
-    figure.update_yaxes(
-        type="log",
-        tickvals=TICKS_MS,
-        ticktext=[f"{each:,g}" for each in TICKS_MS],
-        row=row,
-        col=column,
-        title="response time, ms" if column == 1 else None,
-    )
+        figure.update_yaxes(title="response time, ms" if place["col"] == 1 else None, **place)
+    figure.update_yaxes(type="log", tickvals=_TICKS_MS, ticktext=[f"{each:,g}" for each in _TICKS_MS])
+    samples = [each for of in found.values() for one in of.values() for each in one.rounds]
+    return titled(figure, what, samples, "lower is better", 190 + 330 * rows)

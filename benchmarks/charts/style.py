@@ -1,58 +1,49 @@
 """The style of all charts: a colour per subject, a title with the number of samples, and a mark on a quick run."""
 
+from statistics import median
+from typing import Final
+
 import plotly.graph_objects as go
 
-from benchmarks.results import Experiment, Operation, Results
+from benchmarks.measurement import FLOORS, PEERS
+from benchmarks.results import Results, Sample
 
-COLOURS = {  # from Okabe and Ito, and Tol's muted scheme: distinguishable with colour blindness
+# From Okabe and Ito, and Tol's muted scheme: distinguishable with colour blindness.
+_PALETTE: Final = ("#117733", "#44AA99", "#882255", "#999933", "#AA4499", "#CC6677", "#332288", "#DDCC77", "#661100")
+COLOURS: Final = {
     "bare": "#0072B2",
     "gunicorn-1": "#E69F00",
     "gunicorn-11": "#D55E00",
     "gunicorn-1-max-requests": "#CC79A7",
     "service": "#0072B2",  # the same program as bare
     "service-without-coalescing": "#56B4E9",
-    "service-two-processes": "#332288",
-    "service-four-connections": "#88CCEE",
-    "blacksheep": "#AA4499",
-    "aiohttp": "#117733",
-    "litestar": "#999933",
-    "fastapi": "#44AA99",
-    "fastapi-sqlalchemy": "#882255",
-    "floor-static": "#777777",
-    "floor-query": "#BBBBBB",
+    **{peer: _PALETTE[index % len(_PALETTE)] for index, peer in enumerate(PEERS)},
+    **dict.fromkeys(FLOORS, "#777777"),
 }
-LEVEL = "#444444"
-QUICK = "quick run, not to be quoted"
-WIDTH = 1000
+DASHES: Final = ("solid", "dash", "dot", "dashdot")
+MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon", "hexagon", "bowtie")
+LEVEL: Final = "#444444"
+QUICK: Final = "not to be quoted"
+WIDTH: Final = 1000
 
 
-def titled(
-    figure: go.Figure,
-    what: str,
-    results: Results,
-    experiment: Experiment,
-    hint: str,
-    height: int,
-    operation: Operation | None = None,
-) -> go.Figure | None:
+def titled(figure: go.Figure, what: str, samples: list[Sample], hint: str, height: int) -> go.Figure | None:
     """Add a title that describes the chart and the number of samples. Return None if there are no samples."""
-    samples = [
-        each
-        for each in results.samples
-        if each.experiment == experiment
-        and (not operation or each.operation == operation)
-        and (experiment != "open-loop" or each.peak_share)  # without the loads that found the peak
-    ]
     if not samples:
         return None
-    rounds, requests = max(each.round for each in samples), sum(each.requests for each in samples)
-    seconds = sorted(each.seconds for each in samples)[len(samples) // 2]
-    where = {"cluster": "on a cluster, ", "article": "", "open-loop": "", "comparison": ""}[experiment]
-    connections = max(each.connections for each in samples)
-    load = "" if experiment == "open-loop" else f"{connections} connections, "
-    told = f"{where}{load}{rounds} rounds of {seconds:.0f} s, {requests / 1e6:,.2f} million requests"
+    seconds, millions = median(each.seconds for each in samples), sum(each.requests for each in samples) / 1e6
+    told = f"{len(samples):,} loads of {seconds:.1f} s, {millions:,.2f} million requests"
     figure.update_layout(title=f"{what}<br><sup>{told}{'; ' * bool(hint)}{hint}</sup>", height=height)
     return figure
+
+
+def line(subject: str, index: int) -> dict[str, object]:
+    """Return the look of a subject's line, with another dash and marker for each index."""
+    return {
+        "line": {"dash": DASHES[index % len(DASHES)], "width": 2},
+        "marker": {"color": COLOURS[subject], "symbol": MARKERS[index % len(MARKERS)], "size": 8},
+        "mode": "lines+markers",
+    }
 
 
 def finished(figure: go.Figure, results: Results) -> go.Figure:

@@ -5,22 +5,19 @@ A Prometheus scrapes both once a second; `panels` draws the collected data.
 
 import asyncio
 import json
-import os
 import random
 import shutil
 import time
 from asyncio.subprocess import Process
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from harness.commands import run_command
 from harness.environments import python_of_image
 from harness.example import bake_example
 from harness.http import Client, request
-from harness.load_generators import tool
+from harness.load_generator import send
 from harness.other_services import running_other_services
 from harness.ports import free_port
 from harness.postgres import Postgres
@@ -65,9 +62,9 @@ async def draw() -> None:
         begun = time.time()
         orders = asyncio.create_task(_place_orders(pods[0].port))
         await _until_there_are_orders(pods[0].port)
-        load = asyncio.create_task(_attack(pods, _RATE, _LOAD_SECONDS, scratch / "load"))
+        load = asyncio.create_task(_send(pods, _RATE, _LOAD_SECONDS))
         await asyncio.sleep(_LOAD_SECONDS * 0.3)
-        await _attack(pods, _BURST_RATE, _BURST_SECONDS, scratch / "burst")
+        await _send(pods, _BURST_RATE, _BURST_SECONDS)
         await asyncio.sleep(_LOAD_SECONDS * 0.2)
         await pods[1].stop()
         await pods[1].start()
@@ -118,24 +115,13 @@ async def _prometheus(pods: list[Service], scratch: Path) -> tuple[Process, str]
     return process, f"http://127.0.0.1:{port}"
 
 
-async def _attack(pods: list[Service], rate: int, seconds: int, file: Path) -> None:
-    """Send typical requests at a constant rate to both pods in turn. Some of them are invalid."""
-    requests: list[tuple[str, str, dict[str, Any] | None]] = [
-        ("POST", "/v1/orders", ORDER), ("POST", "/v1/orders", ORDER), ("POST", "/v1/orders", {"tags": []}),
-        ("GET", "/v1/prices/LAMP", None), ("GET", "/v1/orders?limit=50", None), ("GET", "/v1/orders/0", None),
-        *[("GET", f"/v1/orders/{number}", None) for number in range(1, 9)],
+async def _send(pods: list[Service], rate: int, seconds: int) -> None:
+    """Send typical requests at a constant rate, divided between the pods. Some of them are invalid."""
+    requests = [
+        request("POST", "/v1/orders", ORDER), request("POST", "/v1/orders", ORDER),
+        request("POST", "/v1/orders", {"tags": []}), request("GET", "/v1/prices/LAMP"),
+        request("GET", "/v1/orders?limit=50"), request("GET", "/v1/orders/0"),
+        *(request("GET", f"/v1/orders/{number}") for number in range(1, 9)),
     ]  # fmt: skip
-    lines = [json.dumps({"method": method, "url": f"http://127.0.0.1:{pod.port}{path}",
-                         "header": {"Content-Type": ["application/json"]}, "body": _encoded(body)})
-             for method, path, body in requests for pod in pods]  # fmt: skip
-    file.write_text("\n".join(lines), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        tool("vegeta"), "attack", "-format=json", f"-targets={file}", f"-rate={rate}/1s", f"-duration={seconds}s",
-        "-max-connections=50", f"-output={os.devnull}",
-    )  # fmt: skip
-    if await process.wait() != 0:
-        raise SystemExit("vegeta failed.")
-
-
-def _encoded(body: dict[str, Any] | None) -> str:
-    return b64encode(json.dumps(body).encode()).decode() if body else ""
+    each = rate / len(pods)
+    await asyncio.gather(*(send(requests, [pod.port], connections=25, rate=each, seconds=seconds) for pod in pods))

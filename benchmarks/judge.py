@@ -1,0 +1,138 @@
+"""Judges the machine before its figures are believed.
+
+In each round the control, `floor-static`, takes the same load as its subjects. It has no database and always answers
+the same, so what changes its figures is the machine. A round whose control is off, or during which the machine was
+used by others, is thrown away as a whole.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Final, NamedTuple
+
+from benchmarks.results import Experiment, Operation, Results, Sample, quantile
+from benchmarks.statistics import percent
+
+CONTROL: Final = "floor-static"
+STEAL: Final = 0.01
+OTHERS: Final = 0.15
+LOAD_CORE: Final = 0.95
+MORE_LOAD_CORE: Final = 0.15
+LATE_MS: Final = 1.0
+CPU: Final = 1.10
+P50: Final = 1.25
+P99: Final = 2.0
+LEAST: Final = 6
+"""Good rounds of a cell. With fewer, the extremes of the rounds enclose the median less often than in 95 % of cases."""
+
+RULES: Final = f"""\
+- During any load of the round, the host took more than {percent(STEAL)} of the cores' time (steal), or programs that
+  were not loaded used more than {percent(OTHERS)} of the servers' cores.
+- During the control's load, the load's cores were in use for more than {percent(LOAD_CORE)}, or for
+  {100 * MORE_LOAD_CORE:.0f} points more than in the median of the cell's rounds, or the generator sent requests more
+  than {LATE_MS:g} ms late (99th percentile) although a connection was free.
+- The control's CPU per request differs by more than a factor of {CPU:g} from its median over the cell's rounds, its p50
+  by more than {P50:g}, or its p99 is more than {P99:g} times the median.
+"""
+
+
+class Cell(NamedTuple):
+    """An operation under one load."""
+
+    experiment: Experiment
+    operation: Operation
+    load: str
+
+
+def cells(results: Results) -> dict[Cell, list[Sample]]:
+    """Return the samples of each cell."""
+    found = defaultdict[Cell, list[Sample]](list)
+    for each in results.samples:
+        found[Cell(each.experiment, each.operation, each.load)].append(each)
+    return dict(found)
+
+
+def faults(samples: Collection[Sample]) -> dict[int, str]:
+    """Return why each round of a cell has to be thrown away, by its number; empty for a good round.
+
+    Rounds without conditions, as on a cluster, are not judged.
+    """
+    rounds = defaultdict[int, list[Sample]](list)
+    for each in samples:
+        rounds[each.round].append(each)
+    controls = [each for each in samples if each.subject == CONTROL and each.conditions and each.histogram]
+    return {number: "; ".join(_faults(of, controls)) for number, of in rounds.items()}
+
+
+def good_rounds(samples: Collection[Sample]) -> int:
+    """Return the number of good rounds of a cell."""
+    return sum(not fault for fault in faults(samples).values())
+
+
+def good(results: Results) -> Results:
+    """Return the results without the rounds that have to be thrown away."""
+    return replace(
+        results,
+        samples=[
+            each
+            for samples in cells(results).values()
+            for told in [faults(samples)]
+            for each in samples
+            if not told[each.round]
+        ],
+    )
+
+
+def refusals(results: Results) -> list[str]:
+    """Return why the results cannot be published: the cells with too few good rounds."""
+    found = []
+    for cell, samples in cells(results).items():
+        told = [*faults(samples).values()]
+        bad = sorted(filter(None, told))
+        if len(told) - len(bad) < LEAST and any(each.conditions for each in samples):
+            were = f"{len(told) - len(bad)} of {len(told)} rounds were good, {LEAST} are needed"
+            found.append(f"{cell.experiment}, {cell.operation}, {cell.load}: {were}. {'; '.join(bad)}".strip())
+    return found
+
+
+def thrown_away(results: Results) -> Mapping[Experiment, tuple[int, int]]:
+    """Return how many rounds were thrown away, of how many, by experiment."""
+    found: dict[Experiment, tuple[int, int]] = {}
+    for cell, samples in cells(results).items():
+        if any(each.conditions for each in samples):
+            told = [bool(fault) for fault in faults(samples).values()]
+            thrown, of = found.get(cell.experiment, (0, 0))
+            found[cell.experiment] = (thrown + sum(told), of + len(told))
+    return found
+
+
+def _faults(of: Sequence[Sample], controls: Sequence[Sample]) -> list[str]:
+    judged = [each.conditions for each in of if each.conditions]
+    if not judged:
+        return []
+    control = next((each for each in of if each in controls), None)
+    if control is None or control.conditions is None:
+        return ["no control"]
+    found = []
+    if (steal := max(each.steal for each in judged)) > STEAL:
+        found.append(f"steal {percent(steal, 1)}")
+    if (others := max(each.others for each in judged)) > OTHERS:
+        found.append(f"others used {percent(others)} of the servers' cores")
+    usual = median(each.conditions.load_core for each in controls if each.conditions)
+    if control.conditions.load_core > min(LOAD_CORE, usual + MORE_LOAD_CORE):
+        found.append(f"the control's load core was {percent(control.conditions.load_core)} in use")
+    if control.conditions.late_ms > LATE_MS:
+        found.append(f"the generator was {control.conditions.late_ms:.1f} ms late")
+    for what, most, least, own, usual in (
+        ("CPU", CPU, 1 / CPU, control.cpu_us, median(each.cpu_us for each in controls)),
+        ("p50", P50, 1 / P50, *_quantiles(control, controls, 0.5)),
+        ("p99", P99, 0, *_quantiles(control, controls, 0.99)),
+    ):
+        if not least * usual <= own <= most * usual:
+            found.append(f"the control's {what} was {own / usual:.2f} times its median")
+    return found
+
+
+def _quantiles(control: Sample, controls: Sequence[Sample], share: float) -> tuple[float, float]:
+    return quantile(control.histogram, share), median(quantile(each.histogram, share) for each in controls)
