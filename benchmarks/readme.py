@@ -46,6 +46,7 @@ def _section(results: Results) -> list[str]:
             "access log, metrics, request id, limits and deadlines."
         ),
         "",
+        *reservation(results),
         *table(("CPU per request, µs", *(f"{NAMES[operation]}, {load}" for operation, load in columns)), rows),
         *(line for each in coalescing(results) for line in (each, "")),
         f"![CPU per request](docs/benchmarks/{'cpu-connections' if len(closed_loads(results)) > 1 else 'cpu'}.svg)",
@@ -62,6 +63,12 @@ def _columns(results: Results) -> list[tuple[Operation, str]]:
     """GET at every number of connections; the others at the one where all subjects were measured."""
     asked = [each for each in operations(results, "matrix") if each not in {"get", "keyed-post"}]
     return [*(("get", load) for load in closed_loads(results)), *((each, middle(results)) for each in asked)]
+
+
+def reservation(results: Results) -> list[str]:
+    """Return the lines with the caveat about the figures of the matrix; usually none."""
+    taken = results.taken.get("matrix")
+    return [f"**The comparison was {taken.reservation}.**", ""] if taken and taken.reservation else []
 
 
 def coalescing(results: Results) -> list[str]:

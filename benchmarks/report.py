@@ -69,11 +69,7 @@ def _page(results: Results, good: Results, pictures: Collection[str]) -> str:
         ),
         "",
         *(["**Not to be quoted: a quick run, or one on a busy machine.**", ""] if results.quick else []),
-        *(
-            [f"**The matrix was {reservation}.**", ""]
-            if "matrix" in results.taken and (reservation := results.taken["matrix"].reservation)
-            else []
-        ),
+        *readme.reservation(results),
         *_goals(good),
         *images(pictures, PICTURES, "benchmarks/"),
         *_what_follows(good),
