@@ -49,6 +49,7 @@ class Bench:
         """Start a subject on the servers' cores. It stops when `started` closes, by default with the bench."""
         running = Running(subject, self.scratch / f"{subject.name}.log")
         environment = {"DATABASE_URL": self.database.url, "DRAIN_SECONDS": "0", "TMPDIR": str(self.scratch)}
+        environment["PYTHONDONTWRITEBYTECODE"] = ""  # later starts find compiled code, as in an image
         await running.start(started or self.started, pinned(self.cores.server), environment)
         return running
 
