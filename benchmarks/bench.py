@@ -1,12 +1,11 @@
 """The environment of an experiment: a database, running subjects, and the samples of loads."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from benchmarks import machine, postgres
 from benchmarks.judge import CONTROL
@@ -15,7 +14,7 @@ from benchmarks.machine import Cores, pinned
 from benchmarks.results import Conditions, Experiment, Operation, Sample, quantile
 from benchmarks.subjects import Running, Subject
 from harness.commands import run_command
-from harness.load_generator import Outcome, send
+from harness.load_generator import Generator, Outcome
 from harness.postgres import Postgres
 from harness.postgres_programs import scratch_folder
 from harness.processes import allow_many_sockets
@@ -53,28 +52,46 @@ class Bench:
         await running.start(started or self.started, pinned(self.cores.server), environment)
         return running
 
-    async def sample(
-        self, experiment: Experiment, running: Running, operation: Operation, number: int, load: Load
-    ) -> Sample:
-        """Restore the rows, load a subject, and return the outcome of round `number` and the resources used."""
+    async def round(
+        self, experiment: Experiment, subjects: Sequence[Running], operation: Operation, number: int, load: Load
+    ) -> list[Sample]:
+        """Load the subjects in turns, and return the sample of each. The rows are restored before its first turn."""
+        loads: dict[str, _Loaded] = {}
+        begun, used = core_usage(), sum(each.cpu_seconds() for each in subjects)
+        for turn in range(load.turns):
+            for running in subjects if turn % 2 == 0 else reversed(subjects):  # a drift affects all alike
+                name = running.subject.name
+                if name not in loads:
+                    loads[name] = await self._begin(running, operation, load)
+                server, database = running.cpu_seconds(), cpu_seconds(self.database.pid)
+                await loads[name].generator.turn()
+                loads[name].server += running.cpu_seconds() - server
+                loads[name].database += cpu_seconds(self.database.pid) - database
+        during, used = core_usage().since(begun), sum(each.cpu_seconds() for each in subjects) - used
+        outcomes = {name: await each.generator.end() for name, each in loads.items()}
+        return [
+            Sample(
+                experiment=experiment, subject=name, operation=operation, round=number,
+                connections=load.connections, peak_share=load.peak_share, rate=load.rate, seconds=outcome.seconds,
+                failures=dict(outcome.failures), cpu_seconds=loads[name].server,
+                database_cpu_seconds=loads[name].database, memory_mib=loads[name].running.memory_mib(),
+                histogram=dict(outcome.histogram),
+                conditions=self.conditions(during, used, loads[name].database, outcome),
+            )
+            for name, outcome in outcomes.items()
+        ]  # fmt: skip
+
+    async def _begin(self, running: Running, operation: Operation, load: Load) -> "_Loaded":
         asked: Operation = "get" if running.subject.name == CONTROL else operation
         if asked in WRITES or self._written:
             await self.reset()
         self._written = asked in WRITES
         running.forget_log()
-        before: list[_Usage] = []
-        outcome = await send(
+        generator = await Generator.start(
             requests(asked), running.ports, connections=load.connections, rate=load.rate or 0, warm_up=load.warm_up,
-            seconds=load.seconds, ready=lambda: before.append(self._usage(running)),
+            seconds=load.seconds,
         )  # fmt: skip
-        used = self._usage(running).since(before[0])
-        return Sample(
-            experiment=experiment, subject=running.subject.name, operation=operation, round=number,
-            connections=load.connections, peak_share=load.peak_share, rate=load.rate, seconds=outcome.seconds,
-            failures=dict(outcome.failures), cpu_seconds=used.server, database_cpu_seconds=used.database,
-            memory_mib=running.memory_mib(), histogram=dict(outcome.histogram),
-            conditions=self.conditions(used.server, used.machine, outcome),
-        )  # fmt: skip
+        return _Loaded(running, generator)
 
     async def reset(self) -> None:
         """Restore the items to their state before a load."""
@@ -82,30 +99,34 @@ class Bench:
             for statement in postgres.RESET:
                 await connection.execute(statement)
 
-    def conditions(self, server_cpu_seconds: float, used: CoreUsage, outcome: Outcome | None = None) -> Conditions:
-        """Return what else happened on the machine during a load."""
+    def conditions(
+        self, during: CoreUsage, servers: float, database: float = 0, outcome: Outcome | None = None
+    ) -> Conditions:
+        """Return what happened on the machine during a round.
+
+        Args:
+            servers: CPU seconds of all subjects in it.
+            database: CPU seconds of PostgreSQL during the turns of one.
+            outcome: of the load of this one.
+        """
+        load = (database + outcome.cpu_seconds) / outcome.seconds / len(self.cores.load) if outcome else 0
         return Conditions(
-            steal=used.steal,
-            others=max(0.0, used.busy(self.cores.server) - server_cpu_seconds / used.seconds / len(self.cores.server)),
-            load_core=used.busy(self.cores.load),
+            steal=during.steal,
+            others=max(0.0, during.busy(self.cores.server) - servers / during.seconds / len(self.cores.server)),
+            load_core=load,
             late_ms=quantile(outcome.lateness, 0.99) if outcome and outcome.lateness else 0,
             generator_us=outcome.cpu_seconds * 1e6 / max(1, outcome.requests) if outcome else 0,
         )
 
-    def _usage(self, running: Running) -> "_Usage":
-        return _Usage(running.cpu_seconds(), cpu_seconds(self.database.pid), core_usage())
 
+@dataclass
+class _Loaded:
+    """A subject of a round: its generator, and the CPU seconds of the subject and of PostgreSQL during its turns."""
 
-class _Usage(NamedTuple):
-    """CPU seconds of a subject and of PostgreSQL, and the use of all cores."""
-
-    server: float
-    database: float
-    machine: CoreUsage
-
-    def since(self, before: "_Usage") -> "_Usage":
-        used = self.machine.since(before.machine)
-        return _Usage(self.server - before.server, self.database - before.database, used)
+    running: Running
+    generator: Generator
+    server: float = 0
+    database: float = 0
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ class Goal:
     """One goal. A figure that is not in the results is None.
 
     Attributes:
-        found: the figure, or the lower end of its interval where intervals are compared.
+        found: the figure, or the lower end of its interval where the interval decides.
         at_most: the bound, in the unit of the goal.
         why: the source of the bound, if the bound itself was measured.
         told: the figures in short, if it is the goal of a cell.
@@ -62,20 +62,21 @@ def goals(results: Results) -> list[Goal]:
 
 
 def cell(results: Results, operation: Operation, load: str) -> Goal:
-    """Return the goal of a cell: CPU a request at or below every Python peer's, within the interval."""
+    """Return the goal of a cell: CPU a request at or below every Python peer's, within the interval of their ratio."""
     own = measurement(results, "matrix", "service", operation, load)
-    peers = [one.cpu_us for one in measured(results, "matrix", PYTHON_PEERS, operation, load).values()]
+    peers = measured(results, "matrix", PYTHON_PEERS, operation, load)
     best = best_peer(results, operation, load)
+    ratios = [own.cpu_ratio(each) for each in peers.values()] if own else []
     goal = Goal(
         f"{NAMES[operation]}, {load}: at most every Python peer",
-        "µs",
-        own.cpu_us.low if own else None,
-        min((each.high for each in peers), default=None),
+        "×",
+        max((each.low for each in ratios), default=None),
+        1,
         best[0] if best else "",
     )
     if not (own and best):
         return replace(goal, told=figure_cell(own.cpu_us.middle) if own else "–")
-    relation = "<" if own.cpu_us.high < min(each.low for each in peers) else "≈" if goal.verdict == "met" else ">"
+    relation = "<" if max(each.high for each in ratios) < 1 else "≈" if goal.verdict == "met" else ">"
     told = f"{figure_cell(own.cpu_us.middle)} {relation} {figure_cell(best[1].cpu_us.middle)} {best[0]}"
     return replace(goal, told=f"**{told}**" if relation == ">" else told)
 
@@ -102,8 +103,7 @@ def multiple(results: Results, one: Measurement, share: float) -> float | None:
 def _at_worst(what: str, bound: float, pairs: Mapping[str, tuple[Measurement, str, Measurement]]) -> Goal:
     """Compare the CPU of two subjects at each load. The load with the highest ratio counts."""
     ratios = {
-        f"{load}: {own.cpu_us.middle:.0f} µs, {name} {other.cpu_us.middle:.0f} µs": own.cpu_us.middle
-        / other.cpu_us.middle
+        f"{load}: {own.cpu_us.middle:.0f} µs, {name} {other.cpu_us.middle:.0f} µs": own.cpu_ratio(other).middle
         for load, (own, name, other) in pairs.items()
     }
     worst = max(ratios, key=lambda each: ratios[each], default="")

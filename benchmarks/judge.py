@@ -2,7 +2,8 @@
 
 In each round the control, `floor-static`, takes the same load as its subjects. It has no database and always answers
 the same, so what changes its figures is the machine. A round whose control is off, or during which the machine was
-used by others, is thrown away as a whole.
+used by others, is thrown away as a whole. Less than that affects all subjects of a round alike, because they take short
+turns, and is allowed for by comparing them within rounds.
 """
 
 from collections import defaultdict
@@ -15,23 +16,20 @@ from benchmarks.results import Experiment, Operation, Results, Sample, quantile
 from benchmarks.statistics import percent
 
 CONTROL: Final = "floor-static"
-STEAL: Final = 0.01
+STEAL: Final = 0.03
 OTHERS: Final = 0.15
-LOAD_CORE: Final = 0.95
-MORE_LOAD_CORE: Final = 0.15
 LATE_MS: Final = 1.0
-CPU: Final = 1.10
-P50: Final = 1.25
+CPU: Final = 1.25
+P50: Final = 1.5
 P99: Final = 2.0
 LEAST: Final = 6
 """Good rounds of a cell. With fewer, the extremes of the rounds enclose the median less often than in 95 % of cases."""
 
 RULES: Final = f"""\
-- During any load of the round, the host took more than {percent(STEAL)} of the cores' time (steal), or programs that
+- During the round, the host took more than {percent(STEAL)} of the cores' time (steal), or programs that
   were not loaded used more than {percent(OTHERS)} of the servers' cores.
-- During the control's load, the load's cores were in use for more than {percent(LOAD_CORE)}, or for
-  {100 * MORE_LOAD_CORE:.0f} points more than in the median of the cell's rounds, or the generator sent requests more
-  than {LATE_MS:g} ms late (99th percentile) although a connection was free.
+- In the control's turns of an open loop, the generator sent requests more than {LATE_MS:g} ms late (99th percentile)
+  although a connection was free.
 - The control's CPU per request differs by more than a factor of {CPU:g} from its median over the cell's rounds, its p50
   by more than {P50:g}, or its p99 is more than {P99:g} times the median.
 """
@@ -119,9 +117,6 @@ def _faults(of: Sequence[Sample], controls: Sequence[Sample]) -> list[str]:
         found.append(f"steal {percent(steal, 1)}")
     if (others := max(each.others for each in judged)) > OTHERS:
         found.append(f"others used {percent(others)} of the servers' cores")
-    usual = median(each.conditions.load_core for each in controls if each.conditions)
-    if control.conditions.load_core > min(LOAD_CORE, usual + MORE_LOAD_CORE):
-        found.append(f"the control's load core was {percent(control.conditions.load_core)} in use")
     if control.conditions.late_ms > LATE_MS:
         found.append(f"the generator was {control.conditions.late_ms:.1f} ms late")
     for what, most, least, own, usual in (

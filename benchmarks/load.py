@@ -20,9 +20,11 @@ class Load:
 
     Attributes:
         connections: of a closed loop, or the most of an open one.
+        seconds: duration of a turn.
         warm_up: seconds of the load that are not counted.
         rate: requests a second of an open loop; None for a closed loop.
         peak_share: the rate as a share of the peak, if that determined it.
+        turns: how often each subject of a round is loaded. Other subjects take their turns between.
     """
 
     connections: int
@@ -30,6 +32,7 @@ class Load:
     warm_up: float
     rate: float | None = None
     peak_share: float | None = None
+    turns: int = 1
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ import json
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -83,9 +84,16 @@ def _names(operation: Operation, load: Load) -> Sequence[str]:
 
 
 def _loads(options: Options) -> list[Load]:
-    warm_up, usual, few = options.count(0.3, 0.1), options.count(1.2, 0.25), options.count(2.4, 0.25)
-    closed = [Load(each, usual, warm_up) for each in CONNECTIONS]
-    return closed + [Load(max(CONNECTIONS), few if each < 1_000 else usual, warm_up, rate=each) for each in RATES]
+    closed = [_load(options, 1.2, each) for each in CONNECTIONS]
+    return closed + [_load(options, 2.4 if each < 1_000 else 1.2, max(CONNECTIONS), each) for each in RATES]
+
+
+def _load(options: Options, seconds: float, connections: int, rate: float | None = None) -> Load:
+    """Return a load of so many seconds in turns."""
+    # At the end of a turn fewer connections are busy than in the middle, so many connections take longer turns.
+    turn = 0.1 if rate or connections < max(CONNECTIONS) else 0.24
+    whole = Load(connections, turn, warm_up=0.3, rate=rate, turns=round(seconds / turn))
+    return replace(whole, warm_up=0.1, turns=1) if options.quick else whole
 
 
 async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequence[Subject]) -> None:
@@ -125,7 +133,7 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
     Raises:
         RuntimeError: the program failed.
     """
-    module = ("-m", "benchmarks.peers.floor_query", str(load.seconds), str(_FLOOR_CONNECTIONS))
+    module = ("-m", "benchmarks.peers.floor_query", str(load.turns * load.seconds), str(_FLOOR_CONNECTIONS))
     process = await asyncio.create_subprocess_exec(
         *pinned(bench.cores.server), *WITH_HARNESS, environment.python(), *module,
         stdin=PIPE, stdout=PIPE, cwd=REPOSITORY, env={"DATABASE_URL": bench.database.url}, limit=2**20,
@@ -146,7 +154,7 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
         peak_share=None, rate=None, seconds=measured["seconds"], failures={}, cpu_seconds=measured["cpu_seconds"],
         database_cpu_seconds=database, memory_mib=0,
         histogram={(int(step) + 1) * 100: count for step, count in measured["histogram"].items()},
-        conditions=bench.conditions(measured["cpu_seconds"], used),
+        conditions=bench.conditions(used, measured["cpu_seconds"]),
     )  # fmt: skip
 
 

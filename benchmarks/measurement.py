@@ -71,6 +71,15 @@ class Measurement:
         """CPU time of the subject per request, in µs."""
         return estimate([each.cpu_us for each in self.rounds])
 
+    def cpu_ratio(self, other: "Measurement") -> Estimate:
+        """CPU time per request, as a multiple of another subject's in the same rounds.
+
+        Raises:
+            ValueError: they have no round in common.
+        """
+        others = {each.round: each.cpu_us for each in other.rounds}
+        return estimate([each.cpu_us / others[each.round] for each in self.rounds if each.round in others])
+
     @property
     def database_cpu_us(self) -> Estimate:
         """CPU time of PostgreSQL per request, in µs."""

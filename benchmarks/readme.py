@@ -79,10 +79,8 @@ def coalescing(results: Results) -> list[str]:
         peers = measured(results, "matrix", PYTHON_PEERS, "get", load)
         if alone and peers:
             name, best = min(peers.items(), key=lambda each: each[1].cpu_us.middle)
-            if alone.cpu_us.high < best.cpu_us.low:
-                verdict = "less than"
-            else:
-                verdict = "more than" if alone.cpu_us.low > best.cpu_us.high else "as much as"
+            ratio = alone.cpu_ratio(best)
+            verdict = "less than" if ratio.high < 1 else "more than" if ratio.low > 1 else "as much as"
             told.append(
                 f"{estimate_cell(alone.cpu_us)} µs with {load}, {verdict} {name}'s {estimate_cell(best.cpu_us)} µs"
             )

@@ -97,8 +97,8 @@ def _goals(results: Results) -> list[str]:
         (
             "CPU a request in µs at each load: a closed loop with so many connections, or a fixed rate. The service "
             "has all default features on: access log, metrics, request id, validation, deadline, in-flight limit, "
-            "ETag. Beside it is the best Python peer, which has none of them. `<`: the service takes less. `≈`: the "
-            "intervals overlap. **`>`**: it takes more, and the goal is missed."
+            "ETag. Beside it is the best Python peer, which has none of them. `<`: the service takes less than every "
+            "peer. `≈`: the interval of a ratio contains 1. **`>`**: it takes more than a peer, and the goal is missed."
         ),
         "",
         *(table(("", *shown), rows) if shown else ["Not in these results; `make bench ONLY=matrix` measures it.", ""]),
@@ -174,8 +174,10 @@ def _measured(results: Results) -> list[str]:
         "",
         (
             f"{METHOD}\n"
-            "- **Rounds** are short and interleaved: in each round of a cell, an operation at a load, every subject is "
-            "measured once.\n"
+            "- **Rounds** are interleaved: in each round of a cell, an operation at a load, all subjects take turns. "
+            "In the matrix a turn lasts 0.1 s, or 0.24 s with 64 connections, so a machine whose speed changes affects "
+            "all alike.\n"
+            "- **Subjects are compared** by the ratios of their CPU in the same rounds: the median, and its interval.\n"
             "- **CPU** is the user and system time of all processes of a subject; **memory** is their proportional set "
             "size (PSS), beside other frameworks while no other subject runs.\n"
             "- **The load** comes from a program of the harness, `harness/load_generator`, on the core of PostgreSQL. "

@@ -17,12 +17,12 @@ STEP_MS = 0.1
 
 @dataclass(frozen=True)
 class Conditions:
-    """What else happened on the machine during a load.
+    """What else happened on the machine during a round, and what a load took of it.
 
     Attributes:
         steal: share of the cores' time that the host gave to other machines.
         others: share of the servers' cores that programs used that were not loaded.
-        load_core: share of the load's cores that was in use, by PostgreSQL, the generator and all others.
+        load_core: share of the load's cores that PostgreSQL and the generator used.
         late_ms: how late the generator sent requests of an open loop although a connection was free: the 99th
             percentile. 0 in a closed loop.
         generator_us: CPU time of the generator per request, in µs.

@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 _HOPELESS: Final = 3  # rounds without a good one, after which no more are tried
 OVERHEAD_SECONDS: Final = 0.35
-"""Of a load, beyond its own seconds: restoring the rows, starting the generator, reading the resources."""
+"""Of a load, beyond its own seconds: restoring the rows and starting the generator."""
+_TURN_OVERHEAD_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Plan:
 
 def planned_seconds(load: Load, loads: int) -> float:
     """Return the planned duration of a round with so many loads, that of the control among them."""
-    return loads * (load.warm_up + load.seconds + OVERHEAD_SECONDS)
+    return loads * (load.warm_up + load.turns * (load.seconds + _TURN_OVERHEAD_SECONDS) + OVERHEAD_SECONDS)
 
 
 async def measure(options: Options, bench: "Bench", keep: Keep, control: Running, plans: Sequence[Plan]) -> None:
@@ -54,8 +55,8 @@ async def measure(options: Options, bench: "Bench", keep: Keep, control: Running
                 keep.plan(planned)
             what = f"{plan.experiment}, round {number}: {plan.operation}, {plan.load.name}"
             with keep.step(what, planned):
-                for each in subjects:
-                    keep.add(await bench.sample(plan.experiment, each, plan.operation, number, plan.load))
+                for sample in await bench.round(plan.experiment, subjects, plan.operation, number, plan.load):
+                    keep.add(sample)
                 if plan.extra:
                     keep.add(await plan.extra(number))
             if fault := judge.faults(_cell(keep, plan))[number]:

@@ -6,6 +6,7 @@ which would hide all other effects.
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from math import ceil
 from statistics import median
 from typing import Final
 
@@ -50,7 +51,8 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
             for number in range(_PEAKS):
                 load = _peak(options)
                 with keep.step(f"tails, {operation}, peak {number + 1}", planned_seconds(load, 1)):
-                    rates.append((await bench.sample("tails", subject_running, operation, number, load)).per_second)
+                    [sample] = await bench.round("tails", [subject_running], operation, number, load)
+                    rates.append(sample.per_second)
             found = _load(options, round(SHARE * median(rates)))
             keep.say(f"tails, {operation}: {found.rate:,.0f}/s of {median(rates):,.0f}/s")
             usual = planned_seconds(_load(options, SHARE * _USUAL_PEAK), 2)
@@ -65,5 +67,6 @@ def _peak(options: Options) -> Load:
 
 def _load(options: Options, rate: float) -> Load:
     enough = SAMPLES / options.rounds / max(1, rate)
-    whole = Load(CONNECTIONS, seconds=min(6, max(2, enough)), warm_up=0.5, rate=rate, peak_share=SHARE)
-    return replace(whole, seconds=0.4, warm_up=0.1) if options.quick else whole
+    turns = min(6, max(2, ceil(enough)))
+    whole = Load(CONNECTIONS, seconds=1, warm_up=0.5, rate=rate, peak_share=SHARE, turns=turns)
+    return replace(whole, seconds=0.4, warm_up=0.1, turns=1) if options.quick else whole

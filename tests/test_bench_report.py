@@ -224,6 +224,17 @@ def test_a_missed_cell_stands_out_and_a_tie_is_told() -> None:
         assert f"| {told} |" in page(whole(service=cost, aiohttp=110, go=10))
 
 
+def test_subjects_are_compared_within_rounds() -> None:
+    """On a machine of changing speed, 9 µs for each 10 of a peer is less, although the intervals overlap."""
+    speeds = {1: 100, 2: 140, 3: 90, 4: 200, 5: 120, 6: 80, 7: 150}
+    samples = [
+        replace(sample(subject, "get", "matrix", connections=16, cpu_us=share * cost), round=number)
+        for number, cost in speeds.items()
+        for subject, share in (("service", 0.9), ("aiohttp", 1.0))
+    ]
+    assert "| 108 < 120 aiohttp |" in page(results(samples))
+
+
 def swapped(subject: str, operation: str, experiment: str = "matrix", **change: object) -> Results:
     """Return a complete run in which samples are changed."""
     one = whole()

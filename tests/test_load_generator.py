@@ -12,7 +12,7 @@ import pytest
 
 from harness import load_generator
 from harness.http import request
-from harness.load_generator import NEW_KEY, Outcome, send
+from harness.load_generator import NEW_KEY, Generator, Outcome, send
 from harness.usage import children
 
 pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="a C compiler compiles the load generator")
@@ -105,6 +105,30 @@ def test_the_warm_up_is_not_counted_and_nothing_runs_while_the_caller_is_told() 
     before = events.index("ready")
     assert before >= 3
     assert outcome.requests == len(events) - before - 1
+
+
+def test_a_generator_loads_in_its_turns_only_and_tells_of_all_of_them() -> None:
+    answered = 0
+
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        answered += 1
+        await asyncio.sleep(0.002)
+        writer.write(OK)
+
+    async def run() -> None:
+        async with server(answer) as port:
+            one, other = [await Generator.start([GET], [port], connections=3, seconds=0.05) for _ in range(2)]
+            for _ in range(3):
+                before = answered
+                await one.turn()
+                assert answered > before
+            assert (await other.end()).requests == 0
+            outcome = await one.end()
+            assert outcome.requests == answered
+            assert 0.15 <= outcome.seconds < 1
+
+    asyncio.run(run())
 
 
 def test_an_open_loop_sends_at_its_rate() -> None:

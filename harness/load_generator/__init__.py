@@ -12,13 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, Self
 
 from harness.one_at_a_time import one_at_a_time
 from harness.processes import WITH_HARNESS
@@ -35,7 +35,7 @@ class Outcome:
     """The outcome of a load.
 
     Attributes:
-        seconds: duration of the load; in an open loop, the planned one.
+        seconds: duration of all turns; in an open loop, the planned one.
         cpu_seconds: CPU time of the generator.
         histogram: answers with a status 2xx by latency in µs. A key is the upper end of a step: 1 µs wide up to 100 µs,
             and at most 2 % wide above. In an open loop a latency counts from when the request was due.
@@ -54,6 +54,76 @@ class Outcome:
         return self.histogram.total() + self.failures.total()
 
 
+class Generator:
+    """A running generator. It loads in turns, so that others can load between them; `start` makes one."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(
+        cls,
+        requests: Sequence[bytes],
+        ports: Sequence[int],
+        *,
+        connections: int,
+        seconds: float,
+        rate: float = 0,
+        warm_up: float = 0,
+    ) -> Self:
+        """Start a generator that sends the requests in turn, over keep-alive connections to these ports of 127.0.0.1.
+
+        Args:
+            connections: the connections of a closed loop, the most of an open loop.
+            seconds: duration of a turn.
+            rate: requests a second of an open loop, sent whether or not earlier ones were answered; 0 for a closed
+                loop.
+            warm_up: seconds of the same load now, which are not counted.
+
+        Raises:
+            SystemExit: there is no C compiler.
+        """
+        program = compiled()
+        with NamedTemporaryFile() as file:
+            file.write(b"".join(b"%d\n%b" % (len(each), each) for each in requests))
+            file.flush()
+            arguments = (file.name, ",".join(map(str, ports)), connections, rate, warm_up, seconds)
+            process = await asyncio.create_subprocess_exec(
+                *WITH_HARNESS, program, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=2**20
+            )
+            started = cls(process)
+            await started._until_answered()
+        return started
+
+    async def turn(self) -> None:
+        """Load until the seconds of a turn are over and all requests are answered.
+
+        Raises:
+            RuntimeError: the program failed.
+        """
+        assert self._process.stdin
+        self._process.stdin.write(b"\n")
+        await self._until_answered()
+
+    async def end(self) -> Outcome:
+        """End the program, and return the outcome of all turns.
+
+        Raises:
+            RuntimeError: the program failed.
+        """
+        assert self._process.stdin
+        self._process.stdin.close()
+        told, errors = await self._process.communicate()
+        if self._process.returncode:
+            raise RuntimeError(f"the load generator: {errors.decode()[-500:]}")
+        return _outcome(json.loads(told))
+
+    async def _until_answered(self) -> None:
+        assert self._process.stdout
+        if not await self._process.stdout.readline():
+            await self.end()
+
+
 async def send(
     requests: Sequence[bytes],
     ports: Sequence[int],
@@ -64,35 +134,21 @@ async def send(
     warm_up: float = 0,
     ready: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Send the requests in turn, over keep-alive connections to these ports of 127.0.0.1.
+    """Load in one turn. The arguments are those of `Generator.start`.
 
     Args:
-        connections: the connections of a closed loop, the most of an open loop.
-        rate: requests a second of an open loop, sent whether or not earlier ones were answered; 0 for a closed loop.
-        warm_up: seconds of the same load before the one that is reported.
-        ready: is called between the two, while no request is unanswered.
+        ready: is called after the warm-up, while no request is unanswered.
 
     Raises:
         RuntimeError: the program failed.
         SystemExit: there is no C compiler.
     """
-    program = compiled()
-    with NamedTemporaryFile() as file:
-        file.write(b"".join(b"%d\n%b" % (len(each), each) for each in requests))
-        file.flush()
-        arguments = (file.name, ",".join(map(str, ports)), connections, rate, warm_up, seconds)
-        process = await asyncio.create_subprocess_exec(
-            *WITH_HARNESS, program, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=2**20
-        )
-        assert process.stdin
-        assert process.stdout
-        if await process.stdout.readline():
-            ready()
-            process.stdin.write(b"\n")
-        told, errors = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the load generator: {errors.decode()[-500:]}")
-    return _outcome(json.loads(told))
+    generator = await Generator.start(
+        requests, ports, connections=connections, seconds=seconds, rate=rate, warm_up=warm_up
+    )
+    ready()
+    await generator.turn()
+    return await generator.end()
 
 
 def _outcome(told: Mapping[str, Any]) -> Outcome:

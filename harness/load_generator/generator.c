@@ -8,13 +8,14 @@
    CONNECTIONS  in a closed loop the number of connections, in an open loop the most.
    RATE         requests a second of an open loop; 0 for a closed loop.
    WARM_UP      seconds of the same load before the one that is measured.
-   SECONDS      seconds of the measured load.
+   SECONDS      seconds of a turn.
 
-   After the warm-up all requests are answered. The program then prints `ready` and waits for a line on standard input,
-   so that its caller can read the servers' CPU time while nothing runs. At the end all requests are answered again, and
-   the program prints its measurement as JSON. Times are in microseconds.
+   After the warm-up all requests are answered, and the program prints `ready`. For each line on standard input it takes
+   a turn: it loads for SECONDS, until all requests are answered again, and prints `ready`. So its caller can read the
+   servers' CPU time while nothing runs, and have other generators take turns. At the end of standard input the program
+   prints the measurement of all turns as JSON. Times are in microseconds.
 
-   In an open loop request n is due at n / RATE, and its latency counts from then. It waits if all connections are busy.
+   In an open loop request n of a turn is due at n / RATE, and its latency counts from then. It waits if all connections are busy.
    `lateness` is how late a request was sent although a connection was free: the generator's own delay. */
 
 #define _GNU_SOURCE
@@ -303,7 +304,7 @@ static void wait_for_events(uint64_t until) {
     }
 }
 
-/* Run the load, and return its duration when all requests are answered. */
+/* Load for so many seconds, and return the duration when all requests are answered. */
 static double run(double seconds, double rate) {
     uint64_t begun = now(), end = begun + (uint64_t)(seconds * 1e9), number = 0;
     uint64_t planned = (uint64_t)(seconds * rate);
@@ -349,6 +350,16 @@ static double cpu_seconds(void) {
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
+/* Say that all requests are answered, and return whether to take another turn. */
+static bool asked(void) {
+    int byte;
+    printf("ready\n");
+    fflush(stdout);
+    while ((byte = getchar()) != '\n' && byte != EOF)
+        ;
+    return byte != EOF;
+}
+
 int main(int given, char **arguments) {
     if (given != 7) {
         fprintf(stderr, "usage: generator REQUESTS PORTS CONNECTIONS RATE WARM_UP SECONDS\n");
@@ -375,14 +386,12 @@ int main(int given, char **arguments) {
     prctl(PR_SET_TIMERSLACK, 1);
     setpriority(PRIO_PROCESS, 0, -15); /* best effort: before PostgreSQL, which may be on the same core */
     run(atof(arguments[5]), rate);
-    printf("ready\n");
-    fflush(stdout);
-    while (getchar() != '\n' && !feof(stdin))
-        ;
     memset(latency, 0, sizeof latency);
     memset(lateness, 0, sizeof lateness);
     memset(failures, 0, sizeof failures);
-    double used = cpu_seconds(), seconds = run(atof(arguments[6]), rate);
+    double used = cpu_seconds(), seconds = 0;
+    while (asked())
+        seconds += run(atof(arguments[6]), rate);
     printf("{\"seconds\": %.6f, \"cpu_seconds\": %.6f, ", seconds, cpu_seconds() - used);
     print_histogram("latency", latency);
     printf(", ");
