@@ -18,7 +18,7 @@ from benchmarks.statistics import percent
 CONTROL: Final = "floor-static"
 STEAL: Final = 0.03
 OTHERS: Final = 0.15
-LATE_MS: Final = 1.0
+LATE_MS: Final = 3.0
 CPU: Final = 1.25
 P50: Final = 1.5
 P99: Final = 2.0

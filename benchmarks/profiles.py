@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from textwrap import fill
 
-from benchmarks import sizing
+from benchmarks import judge, sizing
 from benchmarks.results import Results
 from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
@@ -94,7 +94,7 @@ def _comment(text: str) -> str:
 def main() -> None:
     if not sizing.RESULTS.exists():
         sys.exit(f"{sizing.RESULTS} is not there: `make bench` makes it")
-    for name, text in texts(Results.load(sizing.RESULTS)).items():
+    for name, text in texts(judge.good(Results.load(sizing.RESULTS))).items():
         (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")
         print(f"wrote chart/profiles/{name}.yaml")
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from math import isinf
 from pathlib import Path
+from statistics import median
 
 from benchmarks import details, goals, judge, readme, sizing
 from benchmarks.claims import findings
@@ -160,7 +161,7 @@ def _measured(results: Results) -> list[str]:
                 f"{bad} of {whole}" if whole else "not judged",
                 span_cell(each.seconds for each in of),
                 f"{sum(each.requests for each in of):,}",
-                figure_cell(estimate(costs).middle) if costs else "–",
+                figure_cell(median(costs)) if costs else "–",
             ))  # fmt: skip
     head = (
         "experiment", "commit", "started at", "rounds", "interval coverage", "rounds thrown away", "seconds per load",

@@ -12,8 +12,9 @@ from math import ceil
 from pathlib import Path
 from typing import TypeAlias
 
+from benchmarks import judge
 from benchmarks.measurement import NAMES, Measurement, loads, measurement
-from benchmarks.results import Experiment, Operation, Results
+from benchmarks.results import Experiment, Operation, Results, load_in_words
 from benchmarks.statistics import percent
 from harness.repository import REPOSITORY
 
@@ -39,7 +40,7 @@ MAX_CONNECTIONS = 100
 
 RULES = f"""\
 - CPU per request: that of the service with default settings and one process. Of the closed loop with 64 connections
-  and all fixed rates, the highest value counts, because fewer reads are coalesced at lower rates.
+  and the shares of the peak, the highest value counts, because fewer reads are coalesced at a lower rate.
 - Pods: at least {LEAST_PODS}. A process can use only one core, and is planned to use at most {CPU_SHARE} of it.
 - CPU request: a pod uses {percent(CPU_SHARE)} of it, the autoscaler's target, at the planned rate. At least
   {LEAST_MILLICORES}m, rounded up to a multiple of {MILLICORES_STEP}m.
@@ -89,7 +90,7 @@ def costs(results: Results) -> Costs | None:
         for experiment in EXPERIMENTS:
             for load in loads(results, experiment):
                 one = measurement(results, experiment, SERVICE, operation, load)
-                if one and (one.rounds[0].rate or one.rounds[0].connections == CLOSED_CONNECTIONS):
+                if one and (one.rounds[0].peak_share or load == load_in_words(CLOSED_CONNECTIONS)):
                     found.setdefault(operation, []).append(one)
     memory = [each.loaded_mib for each in results.footprints if each.subject == SERVICE]
     if not found or not memory:
@@ -214,7 +215,7 @@ def main() -> None:
         parser.error("name at least one rate above 0, and none below it")
     if not told.results.exists():
         sys.exit(f"{told.results} is not there: `make bench` makes one, or name another by --results")
-    results = Results.load(told.results)
+    results = judge.good(Results.load(told.results))
     found = costs(results)
     if not found or not rates.keys() <= found.cpu_us.keys():
         sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")

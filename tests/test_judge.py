@@ -50,7 +50,7 @@ def test_quiet_rounds_are_good() -> None:
         (CONTROL, {"cpu_seconds": 0.0158}, "the control's CPU was 0.79 times its median"),
         (CONTROL, {"histogram": {760: 990, 900: 10}}, "the control's p50 was 1.52 times its median"),
         (CONTROL, {"histogram": {500: 900, 1100: 100}}, "the control's p99 was 2.20 times its median"),
-        (CONTROL, {"conditions": replace(QUIET, late_ms=1.5)}, "the generator was 1.5 ms late"),
+        (CONTROL, {"conditions": replace(QUIET, late_ms=3.5)}, "the generator was 3.5 ms late"),
         ("service", {"conditions": replace(QUIET, steal=0.04)}, "steal 4.0 %"),
         ("service", {"conditions": replace(QUIET, others=0.3)}, "others used 30 % of the servers' cores"),
         (CONTROL, {"histogram": {}, "failures": {"connection refused": 1000}}, "no control"),
