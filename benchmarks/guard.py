@@ -25,6 +25,7 @@ from benchmarks.load import WRITES, requests
 from benchmarks.measurement import NAMES
 from benchmarks.ratio import in_words, refusal
 from benchmarks.results import Operation
+from benchmarks.rounds import in_turn
 from benchmarks.statistics import Estimate, estimate
 from benchmarks.subjects import Running, Subject, peer, pool_size, service
 from harness.baking import bake
@@ -98,8 +99,9 @@ async def _measure(bench: Bench, running: Sequence[Running]) -> dict[str, Estima
     for number in range(1, _MOST_ROUNDS + 1):
         asked = [cell for cell in cells if number <= _LEAST_ROUNDS or not _precise(estimate(ratios[cell]))]
         for cell in asked:
-            of_service, of_other = await _cpu_us(bench, running, *cells[cell])
-            ratios[cell].append(of_service / of_other)
+            # The one whose load starts first costs a little more.
+            of_first, of_last = await _cpu_us(bench, in_turn(running, number), *cells[cell])
+            ratios[cell].append(of_last / of_first if number % 2 else of_first / of_last)
         if not asked:
             break
         say(f"round {number}: {'; '.join(f'{cell} {ratios[cell][-1]:.2f}' for cell in asked)}")
