@@ -23,13 +23,16 @@ class NoisyBench:
     noisy: set[int]
     everywhere: bool
 
-    async def sample(self, experiment: Any, running: Any, operation: Any, number: int, _: Any) -> Sample:
+    async def round(self, experiment: Any, subjects: Any, operation: Any, number: int, _: Any) -> list[Sample]:
         steal = 0.1 if number in self.noisy and (self.everywhere or operation == "get") else 0
-        return Sample(
-            experiment=experiment, subject=running.subject.name, operation=operation, round=number, connections=4,
-            peak_share=None, rate=None, seconds=1, failures={}, cpu_seconds=1, database_cpu_seconds=1, memory_mib=0,
-            histogram={100: 1000}, conditions=Conditions(steal, 0, 0.5, 0, 6),
-        )  # fmt: skip
+        return [
+            Sample(
+                experiment=experiment, subject=running.subject.name, operation=operation, round=number, connections=4,
+                peak_share=None, rate=None, seconds=1, failures={}, cpu_seconds=1, database_cpu_seconds=1,
+                memory_mib=0, histogram={100: 1000}, conditions=Conditions(steal, 0, 0.5, 0, 6),
+            )
+            for running in subjects
+        ]  # fmt: skip
 
 
 @dataclass
