@@ -31,7 +31,7 @@ from benchmarks.subjects import Running, Subject, peer, pool_size, service
 from harness.baking import bake
 from harness.console import say
 from harness.environments import python_of_image
-from harness.load_generator import send
+from harness.load_generator import Generator
 from harness.releases import releases, write_release
 from harness.repository import REPOSITORY, commit
 
@@ -96,12 +96,12 @@ async def _measure(bench: Bench, running: Sequence[Running]) -> dict[str, Estima
     """
     cells = {f"{NAMES[each]} × {count}": (each, count) for each, count in product(_OPERATIONS, _CONNECTIONS)}
     ratios: dict[str, list[float]] = {cell: [] for cell in cells}
+    own, other = (each.subject.name for each in running)
     for number in range(1, _MOST_ROUNDS + 1):
         asked = [cell for cell in cells if number <= _LEAST_ROUNDS or not _precise(estimate(ratios[cell]))]
         for cell in asked:
-            # The one whose load starts first costs a little more.
-            of_first, of_last = await _cpu_us(bench, in_turn(running, number), *cells[cell])
-            ratios[cell].append(of_last / of_first if number % 2 else of_first / of_last)
+            costs = await _cpu_us(bench, in_turn(running, number), *cells[cell])  # the first to start costs a bit more
+            ratios[cell].append(costs[own] / costs[other])
         if not asked:
             break
         say(f"round {number}: {'; '.join(f'{cell} {ratios[cell][-1]:.2f}' for cell in asked)}")
@@ -112,24 +112,25 @@ def _precise(found: Estimate) -> bool:
     return max(found.high - found.middle, found.middle - found.low) <= _PRECISE * found.middle
 
 
-async def _cpu_us(bench: Bench, running: Sequence[Running], operation: Operation, connections: int) -> list[float]:
+async def _cpu_us(bench: Bench, running: Sequence[Running], operation: Operation, connections: int) -> dict[str, float]:
     """Load both at the same time, and return the CPU time per request of each, in µs."""
     if operation in WRITES:
         await bench.reset()
 
     async def load(one: Running) -> float:
-        before: list[float] = []
-        outcome = await send(
-            requests(operation), one.ports, connections=connections, warm_up=_WARM_UP_SECONDS, seconds=_LOAD_SECONDS,
-            ready=lambda: before.append(one.cpu_seconds()),
-        )  # fmt: skip
-        used = one.cpu_seconds() - before[0]
+        generator = await Generator.start(
+            requests(operation), one.ports, connections=connections, warm_up=_WARM_UP_SECONDS, seconds=_LOAD_SECONDS
+        )
+        before = one.cpu_seconds()
+        await generator.turn()
+        used, outcome = one.cpu_seconds() - before, await generator.end()
         one.forget_log()
         if outcome.failures.total() > _MOST_FAILURES * outcome.requests:
             sys.exit(f"{one.subject.name}: {dict(outcome.failures)} of {outcome.requests} requests failed.")
         return used * 1e6 / outcome.requests
 
-    return await asyncio.gather(*map(load, running))
+    costs = await asyncio.gather(*map(load, running))
+    return {one.subject.name: cost for one, cost in zip(running, costs, strict=True)}
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def estimate(rounds: Sequence[float]) -> Estimate:
 
 def _coverage(count: int, least: int) -> float:
     """Return how likely the median lies between the values `least` places from either end, counted from 0."""
-    return 1 - 2.0 ** (1 - count) * sum(comb(count, below) for below in range(least + 1))
+    return 1 - sum(comb(count, below) for below in range(least + 1)) / (1 << (count - 1))
 
 
 def told_quantile(histogram: Mapping[int, int], share: float, failures: int) -> float | None:

@@ -111,6 +111,12 @@ def test_too_few_rounds_say_how_little_they_cover() -> None:
     assert estimate([1, 2, 3]).coverage == 0.75
 
 
+def test_many_figures_have_an_estimate_too() -> None:
+    found = estimate(range(3001))
+    assert found.low < found.middle == 1500 < found.high
+    assert found.coverage >= 0.95
+
+
 def test_a_quantile_that_failures_reach_is_infinite() -> None:
     assert quantile({1000: 980}, 0.99, failures=20) == float("inf")
     assert quantile({1000: 980}, 0.98, failures=20) == 1
@@ -297,6 +303,11 @@ def test_sizes_are_for_the_dearest_rate_that_was_measured() -> None:
     assert found.cpu_us["get"] == pytest.approx(350)
     assert found.cpu_us["page"] == pytest.approx(68)
     assert found.memory_mib == 60
+
+
+def test_sizes_are_not_for_a_fixed_rate_at_which_others_take_the_caches() -> None:
+    idle = sample("service", "get", "matrix", connections=64, rate=500, cpu_us=900)
+    assert sizing.costs(replace(whole(), samples=[*whole().samples, idle])) == sizing.costs(whole())
 
 
 COSTS = sizing.Costs({"get": 100, "post": 200}, {"get": 20, "post": 60}, 65)

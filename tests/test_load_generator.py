@@ -97,9 +97,10 @@ def test_the_warm_up_is_not_counted_and_nothing_runs_while_the_caller_is_told() 
 
     async def run() -> Outcome:
         async with server(answer) as port:
-            return await send(
-                [GET], [port], connections=3, seconds=0.1, warm_up=0.1, ready=lambda: events.append("ready")
-            )
+            generator = await Generator.start([GET], [port], connections=3, seconds=0.1, warm_up=0.1)
+            events.append("ready")
+            await generator.turn()
+            return await generator.end()
 
     outcome = asyncio.run(run())
     before = events.index("ready")

@@ -14,11 +14,11 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict, Unpack
 
 from harness.one_at_a_time import one_at_a_time
 from harness.processes import WITH_HARNESS
@@ -54,6 +54,22 @@ class Outcome:
         return self.histogram.total() + self.failures.total()
 
 
+class Shape(TypedDict, total=False):
+    """The shape of a load.
+
+    Attributes:
+        connections: the connections of a closed loop, the most of an open loop.
+        seconds: duration of a turn.
+        rate: requests a second of an open loop, sent whether or not earlier ones were answered; 0 for a closed loop.
+        warm_up: seconds of the same load before the first turn, which are not counted.
+    """
+
+    connections: Required[int]
+    seconds: Required[float]
+    rate: float
+    warm_up: float
+
+
 class Generator:
     """A running generator. It loads in turns, so that others can load between them; `start` makes one."""
 
@@ -61,33 +77,24 @@ class Generator:
         self._process = process
 
     @classmethod
-    async def start(
-        cls,
-        requests: Sequence[bytes],
-        ports: Sequence[int],
-        *,
-        connections: int,
-        seconds: float,
-        rate: float = 0,
-        warm_up: float = 0,
-    ) -> Self:
-        """Start a generator that sends the requests in turn, over keep-alive connections to these ports of 127.0.0.1.
+    async def start(cls, requests: Sequence[bytes], ports: Sequence[int], **shape: Unpack[Shape]) -> Self:
+        """Start a generator, and return when it has warmed up and all requests are answered.
 
         Args:
-            connections: the connections of a closed loop, the most of an open loop.
-            seconds: duration of a turn.
-            rate: requests a second of an open loop, sent whether or not earlier ones were answered; 0 for a closed
-                loop.
-            warm_up: seconds of the same load now, which are not counted.
+            requests: are sent in turn, over keep-alive connections.
+            ports: of 127.0.0.1; the connections are divided among them.
+            shape: of the load.
 
         Raises:
+            RuntimeError: the program failed.
             SystemExit: there is no C compiler.
         """
         program = compiled()
         with NamedTemporaryFile() as file:
             file.write(b"".join(b"%d\n%b" % (len(each), each) for each in requests))
             file.flush()
-            arguments = (file.name, ",".join(map(str, ports)), connections, rate, warm_up, seconds)
+            told = (shape["connections"], shape.get("rate", 0), shape.get("warm_up", 0), shape["seconds"])
+            arguments = (file.name, ",".join(map(str, ports)), *told)
             process = await asyncio.create_subprocess_exec(
                 *WITH_HARNESS, program, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=2**20
             )
@@ -124,29 +131,9 @@ class Generator:
             await self.end()
 
 
-async def send(
-    requests: Sequence[bytes],
-    ports: Sequence[int],
-    *,
-    connections: int,
-    seconds: float,
-    rate: float = 0,
-    warm_up: float = 0,
-    ready: Callable[[], None] = lambda: None,
-) -> Outcome:
-    """Load in one turn. The arguments are those of `Generator.start`.
-
-    Args:
-        ready: is called after the warm-up, while no request is unanswered.
-
-    Raises:
-        RuntimeError: the program failed.
-        SystemExit: there is no C compiler.
-    """
-    generator = await Generator.start(
-        requests, ports, connections=connections, seconds=seconds, rate=rate, warm_up=warm_up
-    )
-    ready()
+async def send(requests: Sequence[bytes], ports: Sequence[int], **shape: Unpack[Shape]) -> Outcome:
+    """Load in one turn. Arguments and errors are those of `Generator.start`."""
+    generator = await Generator.start(requests, ports, **shape)
     await generator.turn()
     return await generator.end()
 

@@ -15,8 +15,8 @@
    servers' CPU time while nothing runs, and have other generators take turns. At the end of standard input the program
    prints the measurement of all turns as JSON. Times are in microseconds.
 
-   In an open loop request n of a turn is due at n / RATE, and its latency counts from then. It waits if all connections are busy.
-   `lateness` is how late a request was sent although a connection was free: the generator's own delay. */
+   In an open loop request n of a turn is due at n / RATE, and its latency counts from then. It waits if all connections
+   are busy. `lateness` is how late a request was sent although a connection was free: the generator's own delay. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
