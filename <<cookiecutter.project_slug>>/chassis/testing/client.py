@@ -81,7 +81,8 @@ class MakeClient(Protocol):
     ) -> Client:
         """Start the service: `client = await make_client({Redis: FakeRedis()}, max_in_flight=1)`.
 
-        Its background work does not run by itself.
+        Its background work does not run by itself. Connecting to PostgreSQL may take as long as the deadline of a
+        request allows, unless the test sets `database_connect_timeout_seconds`.
 
         Args:
             resources: values in the place of the service's own resources, by their types.
@@ -147,7 +148,10 @@ async def clients_of(
             resources: Mapping[type, Any] | None = None, /, *, ready: bool = True, **changes: object
         ) -> Client:
             under_test = replace(_with_resources(service, {**fakes, **(resources or {})}), background=())
-            client = Client(create_application(under_test, changed_settings(settings, **changes)))
+            changed = changed_settings(settings, **changes)
+            if "database_connect_timeout_seconds" not in changes:
+                changed = _patient(changed)
+            client = Client(create_application(under_test, changed))
             await started.enter_async_context(client)
             if ready:
                 async with asyncio.timeout(_READY_SECONDS):
@@ -155,6 +159,14 @@ async def clients_of(
             return client
 
         yield make
+
+
+def _patient(settings: Settings) -> Settings:
+    """Let a connection to PostgreSQL take all the time that a request has left: a machine that runs tests is busy."""
+    other_waits = settings.database_acquire_timeout_seconds + settings.database_command_timeout_seconds
+    spare = settings.request_timeout_seconds - other_waits
+    longest = max(settings.database_connect_timeout_seconds, spare * 0.9)  # the sum must stay below the deadline
+    return changed_settings(settings, database_connect_timeout_seconds=longest)
 
 
 def _with_resources(service: Service, values: Mapping[type, Any]) -> Service:
