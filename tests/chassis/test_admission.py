@@ -7,6 +7,8 @@ import asyncpg
 import uvloop
 from pydantic import SecretStr
 
+from chassis.concurrency.semaphore import FifoSemaphore
+from chassis.errors import OverloadedError
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from tests.chassis.conftest import Running, Start
@@ -125,3 +127,45 @@ def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_mean
             await asyncio.gather(slow, waiting)
 
     uvloop.run(stand_still())
+
+
+async def test_a_permit_is_not_lost_with_a_caller_that_is_cancelled() -> None:
+    semaphore = FifoSemaphore(1, wait_timeout_seconds=10)
+    await semaphore.acquire()
+    given, waiting, last = (asyncio.create_task(semaphore.acquire()) for _ in range(3))
+    await asyncio.sleep(0)
+    assert semaphore.waiting == 3
+    semaphore.release()  # `given` has the permit now, and has not run since
+    given.cancel()
+    waiting.cancel()
+    ended = await asyncio.gather(given, waiting, last, return_exceptions=True)
+    assert [type(each) for each in ended] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
+    assert semaphore.waiting == 0
+    semaphore.release()
+    await asyncio.wait_for(semaphore.acquire(), 1)
+
+
+async def test_nobody_overtakes_a_caller_that_waits() -> None:
+    semaphore, order = FifoSemaphore(1, wait_timeout_seconds=10), list[str]()
+
+    async def acquire(name: str) -> None:
+        await semaphore.acquire()
+        order.append(name)
+        semaphore.release()
+
+    await semaphore.acquire()
+    first = asyncio.create_task(acquire("first"))
+    await asyncio.sleep(0)
+    semaphore.release()
+    await asyncio.gather(acquire("second"), first)
+    assert order == ["first", "second"]
+
+
+async def test_callers_that_have_waited_too_long_leave_the_queue() -> None:
+    semaphore = FifoSemaphore(1, wait_timeout_seconds=0.05)
+    await semaphore.acquire()
+    refused = await asyncio.gather(*(semaphore.acquire() for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in refused] == [OverloadedError] * 3
+    assert semaphore.waiting == 0
+    semaphore.release()
+    await semaphore.acquire()

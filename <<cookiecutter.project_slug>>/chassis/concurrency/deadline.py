@@ -7,7 +7,7 @@ with deadline:
 
 import asyncio
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 from weakref import WeakSet
 
 _READ_SECONDS = 0.01
@@ -30,7 +30,7 @@ class Deadline:
         _ALL.add(self)
 
     def __enter__(self) -> "asyncio.Task[Any]":
-        task = cast(asyncio.Task[Any], asyncio.current_task())
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # blocks are in tasks
         loop = task.get_loop()
         self._due[task] = loop.time() + self._seconds
         if self._timer is None:
@@ -52,7 +52,7 @@ class Deadline:
         return task in self._lifted
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        task = cast(asyncio.Task[Any], asyncio.current_task())
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # blocks are in tasks
         if self._due.pop(task, None) is not None:
             return
         if task in self._lifted:

@@ -26,7 +26,7 @@ _WAIT_TIMEOUT_SECONDS = 0.5
 _TASK = ContextVar["asyncio.Task[Any] | None"]("admitted_task", default=None)
 
 
-class InFlightLimit:
+class InFlightLimit(FifoSemaphore):
     """Limits the requests in flight. Each `async with` block counts as one.
 
     Args:
@@ -37,23 +37,22 @@ class InFlightLimit:
     """
 
     def __init__(self, limit: int) -> None:
-        self._semaphore = FifoSemaphore(limit, _WAIT_TIMEOUT_SECONDS)
+        super().__init__(limit, _WAIT_TIMEOUT_SECONDS)
         self._outside = set[asyncio.Task[Any] | None]()
 
-    async def __aenter__(self) -> None:
-        await self._semaphore.acquire()
+    __aenter__ = FifoSemaphore.acquire
 
     async def __aexit__(self, *_: object) -> None:
         if self._outside and (task := asyncio.current_task()) in self._outside:
             self._outside.discard(task)
         else:
-            self._semaphore.release()
+            self.release()
 
     def leave(self, task: "asyncio.Task[Any] | None") -> None:
         """Let another request in for the rest of the block that a task is in."""
         if task not in self._outside:
             self._outside.add(task)
-            self._semaphore.release()
+            self.release()
 
     @asynccontextmanager
     async def released(self) -> AsyncIterator[None]:
@@ -66,10 +65,10 @@ class InFlightLimit:
         if task in self._outside:
             yield
             return
-        self._semaphore.release()
+        self.release()
         try:
             yield
-            await self._semaphore.acquire()
+            await self.acquire()
         except BaseException:
             self._outside.add(task)  # the end of the request must not release it a second time
             raise
