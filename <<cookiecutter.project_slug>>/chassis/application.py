@@ -41,6 +41,7 @@ from chassis.telemetry.event_loop_lag import measure_event_loop_lag
 from chassis.telemetry.health import Health, create_internal_api
 from chassis.telemetry.metrics import BUILD_INFO
 from chassis.telemetry.request_log import RequestLog, request_log
+from chassis.telemetry.request_metrics import measure_requests
 from chassis.telemetry.tracing_option import tracing_of
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             work = [
                 _start(database, health, settings, resources, supervisor),
                 measure_pool(database),
+                measure_requests(),
                 measure_event_loop_lag(),
             ]
             if authentication:

@@ -80,10 +80,11 @@ async def test_the_database_is_named_without_its_password(database_url: str) -> 
 async def test_the_line_of_a_request_holds_what_its_handler_has_bound() -> None:
     code = (
         "from structlog.contextvars import bind_contextvars, clear_contextvars\n"
-        "from chassis.telemetry.request_log import write_line\n"
+        "from chassis.telemetry.request_log import _json_line, write_line\n"
         "configure_logs('INFO', 'json')\n"
         "def log():\n"
         "    write_line('GET', '/a', 200, 0.0015, None)\n"
+        "    print(_json_line('GET', '/a', 200, 0.0015, None), end='', flush=True)\n"
         "bind_contextvars(request_id='one', trace_id='two')\n"
         "log()\n"
         "bind_contextvars(user='\"\\ud800')\n"
@@ -94,6 +95,7 @@ async def test_the_line_of_a_request_holds_what_its_handler_has_bound() -> None:
     lines = await _logged_by(code)
     assert [(line.get("request_id"), line.get("trace_id"), line.get("user")) for line in lines] == [
         ("one", "two", None),
+        ("one", "two", None),  # the faster path, which leaves the others to structlog
         ("one", "two", '"\ud800'),
         (None, None, None),
     ]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from aiohttp import web
 
 from chassis.telemetry.metrics import READY, exposition, registry
+from chassis.telemetry.request_metrics import REQUESTS
 
 
 class State(StrEnum):
@@ -82,6 +83,7 @@ def create_internal_api(health: Health) -> web.Application:
         return web.json_response({"status": status}, status=200 if pod_ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
+        REQUESTS.update()
         body, content_type = exposition()
         return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -1,5 +1,7 @@
 """Labels of a request, for metrics, spans and the log. Each has few values."""
 
+from functools import lru_cache
+
 from aiohttp import hdrs, web
 
 OTHER_METHOD = "_OTHER"
@@ -15,5 +17,10 @@ def method_of(request: web.Request) -> str:
 
 def route_of(request: web.Request) -> str:
     """Return the path of the request's route, as a label: `/v1/items/{item_id}`, or `unmatched`."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else NO_ROUTE
+    route = request.match_info.route
+    return _path_of(route) if type(route) is web.ResourceRoute else NO_ROUTE
+
+
+@lru_cache(1000)
+def _path_of(route: web.ResourceRoute) -> str:
+    return route.resource.canonical if route.resource is not None else NO_ROUTE

@@ -19,8 +19,8 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 
 from chassis.telemetry import logs
 from chassis.telemetry.labels import NO_ROUTE, OTHER_METHOD, method_of, route_of
-from chassis.telemetry.metrics import ACTIVE_REQUESTS, request_duration
 from chassis.telemetry.request_id import REQUEST_ID, REQUEST_ID_HEADER, request_id_of
+from chassis.telemetry.request_metrics import REQUESTS
 from chassis.telemetry.stream_record import RECORD, StreamRecord, is_stream
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ def count_unreadable(status: int) -> None:
     Args:
         status: of its response.
     """
-    request_duration(OTHER_METHOD, NO_ROUTE, f"{status // 100}xx").observe(0)
+    REQUESTS.ended.append((OTHER_METHOD, NO_ROUTE, status, 0))
 
 
 class RequestLog:
@@ -51,10 +51,6 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._ended: list[tuple[Context, web.Request, web.StreamResponse | None, float, StreamRecord | None]] = []
-
-    def begin(self) -> None:
-        """Count a request that has arrived."""
-        ACTIVE_REQUESTS.inc()
 
     def end(
         self,
@@ -84,15 +80,23 @@ class RequestLog:
 
     def _write(self) -> None:
         ended, self._ended = self._ended, []
-        ACTIVE_REQUESTS.dec(len(ended))
+        REQUESTS.active -= len(ended)
+        output, lines = logs.json_lines, list[str]()
         for context, request, response, seconds, stream in ended:
             if stream:
                 self._write_stream(context, stream, seconds)
                 continue
             method, route = method_of(request), route_of(request)
-            status, size = (response.status, response.content_length) if response else (_CLIENT_CLOSED_REQUEST, None)
-            request_duration(method, route, f"{status // 100}xx").observe(seconds)
-            context.run(write_line, method, route, status, seconds, size)
+            status, size = (
+                (response.status, response.content_length) if response is not None else (_CLIENT_CLOSED_REQUEST, None)
+            )
+            REQUESTS.ended.append((method, route, status, seconds))
+            if output and (line := context.run(_json_line, method, route, status, seconds, size)):
+                lines.append(line)
+            else:
+                context.run(write_line, method, route, status, seconds, size)
+        if output and lines:
+            output.write_now(lines)
 
     def _write_stream(self, context: Context, stream: StreamRecord, seconds: float) -> None:
         stream.end(seconds)
@@ -112,7 +116,7 @@ def request_log(requests: RequestLog) -> Middleware:
         traceparent = request.headers.get(_TRACEPARENT_HEADER)
         if traceparent and (found := _TRACEPARENT.fullmatch(traceparent)):
             bind_contextvars(trace_id=found[1])
-        requests.begin()
+        REQUESTS.active += 1
         response = None
         try:
             response = await handler(request)
@@ -140,17 +144,23 @@ def write_line(
         size: of the response's body, in bytes, if known.
         messages: of a WebSocket.
     """
+    more = {} if messages is None else {"messages": messages}
+    milliseconds = round(seconds * 1000, 2)
+    log.info("request", method=method, route=route, status=status, duration_ms=milliseconds, bytes=size, **more)
+
+
+def _json_line(method: str, route: str, status: int, seconds: float, size: int | None) -> str:
+    """Return what `write_line` would write, as JSON; empty if only structlog can write it.
+
+    See docs/decisions/0011 of the template.
+    """
     bound = get_contextvars()
-    if messages is not None or logs.json_lines is None or not {"request_id"} <= bound.keys() <= _CHASSIS_FIELDS:
-        more = {} if messages is None else {"messages": messages}
-        milliseconds = round(seconds * 1000, 2)
-        log.info("request", method=method, route=route, status=status, duration_ms=milliseconds, bytes=size, **more)
-        return
-    # Faster path: nothing in these fields needs escaping in JSON. See docs/decisions/0011 of the template.
+    if not ("request_id" in bound and bound.keys() <= _CHASSIS_FIELDS):  # nothing in these needs escaping in JSON
+        return ""
     fields = "".join([f'"{name}":"{value}",' for name, value in bound.items()])
     now = time.time()
     second = int(now)
-    logs.json_lines.write(
+    return (
         f'{{"method":"{method}","route":"{route}","status":{status},"duration_ms":{seconds * 1000:.2f},'
         f'"bytes":{"null" if size is None else size},{fields}'
         f'"event":"request","level":"info","timestamp":"{_second(second)}.{int((now - second) * 1_000_000):06d}Z"}}\n'

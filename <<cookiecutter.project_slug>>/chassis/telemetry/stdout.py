@@ -23,7 +23,7 @@ class NonBlockingStdout:
         self._file = sys.stdout.fileno()
         self._writable = select.poll()
         self._writable.register(self._file, select.POLLOUT)
-        self._lines: list[bytes] = []  # of this turn
+        self._lines: list[str] = []  # of this turn
         self._rest = b""  # the unwritten end of a line that is written in part; it is written first
         self._lock = threading.Lock()  # libraries log from threads of their own
         atexit.register(self._write_out)
@@ -31,7 +31,7 @@ class NonBlockingStdout:
     def write(self, text: str) -> None:
         """Write a line at the end of the event loop's turn, or at once if no event loop runs."""
         with self._lock:
-            self._lines.append(text.encode(errors="backslashreplace"))
+            self._lines.append(text)
             first = len(self._lines) == 1
         try:
             loop = asyncio.get_running_loop()
@@ -41,26 +41,36 @@ class NonBlockingStdout:
             if first:
                 loop.call_soon(self._write_out)
 
+    def write_now(self, lines: list[str]) -> None:
+        """Write lines at once, after those that the end of the turn would have written."""
+        with self._lock:
+            self._lines += lines
+        self._write_out()
+
     def flush(self) -> None:
         """Do nothing: no line is held back for longer than a turn."""
 
     def _write_out(self) -> None:
         with self._lock:
-            begun, *lines = self._rest, *self._lines
-            self._lines = []
-            left = self._written(begun + b"".join(lines))
-            while lines and len(lines[-1]) <= left:  # not begun
-                left -= len(lines.pop())
-                LOG_LINES_DROPPED.inc()
-            begun = lines[-1] if lines else begun
-            self._rest = begun[len(begun) - left :]
+            if not (self._lines or self._rest):
+                return
+            data = self._rest + "".join(self._lines).encode(errors="backslashreplace")
+            self._lines.clear()
+            sent = self._write(data)
+            if sent == len(data):
+                self._rest = b""
+                return
+            is_begun = data[sent - 1 : sent] != b"\n" if sent else bool(self._rest)
+            unsent = data[sent:].splitlines(keepends=True)
+            self._rest = unsent.pop(0) if is_begun else b""
+            LOG_LINES_DROPPED.inc(len(unsent))
 
-    def _written(self, data: bytes) -> int:
-        """Write as much as is accepted, and return how many bytes are left."""
+    def _write(self, data: bytes) -> int:
+        """Write as much as is accepted, and return how many bytes that is."""
         sent = 0
         try:
             while sent < len(data) and self._writable.poll(0):
                 sent += os.write(self._file, data[sent : sent + _CHUNK_BYTES])
         except OSError:  # the reader is gone
             pass
-        return len(data) - sent
+        return sent
