@@ -5,12 +5,11 @@ Tested with aiohttp 3.14, to which `pyproject.toml` bounds it. Each function say
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
 from aiohttp.http_writer import _serialize_headers
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
 
 ConnectionFactory = Callable[..., RequestHandler]
 Handler = Callable[[web.BaseRequest], Any]
@@ -18,6 +17,7 @@ RequestFactory = Callable[..., web.BaseRequest]
 PrepareHandler = TypeVar("PrepareHandler", bound=Callable[..., Awaitable[None]])
 
 _FOR_STREAMS = "__for_streams_alone__"
+_WITHOUT_BODY = {204, 304}
 
 
 class Server(web.Server):
@@ -129,20 +129,62 @@ def release(response: web.StreamResponse) -> None:
     response._req, response._eof_sent = None, True
 
 
-def serialize_head(status_line: str, headers: CIMultiDict[str]) -> bytes:
-    """Serialize a response's head. Raises ValueError if a header has a line break.
+def set_route(
+    request: web.Request, application: web.Application, route: web.AbstractRoute, parameters: dict[str, str]
+) -> None:
+    """Set the route of a request, as aiohttp's router and application do.
+
+    `_match_info` is what `request.match_info` returns. `_apps`, `_current_app` and `_frozen` are what the methods
+    `add_app` and `freeze` set. Without them no handler can be called, and all tests fail.
+    """
+    request._match_info = match_info = web.UrlMappingMatchInfo(parameters, route)
+    match_info._apps, match_info._current_app, match_info._frozen = [application], application, True
+
+
+def is_plain(response: web.StreamResponse, request: web.BaseRequest) -> TypeGuard[web.Response]:
+    """True if the body is in memory, the connection stays open, and nobody changes the response before it is sent.
+
+    Public properties have the same values, except `_cookies`: a cookie is not in the headers until a response is
+    prepared. But each of them is a call, and this is done for each response. `_message` is what the parser has read.
+    Without them a response is sent wrongly: tests/chassis/test_response_writer.py compares both writers.
+    """
+    message = request._message
+    return (
+        type(response) is web.Response
+        and type(response._body) is bytes
+        and response._status not in _WITHOUT_BODY
+        and response._keep_alive is None
+        and not (
+            response._eof_sent
+            or response._payload_writer
+            or response._chunked
+            or response._compression
+            or response._cookies
+        )
+        and message.version == HttpVersion11
+        and not message.should_close
+        and message.method != hdrs.METH_HEAD
+        and not _has_prepare_signal(request)
+    )
+
+
+def serialized(response: web.Response, date: str) -> bytes:
+    """Serialize a response whose body is in memory.
+
+    Args:
+        response: the response.
+        date: its Date header.
+
+    Raises:
+        ValueError: a header has a line break.
 
     `_serialize_headers` is what aiohttp's own writer uses; its C version is what makes it fast.
     """
-    return _serialize_headers(status_line, headers)
-
-
-def has_cookies(response: web.Response) -> bool:
-    """True if the response sets cookies, which are not in its headers until it is prepared.
-
-    Without `_cookies` such a cookie would be lost. A test of the template compares both writers.
-    """
-    return bool(response._cookies)
+    body: bytes = response._body  # type: ignore[assignment]  # `is_plain` says so
+    headers = response._headers
+    headers[hdrs.CONTENT_LENGTH] = str(len(body))
+    headers[hdrs.DATE] = date
+    return _serialize_headers(f"HTTP/1.1 {response._status} {response._reason}", headers) + body
 
 
 def for_streams_alone(handler: PrepareHandler) -> PrepareHandler:
@@ -151,7 +193,7 @@ def for_streams_alone(handler: PrepareHandler) -> PrepareHandler:
     return handler
 
 
-def has_prepare_signal(request: web.BaseRequest) -> bool:
+def _has_prepare_signal(request: web.BaseRequest) -> bool:
     """True if an application that handles the request has a handler of the signal `on_response_prepare` of its own.
 
     `_match_info` is None for a request that could not be read; the public property fails for it. `_apps` is the list
@@ -160,15 +202,27 @@ def has_prepare_signal(request: web.BaseRequest) -> bool:
     match_info = getattr(request, "_match_info", None)
     if match_info is not None:
         for application in match_info._apps:
-            for handler in application.on_response_prepare:
+            for handler in application._on_response_prepare:
                 if not hasattr(handler, _FOR_STREAMS):
                     return True
     return False
 
 
-def mark_as_sent(response: web.Response) -> None:
-    """Tell aiohttp that the response is written, and that its connection stays open.
+async def send(data: bytes, response: web.Response, request: web.BaseRequest) -> None:
+    """Send a whole response, its head included, and wait for a client that does not read.
 
-    `_eof_sent` keeps aiohttp from writing it a second time, and `_keep_alive` from closing the connection.
+    Raises:
+        ConnectionError: the client has disconnected.
+
+    `_eof_sent` keeps aiohttp from writing the response a second time, and `_keep_alive` from closing the connection.
+    `_protocol`, `_paused` and `_drain_helper` are what the request's writer uses, in several calls. Without them a
+    client that does not read gets further responses: tests/chassis/test_response_writer.py fails.
     """
+    protocol = request._protocol
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        raise ClientConnectionResetError("the client has disconnected")
+    transport.write(data)
     response._keep_alive = response._eof_sent = True
+    if protocol._paused:
+        await protocol._drain_helper()

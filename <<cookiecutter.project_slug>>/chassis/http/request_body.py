@@ -103,12 +103,13 @@ class RequestBodyReader:
         decode = _DECODERS.get(request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower())
         if decode is None:
             raise UnsupportedMediaTypeError("Send the body as it is, or compressed by gzip or deflate.")
-        self.check_size(request.content_length or 0)  # before it arrives
+        content = request.content
         try:
-            if request.content.is_eof():  # it arrived together with the head, as small bodies do
-                body = request.content.read_nowait()
-                self.check_size(len(body))
+            if content.is_eof():  # it arrived together with the head, as small bodies do
+                self.check_size(content.total_bytes)
+                body = content.read_nowait()
             else:
+                self.check_size(request.content_length or 0)  # before it arrives
                 async with self._in_flight.released():
                     body = await self._receive(request)
             return decode(body, self.max_bytes)

@@ -6,6 +6,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
 
 - `_messages`, `_waiter`, `_request_count`, `_ErrInfo`: header timeouts do not fire, and idle connections are not closed
   at shutdown.
+- `_buffer_paused`: a connection is not read any more after a pause.
 - `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
 - `_data_received_cb`: memory grows with each WebSocket that a client leaves.
@@ -34,6 +35,7 @@ from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import SERVER, Stream, reset, stream_of
 from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
+from chassis.telemetry.health import Health, State
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
 from chassis.telemetry.request_id import REQUEST_ID_HEADER, request_id_of
 from chassis.telemetry.request_log import ON_SENT, count_unreadable
@@ -100,7 +102,11 @@ def checked(make_request: RequestFactory) -> RequestFactory:
 
 
 class Connection(RequestHandler):
-    """A connection that knows what it waits for, and since when."""
+    """A connection that knows what it waits for, and since when.
+
+    Args:
+        health: while it is draining, each response closes its connection.
+    """
 
     __slots__ = (
         "_body",
@@ -110,6 +116,7 @@ class Connection(RequestHandler):
         "_body_since",
         "_frames_at",
         "_head_since",
+        "_health",
         "_rest_is_lost",
         "_sending",
         "_socket",
@@ -117,8 +124,9 @@ class Connection(RequestHandler):
         "_upgrade_asked",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, health: Health, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._health = health
         self._head_since: float | None = None
         self._body: StreamReader | None = None  # of which a part has not arrived yet
         self._body_began = self._body_since = 0.0  # the second is when the present interval has begun
@@ -155,9 +163,10 @@ class Connection(RequestHandler):
                 self._upgrade_asked = hdrs.UPGRADE in message.headers
                 if self._upgrade_asked:
                     self._rest_is_lost = data.count(b"\r\n\r\n") > self._request_count - heads
-                if body.is_eof():
+                if body is EMPTY_PAYLOAD or body.is_eof():
                     self._body = None
-                    self._check_rest(data, int(message.headers.get(hdrs.CONTENT_LENGTH, 0)))
+                    if not data.endswith(b"\r\n\r\n"):
+                        self._check_rest(data, int(message.headers.get(hdrs.CONTENT_LENGTH, 0)))
                 else:
                     self._body, self._body_bytes = body, body.total_bytes
                     self._body_began = self._body_since = self._loop.time()
@@ -168,6 +177,11 @@ class Connection(RequestHandler):
                 self._body = None
         elif self._head_since is None and data.strip(b"\r\n"):  # empty lines before a request do not count (RFC 9112)
             self._head_since = self._loop.time()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on reading. aiohttp calls this at the end of each body, and at each read of one."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
     def _check_size(self, body: StreamReader) -> None:
         """Refuse a body that becomes too large while a handler reads it piece by piece."""
@@ -192,8 +206,6 @@ class Connection(RequestHandler):
             data: the packet.
             body_bytes: how many of its bytes are the body of the request that has ended.
         """
-        if data.endswith(b"\r\n\r\n") and not self._upgrade_asked:
-            return
         rest = data[data.rfind(b"\r\n\r\n") + 4 :] if b"\r\n\r\n" in data else data
         if len(rest.rstrip(b"\r\n")) > body_bytes:
             if self._upgrade_asked:
@@ -312,8 +324,22 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if self._rest_is_lost:
+        if isinstance(resp, Exception):  # the internal port has no middleware that turns it into a response
+            resp = without_middlewares(resp, request_id_of(request.headers))
+        resp.headers[hdrs.SERVER] = SERVER
+        headers, content = request.headers, request.content
+        # After a broken body the byte stream is out of sync. Bytes after an Upgrade request may not be HTTP.
+        if (
+            self._rest_is_lost
+            or (content is not EMPTY_PAYLOAD and content.exception() is not None)
+            or request.method == hdrs.METH_CONNECT
+            or (hdrs.UPGRADE in headers and "websocket" in headers[hdrs.UPGRADE].lower())
+        ):
             resp.force_close()
+        if self._health.state is State.DRAINING:
+            # The first closes the connection, the second tells the client not to reuse it.
+            resp.force_close()
+            resp.headers[hdrs.CONNECTION] = "close"
         try:
             if self._upgraded or not is_plain(resp, request):
                 return await self._finish_other(request, resp, start_time)
@@ -373,7 +399,6 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the response is sent already")
         response = without_middlewares(error, request_id)
-        response.headers[hdrs.SERVER] = SERVER
         response.force_close()
         count_unreadable(response.status)
         return response

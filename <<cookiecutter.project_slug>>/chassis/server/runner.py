@@ -4,17 +4,17 @@ aiohttp's own shutdown drops requests that are still arriving.
 """
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from chassis.http.aiohttp_internals import AppRunner, Handler, RequestFactory, Server
-from chassis.http.streams import SERVER
-from chassis.server.connection import ClientTimeouts, Connection, checked, client_timeouts, without_middlewares
+from chassis.http.aiohttp_internals import AppRunner, ConnectionFactory, Handler, RequestFactory, Server
+from chassis.http.dispatch import dispatched
+from chassis.server.connection import ClientTimeouts, Connection, checked, client_timeouts
 from chassis.settings import Settings
-from chassis.telemetry.health import Health, State
-from chassis.telemetry.request_id import request_id_of
+from chassis.telemetry.health import Health
 
 log = structlog.get_logger()
 
@@ -28,9 +28,14 @@ _MAX_UNSENT_BYTES = 64 * 1024**2
 
 class _Server(Server):
     def __init__(
-        self, timeouts: ClientTimeouts, handler: Handler, make_request: RequestFactory, **options: Any
+        self,
+        make_connection: ConnectionFactory,
+        timeouts: ClientTimeouts,
+        handler: Handler,
+        make_request: RequestFactory,
+        **options: Any,
     ) -> None:
-        super().__init__(Connection, handler, make_request, **options)
+        super().__init__(make_connection, handler, make_request, **options)
         self._timeouts = timeouts
         self._checking = asyncio.create_task(self._check_connections())
 
@@ -108,25 +113,7 @@ class Runner(AppRunner):
         self._timeouts = timeouts
 
     def make_server(self, handler: Handler, make_request: RequestFactory, options: dict[str, Any]) -> web.Server:
-        """Make the server of this port; its responses are the application's, with the headers of the connection."""
-
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            try:
-                response: web.StreamResponse = await handler(request)
-            except web.HTTPException as error:  # the internal port has no middleware that turns it into a response
-                response = without_middlewares(error, request_id_of(request.headers))
-            response.headers[hdrs.SERVER] = SERVER
-            # After a broken body the byte stream is out of sync. Bytes after an Upgrade request may not be HTTP.
-            if (
-                request.content.exception() is not None
-                or request.method == hdrs.METH_CONNECT
-                or "websocket" in request.headers.get(hdrs.UPGRADE, "").lower()
-            ):
-                response.force_close()
-            if self._health.state is State.DRAINING:
-                # The first closes the connection, the second tells the client not to reuse it.
-                response.force_close()
-                response.headers[hdrs.CONNECTION] = "close"
-            return response
-
-        return _Server(self._timeouts, handle, checked(make_request), **options)
+        """Make the server of this port."""
+        connection = partial(Connection, self._health)
+        handle = dispatched(self.app, handler)
+        return _Server(connection, self._timeouts, handle, checked(make_request), **options)
