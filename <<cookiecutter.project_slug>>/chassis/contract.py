@@ -38,7 +38,7 @@ from pydantic import TypeAdapter
 from chassis.caller import Caller
 from chassis.conditional import IfMatch, Versioned
 from chassis.database import Database
-from chassis.models import Body, Patch, Query
+from chassis.models import Body, Patch, Query, Row
 from chassis.models.text import OWN_RULES
 from chassis.pagination import Page
 
@@ -334,6 +334,7 @@ class Contract:
         result: the type adapter of the result; None if the handler returns None or a response of aiohttp's.
         produces: the media type of the response's body.
         as_it_is: the result's type, `bytes` or `str`, if the result is the body.
+        row: the class of the result if it is a row of the database; else None.
         versioned: True if the result has an entity tag.
         page: the class of the result if it is a page of a list, such as `Page[Item]`; else None.
         paged: True if the result is a page of a list.
@@ -417,6 +418,7 @@ class Contract:
         self.result: TypeAdapter[Any] | None = None if without_body else TypeAdapter(returns)
         origin = get_origin(returns) or returns
         model: type = origin if isinstance(origin, type) else object
+        self.row: type[Row] | None = model if issubclass(model, Row) else None
         self.versioned = issubclass(model, Versioned)
         self.page: type[Page[Any]] | None = model if issubclass(model, Page) else None
         self.paged = bool(self.page)

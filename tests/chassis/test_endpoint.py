@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from yarl import URL
 
 from chassis.contract import Route
 from chassis.database import Database
 from chassis.http.admission import InFlightLimit
-from chassis.http.endpoint import endpoint
+from chassis.http.endpoint import _with_cursor, endpoint
 from chassis.http.request_body import BodyMemory, RequestBodyReader
 from chassis.http.streams import Streams
 from chassis.models import Body
@@ -203,3 +204,21 @@ def test_an_open_signature_stops_the_start(handler: Any, path: str, complaint: s
             RequestBodyReader(1, InFlightLimit(1), BodyMemory(SETTINGS, [])),
             Streams(SETTINGS, Health()),
         )
+
+
+@pytest.mark.parametrize(
+    ("asked", "linked"),
+    [
+        ("", "cursor=M7_-"),
+        ("?limit=50", "limit=50&cursor=M7_-"),
+        ("?cursor=a&limit=5&name=b&name=c", "limit=5&name=b&name=c&cursor=M7_-"),
+        ("?cursor&sort=-id", "sort=-id&cursor=M7_-"),
+        ("?name=%C3%A4%26b&x=1+2", "name=%C3%A4%26b&x=1+2&cursor=M7_-"),
+        ("?name=>;b#part", "name=%3E%3Bb&cursor=M7_-"),
+        ("?c%75rsor=a&limit=5", "cursor=M7_-&limit=5"),
+    ],
+)
+def test_the_link_to_the_next_page_keeps_the_rest_of_the_query(asked: str, linked: str) -> None:
+    link = _with_cursor(URL(f"/v1/items{asked}", encoded=True), "M7_-")
+    assert link == f"/v1/items?{linked}"
+    assert URL(link).query.getall("cursor") == ["M7_-"]

@@ -4,7 +4,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -18,7 +18,7 @@ from app.items.models import Item
 from chassis.conditional import Versioned
 from chassis.database import Database
 from chassis.models import Date, DecimalString, Id, Row, StoredJson, Text, Timestamp, Uuid, WholeNumber
-from chassis.models.row_encoder import row_encoder
+from chassis.models.row_encoder import row_encoder, row_json
 from chassis.pagination import Listing, Page, PageQuery
 from chassis.pagination.page import page_json
 from chassis.pagination.stored_rows import StoredRows
@@ -51,6 +51,8 @@ SELECT = (
 PLAIN = Listing(Plain, SELECT, key="id")
 TO_JSON = Adapter(Page[Plain]).serializer.to_json
 ENCODE = page_json(Page[Plain], TO_JSON)
+ROW_TO_JSON = Adapter(Plain).serializer.to_json
+ENCODE_ROW = row_json(Plain, ROW_TO_JSON)
 
 
 async def page_with(database: Database, **values: tuple[str, Any]) -> Page[Plain]:
@@ -99,6 +101,49 @@ async def test_both_ways_give_the_same_bytes(database: Database, values: dict[st
     assert encoded == TO_JSON(page)
     assert page.items.sent() is None, "pydantic has made the models"
     assert ENCODE(page) == encoded
+
+
+@pytest.mark.parametrize("values", CASES, ids=repr)
+async def test_both_ways_give_the_same_bytes_of_one_row(database: Database, values: dict[str, tuple[str, Any]]) -> None:
+    [row] = (await page_with(database, **values)).items
+    assert ENCODE_ROW(row) == ROW_TO_JSON(row)
+
+
+EAST = timezone(timedelta(hours=5, minutes=30))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"at": MOMENT.replace(tzinfo=None)},
+        {"at": MOMENT.astimezone(EAST)},
+        {"at": datetime.max.replace(tzinfo=UTC)},
+        {"note": "a" * 300, "size": 6},
+        {"count": None, "unknown": object()},
+    ],
+    ids=["naive", "east", "infinite", "too large", "unknown"],
+)
+async def test_a_row_that_a_handler_has_changed_is_sent_as_pydantic_sends_it(
+    database: Database, values: dict[str, Any]
+) -> None:
+    [row] = (await page_with(database)).items
+    changed = row.model_copy(update=values)
+    assert ENCODE_ROW(changed) == ROW_TO_JSON(changed, warnings=False)
+
+
+async def test_what_msgspec_cannot_encode_is_left_to_pydantic(database: Database) -> None:
+    class Name(BaseModel):
+        first: str
+
+    class Further(Plain):
+        more: str = "more"
+
+    [row] = (await page_with(database)).items
+    changed = row.model_copy(update={"name": Name(first="a")})
+    with pytest.warns(UserWarning, match="serialized value may not be as expected"):
+        assert json.loads(ENCODE_ROW(changed))["name"] == {"first": "a"}
+    further = Further(**row.model_dump(), version=1)
+    assert ENCODE_ROW(further) == ROW_TO_JSON(further)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """aiohttp's handler of a route: validates the request against the contract, calls the typed handler, and responds."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from multidict import MultiMapping
 from pydantic import ValidationError
+from yarl import URL
 
 from chassis.caller import Caller
 from chassis.conditional import etag, if_match, is_known, is_refused
@@ -31,6 +33,7 @@ from chassis.http.idempotency import HEADER, digest, idempotency_key, once
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import TOKEN_EXPIRES, Streams, original_of
 from chassis.http.unreadable_json import unreadable_values
+from chassis.models.row_encoder import row_json
 from chassis.pagination.page import page_json
 from chassis.resources.injection import Injector, not_open
 from chassis.settings import Settings
@@ -43,6 +46,8 @@ _WITHOUT_BODY = {204, 205, 304}
 _KEYED = {hdrs.METH_POST, hdrs.METH_PATCH}
 _NO_KEY = "Is not taken here, because the body or the response is streamed; leave it out"
 _SPARE_SECONDS = 2  # from the deadline of a request to the end of its claim on a key
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986: is the same when it is encoded
+_PLAIN_QUERY = re.compile(r"[A-Za-z0-9._~=&-]*")
 _MAX_FIELD_ERRORS = 100
 _MAX_CONVERTED_ERRORS = 5000  # a hostile body could make more, which would block the event loop
 
@@ -120,7 +125,9 @@ def endpoint(
         head = None
         if head_parameter:
             head = values[head_parameter] = ResponseHead()
-        key = idempotency_key(request, caller, settings.idempotency_caller_header) if parameter else None
+        key = None
+        if parameter and HEADER in request.headers:
+            key = idempotency_key(request, caller, settings.idempotency_caller_header)
         if not parameter or not key:
             return respond(request, await handler(**values), head)
 
@@ -169,7 +176,9 @@ def _body_of(route: Route, contract: Contract, body_reader: RequestBodyReader) -
     given = bool(contract.body or contract.raw_body)
 
     async def read(request: web.Request) -> bytes:
-        media_type = request.content_type
+        media_type = request.headers.get(hdrs.CONTENT_TYPE)
+        if media_type not in whole:
+            media_type = request.content_type  # without parameters
         if media_type not in whole and not media_type.startswith(beginnings):
             raise UnsupportedMediaTypeError(wanted, accept_patch=accepted)
         if not given:  # the handler reads it from aiohttp's request
@@ -197,17 +206,18 @@ def _validator(contract: Contract) -> _Validate:
                     field_errors += _field_errors(error, "parameter", name)
         if query:
             name, query_model = query
-            parameters: dict[str, Any] = dict(request.query)
+            asked = request.query
+            parameters: dict[str, Any] = dict(asked)
             if repeated:
                 for each, most in repeated.items():
                     if each in parameters:
-                        parameters[each] = _values_of(request.query, each)[:most]
+                        parameters[each] = _values_of(asked, each)[:most]
             try:
                 values[name] = query_model.model_validate(parameters)
             except ValidationError as error:
                 field_errors += _field_errors(error, "parameter")
-            if len(request.query) > len(parameters):
-                field_errors += _too_often(request.query, repeated)
+            if len(asked) > len(parameters):
+                field_errors += _too_often(asked, repeated)
         elif request.query_string:
             field_errors += [FieldError("parameter", name, "Takes no query parameters") for name in request.query]
         if headers:
@@ -319,24 +329,37 @@ def _responder(route: Route, contract: Contract) -> _Respond:
         if versioned:
             tag = headers[hdrs.ETAG] = etag(result, contract.schema_digest)
             if request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and status < 300:  # RFC 9110, section 13.2.1
-                if is_refused(request, tag):
+                conditions = request.headers
+                if hdrs.IF_MATCH in conditions and is_refused(request, tag):
                     raise PreconditionFailedError
-                if is_known(request, tag):
+                if hdrs.IF_NONE_MATCH in conditions and is_known(request, tag):
                     return _with(head, web.Response(status=304, headers={hdrs.ETAG: tag}))
         if to_body is None or status in _WITHOUT_BODY:
             return _with(head, web.Response(status=status))
         response = web.Response(status=status, body=to_body(result), headers=headers)
         if location:
-            response.headers["Location"] = PATH_PARAMETERS.sub(
-                lambda name: quote(str(getattr(result, name[1])), safe=""), location
+            response.headers[hdrs.LOCATION] = PATH_PARAMETERS.sub(
+                lambda name: _quoted(getattr(result, name[1])), location
             )
         if paged and result.next_cursor:
-            response.headers["Link"] = (
-                f'<{request.rel_url.update_query(cursor=result.next_cursor).with_fragment(None)}>; rel="next"'
-            )
+            response.headers[hdrs.LINK] = f'<{_with_cursor(request.rel_url, result.next_cursor)}>; rel="next"'
         return _with(head, response) if head else response
 
     return respond
+
+
+def _quoted(value: object) -> str:
+    """Return a value as a segment of a path."""
+    text = str(value)
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
+
+
+def _with_cursor(url: URL, cursor: str) -> str:
+    """Return the address of a request with another cursor."""
+    if _PLAIN_QUERY.fullmatch(url.raw_query_string) and _UNRESERVED.fullmatch(cursor):  # saves half of the work of yarl
+        others = [each for each in url.raw_query_string.split("&") if each and each.partition("=")[0] != "cursor"]
+        return f"{url.raw_path}?{'&'.join([*others, f'cursor={cursor}'])}"
+    return str(url.update_query(cursor=cursor).with_fragment(None))
 
 
 def _response_itself(_: web.Request, result: Any, __: ResponseHead | None) -> web.StreamResponse:
@@ -351,7 +374,9 @@ def _serializer(contract: Contract) -> Callable[[Any], bytes] | None:
     if contract.as_it_is:
         return _as_it_is
     to_json = contract.result.serializer.to_json
-    return page_json(contract.page, to_json) if contract.page else to_json
+    if contract.page:
+        return page_json(contract.page, to_json)
+    return row_json(contract.row, to_json) if contract.row else to_json
 
 
 def _as_it_is(result: bytes | str) -> bytes:

@@ -7,6 +7,7 @@ from asyncpg import Record
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from chassis.models.numbers import without_rule_for_clients
 from chassis.models.text import with_own_rules
 from chassis.models.times import with_infinity
 
@@ -30,7 +31,7 @@ class Row(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return with_infinity(handler(source))
+        return with_infinity(without_rule_for_clients(handler(source)))
 
     @classmethod
     def from_row(cls, row: Record) -> Self:

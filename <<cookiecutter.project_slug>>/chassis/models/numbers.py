@@ -4,6 +4,9 @@ import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import CoreSchema, core_schema
+
+from chassis.models.schema import replaced
 
 _DIGITS = re.compile("-?(0|[1-9][0-9]*)", re.ASCII)
 
@@ -33,3 +36,12 @@ WholeNumber = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1), WHOLE_NUMBER]
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number with PostgreSQL's double precision. For money, use a `WholeNumber` of cents or a `DecimalString`."""
+
+
+def without_rule_for_clients(schema: CoreSchema) -> CoreSchema:
+    """Return the schema of a row, whose whole numbers come from the database and not from clients."""
+    return replaced(schema, "function-before", _unless_whole_number)  # type: ignore[no-any-return]
+
+
+def _unless_whole_number(schema: core_schema.BeforeValidatorFunctionSchema) -> CoreSchema:
+    return schema["schema"] if schema["function"]["function"] is _whole_number else schema

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import starmap
 from operator import itemgetter
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -48,9 +49,12 @@ class RowEncoder:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._names = tuple(fields)
-        self._rows = list[tuple[tuple(fields.values())]]  # type: ignore[misc]
+        rows = list[tuple[tuple(fields.values())]]  # type: ignore[misc]
+        # msgspec examines the types of a struct once, and other types at each call.
+        self._rows = msgspec.defstruct("Rows", [("rows", rows)], array_like=True)
         self._sent = msgspec.defstruct("Sent", self._names, gc=False)
         self._values: dict[tuple[str, ...], Callable[[Record], tuple[Any, ...]]] = {}
+        self._of_model = itemgetter(*self._names)
 
     def rows(self, records: Sequence[Record]) -> list[msgspec.Struct]:
         """Return what msgspec encodes as the model's instances would be.
@@ -65,8 +69,12 @@ class RowEncoder:
         if not records:
             return []
         values = self._values_of(tuple(records[0].keys()))
-        sent = self._sent
-        return [sent(*row) for row in msgspec.convert([values(each) for each in records], self._rows)]
+        [rows] = msgspec.structs.astuple(msgspec.convert([[values(each) for each in records]], self._rows))
+        return list(starmap(self._sent, rows))
+
+    def sent(self, instance: Row) -> msgspec.Struct:
+        """Return what msgspec encodes as an instance of the model would be."""
+        return self._sent(*self._of_model(instance.__dict__))
 
     def _values_of(self, columns: tuple[str, ...]) -> Callable[[Record], tuple[Any, ...]]:
         values = self._values.get(columns)
@@ -85,6 +93,24 @@ def row_encoder(model: type[Row]) -> RowEncoder | None:
     except _UnlikeError:
         return None
     return RowEncoder(fields) if len(fields) >= _FEWEST_FIELDS else None
+
+
+def row_json(model: type[Row], serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Return a function that encodes instances of a model with msgspec, and all else with `serialize`."""
+    encoder = row_encoder(model)
+    if encoder is None:
+        return serialize
+    sent, encode = encoder.sent, msgspec.json.Encoder().encode
+
+    def to_json(result: Any) -> bytes:
+        if type(result) is model:
+            try:
+                return encode(sent(result))
+            except (KeyError, TypeError, ValueError):  # a handler has changed a value to one of another type
+                pass
+        return serialize(result)
+
+    return to_json
 
 
 def _fields(schema: _Schema) -> dict[str, Any]:

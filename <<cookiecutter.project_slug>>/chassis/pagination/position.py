@@ -68,7 +68,7 @@ def encode(position: Position) -> bytes:
     Raises:
         TypeError: a value is of another type than `kind_of` knows.
     """
-    return json.dumps(position, separators=(",", ":"), default=_text).encode()
+    return _encode(position).encode()
 
 
 def decode(text: bytes, kinds: Sequence[Kind]) -> Position:
@@ -92,6 +92,9 @@ def _text(value: object) -> str:
     if isinstance(value, UUID | Decimal):
         return str(value)
     raise TypeError(f"a cursor cannot hold a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_text).encode
 
 
 def _value(value: Any, kind: Kind) -> Any:
