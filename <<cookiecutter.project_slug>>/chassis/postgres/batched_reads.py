@@ -1,6 +1,6 @@
 """Batched reads (the DataLoader pattern): reads by key that wait for a connection at the same time are one statement.
 
-A single read is sent at once, and no read waits for a timer. docs/benchmarks.md of the template has the figures.
+A read that is alone is sent at once, and no read waits for a timer. docs/benchmarks.md of the template has the figures.
 """
 
 import asyncio
@@ -31,9 +31,22 @@ class BatchedReads:
         self._connection = connection
         self._open_batches: dict[str, _Batch] = {}  # by query; a batch that is sent takes no more keys
         self._tasks = set[asyncio.Task[None]]()  # asyncio itself holds weak references only
+        self._under_way = 0  # reads that are not answered yet
 
     async def load(self, query: str, key: object) -> asyncpg.Record | None:
         """Fetch one row by its key, as `Database.load` does."""
+        self._under_way += 1
+        try:
+            return await (self._load_alone(query, key) if self._under_way == 1 else self._load_batched(query, key))
+        finally:
+            self._under_way -= 1
+
+    async def _load_alone(self, query: str, key: object) -> asyncpg.Record | None:
+        async with self._connection() as connection:
+            rows = await connection.fetch(query, [key])
+        return rows[0] if rows else None
+
+    async def _load_batched(self, query: str, key: object) -> asyncpg.Record | None:
         batch = self._open_batches.get(query)
         if batch is None or len(batch) == _MAX_KEYS:
             batch = self._open_batches[query] = []

@@ -148,11 +148,13 @@ class ConnectionPool:
         except OverloadedError:
             refusals.ALL_IN_USE.inc()
             raise
-        try:
-            return await self._pop_or_connect()
-        except BaseException:
-            self._permits.release()
-            raise
+        while self._idle_connections:
+            connection = self._idle_connections.pop()
+            self._unused = min(self._unused, len(self._idle_connections))
+            if not is_lost(connection):
+                return connection
+            terminate(connection)
+        return await self._connect()
 
     async def release(
         self, connection: "PoolConnectionProxy[asyncpg.Record]", servers_lost: int, failure: BaseException | None
@@ -166,11 +168,10 @@ class ConnectionPool:
         Raises:
             DatabaseUnavailableError: `failure` means that the database is not available.
         """
-        lost = is_lost(connection)
+        lost = failure is not None and is_lost(connection)
         try:
-            stays = failure is None and not lost and servers_lost == self.servers_lost
-            if stays and not connection.is_in_transaction():
-                self._idle_connections.append(connection)
+            if failure is None and servers_lost == self.servers_lost and _is_outside_transaction(connection):
+                self._idle_connections.append(connection)  # `acquire` finds out whether it is lost
                 return
             await self._return_to_asyncpg(connection)  # asyncpg's pool closes connections to a lost server
             if failure is not None:
@@ -207,16 +208,13 @@ class ConnectionPool:
         while self._idle_connections:
             terminate(self._idle_connections.pop())
 
-    async def _pop_or_connect(self) -> "PoolConnectionProxy[asyncpg.Record]":
-        while self._idle_connections:
-            connection = self._idle_connections.pop()
-            self._unused = min(self._unused, len(self._idle_connections))
-            if not is_lost(connection):
-                return connection
-            terminate(connection)
+    async def _connect(self) -> "PoolConnectionProxy[asyncpg.Record]":
         try:
             return await self._pool.acquire()  # waits only while a new connection is made, which has a timeout
-        except CANNOT_CONNECT as error:
+        except BaseException as error:
+            self._permits.release()
+            if not isinstance(error, CANNOT_CONNECT):
+                raise
             refusals.CANNOT_CONNECT.inc()
             raise DatabaseUnavailableError from error
 
@@ -270,6 +268,13 @@ def is_lost(connection: Connection) -> bool:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # asyncpg's pool has it back already
         return True
+
+
+def _is_outside_transaction(connection: Connection) -> bool:
+    try:
+        return not connection.is_in_transaction()
+    except asyncpg.InterfaceError:  # asyncpg's pool has it back already
+        return False
 
 
 def _raised_by_asyncpg(error: BaseException) -> bool:
