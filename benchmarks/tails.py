@@ -67,6 +67,6 @@ def _peak(options: Options) -> Load:
 
 def _load(options: Options, rate: float) -> Load:
     enough = SAMPLES / options.rounds / max(1, rate)
-    turns = min(6, max(2, ceil(enough)))
+    turns = min(9, max(2, ceil(enough)))
     whole = Load(CONNECTIONS, seconds=1, warm_up=0.5, rate=rate, peak_share=SHARE, turns=turns)
     return replace(whole, seconds=0.4, warm_up=0.1, turns=1) if options.quick else whole
