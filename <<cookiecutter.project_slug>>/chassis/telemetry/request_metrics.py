@@ -1,11 +1,11 @@
-"""The metrics of requests. Four times a second they are brought up to date: see docs/decisions/0011 of the template."""
+"""The metrics of requests. Ten times a second they are brought up to date: see docs/decisions/0011 of the template."""
 
 import asyncio
 from typing import Never
 
 from chassis.telemetry.metrics import ACTIVE_REQUESTS, request_duration
 
-_INTERVAL_SECONDS = 0.25
+_INTERVAL_SECONDS = 0.1
 
 
 class RequestMetrics:
