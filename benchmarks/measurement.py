@@ -29,6 +29,8 @@ LEVELS_MS: dict[Operation, float] = {"get": 100, "post": 150, "put": 200}
 """The article's service levels: a share of `LEVEL_SHARE` of the requests is answered within this time."""
 
 LEVEL_SHARE = 0.999
+PEAK_SHARE = 0.7
+"""The rate of the tails, of the peak; less where the load's core would be full."""
 LOADS_CORE = "load's core"
 _USED_UP = 0.9  # of a core
 
@@ -145,6 +147,13 @@ def loads(results: Results, experiment: Experiment) -> list[str]:
     """Return the loads of an experiment: closed loops by their connections, then open loops by their rates."""
     found = {each.load: (each.rate or 0, each.connections) for each in results.samples if each.experiment == experiment}
     return sorted(found, key=lambda load: found[load])
+
+
+def tail(results: Results, operation: Operation) -> "Measurement | None":
+    """Return the service at a share of its peak."""
+    wanted = ("tails", "service", operation)
+    found = [each.load for each in results.samples if (each.experiment, each.subject, each.operation) == wanted]
+    return measurement(results, "tails", "service", operation, found[-1]) if found else None
 
 
 def closed_loads(results: Results) -> list[str]:

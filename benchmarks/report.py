@@ -14,7 +14,7 @@ from statistics import median
 from benchmarks import details, goals, judge, readme, sizing
 from benchmarks.claims import findings
 from benchmarks.markdown import figure_cell, images, milliseconds_cell, multiple_cell, span_cell
-from benchmarks.measurement import LEVEL_SHARE, LOADS_CORE, NAMES, SERVICES, loads, measured, measurement
+from benchmarks.measurement import LEVEL_SHARE, LOADS_CORE, NAMES, SERVICES, loads, measured, tail
 from benchmarks.results import Results
 from benchmarks.statistics import METHOD, estimate, percent
 from harness.markdown import table
@@ -117,13 +117,13 @@ def _what_follows(results: Results) -> list[str]:
             "[Sizing](benchmarks/sizing.md) has pods, CPU, memory and connections for other rates and mixes."
         )
     for operation in goals.TAILS:
-        one = measurement(results, "tails", "service", operation, "70 % of the peak")
+        one = tail(results, operation)
         if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
             multiple = goals.multiple(results, one, LEVEL_SHARE)
             of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
             lines.append(
-                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, 70 % of the peak of one process, in ms: "
+                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, {one.rounds[0].load} of one process, in ms: "
                 f"p50 {p50}, p99.9 {p999}{of}."
             )
     bound = Counter(

@@ -15,6 +15,7 @@ from benchmarks import judge, profiles, readme, report, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.judge import CONTROL
+from benchmarks.load import carried
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, SERVICES, measurement
 from benchmarks.results import Conditions, Experiment, Footprint, Operation, Results, Sample, Taken, quantile
 from benchmarks.statistics import estimate, told_quantile
@@ -451,3 +452,16 @@ def test_no_figure_of_the_pages_or_the_readme_is_typed_by_hand() -> None:
     readme_text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert readme_text == readme.renewed(readme_text, judge.good(kept))
     assert KEPT.stat().st_size < 3_000_000
+
+
+def test_a_rate_that_the_load_s_core_carries_is_told() -> None:
+    text = page(swapped("service", "get", "tails", peak_share=0.52))
+    assert "GET at 52 % of the peak: p99.9" in text
+    assert "more would fill the core of PostgreSQL and the load" in text
+    assert "more would fill" not in page(whole())
+
+
+@pytest.mark.parametrize(("load_core", "rate"), [(0.5, 1_000), (0.8, 1_000), (0.9, 833), (1.0, 750)])
+def test_a_full_core_of_the_load_lowers_the_rate_of_the_tails(load_core: float, rate: int) -> None:
+    one = sample("service", "get", "tails", rate=1_000, seconds=100)
+    assert carried(replace(one, conditions=replace(QUIET, load_core=load_core))) == rate
