@@ -134,3 +134,11 @@ async def test_a_transaction_reads_what_it_has_written(pool: Pool) -> None:
         row = await InTransaction(connection).load("SELECT id FROM own WHERE id = ANY ($1)", 7)
         assert row
         assert row["id"] == 7
+
+
+async def test_a_key_that_is_equal_for_postgresql_alone_has_no_row(pool: Pool) -> None:
+    """A read that is alone, and reads that share a statement, find the same."""
+    query = "SELECT name FROM (VALUES ('a ')) AS names (name) WHERE name::char(9) = ANY ($1::char(9)[])"
+    assert await pool.load(query, "a") is None
+    assert await asyncio.gather(*(pool.load(query, "a") for _ in range(3))) == [None] * 3
+    assert await pool.load(query, "a ") is not None

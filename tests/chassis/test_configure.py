@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,20 @@ async def test_what_asks_for_no_token_is_told_at_the_start(settings: Settings, i
             assert (await client.get("/inner/plain")).status == 200
     [line] = [line for line in logs if line["event"] == "routes_without_token"]
     assert line["routes"] == ["/files", "/forbidden", "/inner", "/moved"]
+
+
+async def test_an_exception_of_aiohttp_that_is_returned_is_the_response(settings: Settings) -> None:
+    async def returned(request: web.Request) -> web.Response:
+        kind: type[web.HTTPException] = getattr(web, request.match_info["kind"])
+        return kind("/hello") if issubclass(kind, web.HTTPFound) else kind(text="told")
+
+    def configure(api: web.Application) -> None:
+        api.router.add_get("/returned/{kind}", returned)
+
+    async with clients_of(replace(SERVICE, configure=configure), settings) as make:
+        client = await make(max_streams=1)
+        for kind, status, text in (("HTTPFound", 302, "302: Found"), ("HTTPCreated", 201, "told")):
+            for _ in range(3):
+                with pytest.warns(DeprecationWarning, match="returning HTTPException"):
+                    response = await client.get(f"/returned/{kind}", allow_redirects=False)
+                assert (response.status, await response.text()) == (status, text)

@@ -462,3 +462,14 @@ async def test_an_answer_is_waited_for_at_the_end_where_the_client_has_done_its_
             assert (await answer(reader))[0] == 200
         async with asyncio.timeout(BOUND_SECONDS):
             await service.served
+
+
+@pytest.mark.parametrize("count", [31, 32, 40])
+async def test_requests_behind_a_body_are_answered(start: Start, count: int) -> None:
+    """aiohttp's parser stops at a number of requests that are not answered, and has to go on."""
+    service = await start()
+    async with connection(service) as (reader, writer), asyncio.timeout(BOUND_SECONDS):
+        writer.write(POST + b"Content-Length: 13\r\n\r\n" + BODY[:5])
+        await until(service, "http_server_active_requests", 1)
+        writer.write(BODY[5:] + count * GET)
+        assert [(await answer(reader))[0] for _ in range(1 + count)] == [200] * (1 + count)

@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, date, datetime
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, PlainSerializer, ValidationError
 
-from chassis.models import Body, Date, Number, Timestamp, WholeNumber
+from chassis.models import Body, Date, Id, Number, Row, Timestamp, WholeNumber
 
 
 class Values(Body):
@@ -59,3 +60,15 @@ def test_a_value_that_is_written_otherwise_is_refused(field: str, given: object,
 def test_a_number_is_finite(number: str) -> None:
     with pytest.raises(ValidationError, match="finite"):
         Values.model_validate_json(f'{{"ratio": {number}}}')
+
+
+def test_a_whole_number_of_a_row_keeps_what_its_field_says() -> None:
+    class Sent(Row):
+        id: Annotated[Id, PlainSerializer(str, return_type=str)]
+        parent: Annotated[Id, Field(description="the one above")] | None
+
+    sent = Sent(id=7, parent=None)
+    assert sent.model_dump_json() == '{"id":"7","parent":null}'
+    properties = Sent.model_json_schema(mode="serialization")["properties"]
+    assert properties["id"]["type"] == "string"
+    assert properties["parent"]["anyOf"][0]["description"] == "the one above"

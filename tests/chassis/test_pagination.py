@@ -98,12 +98,8 @@ def test_one_row_more_than_the_limit_means_a_next_page() -> None:
     assert Page[int].cut([1, 2], query, position=lambda row: [row]).next_cursor is None
 
 
-def test_a_cursor_belongs_to_the_filters_that_the_query_does_not_name() -> None:
-    class Made(Numbers):
-        since: list[int] = Field(default_factory=lambda: [1])
-
-    for query in (Numbers(limit=3), Numbers(), Made(), Made(since=[2])):
-        asked = query.model_dump_json(exclude={"limit", "cursor"}, exclude_defaults=True)
+def test_a_cursor_is_made_as_by_earlier_releases() -> None:
+    for query, asked in ((Numbers(limit=3), "{}"), (Numbers(), "{}"), (Numbers(colour="é"), '{"colour":"é"}')):
         scope = f"{type(query).__module__}.{type(query).__qualname__} {asked}"
         checksum = blake2b(scope.encode() + b"[5]", digest_size=6).digest()
         assert query.cursor_after((5,)) == urlsafe_b64encode(checksum + b"[5]").decode().rstrip("=")

@@ -44,4 +44,6 @@ def without_rule_for_clients(schema: CoreSchema) -> CoreSchema:
 
 
 def _unless_whole_number(schema: core_schema.BeforeValidatorFunctionSchema) -> CoreSchema:
-    return schema["schema"] if schema["function"]["function"] is _whole_number else schema
+    if schema["function"]["function"] is not _whole_number or "serialization" in schema or schema.get("metadata"):
+        return schema
+    return schema["schema"]

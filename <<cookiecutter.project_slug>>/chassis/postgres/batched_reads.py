@@ -44,7 +44,10 @@ class BatchedReads:
     async def _load_alone(self, query: str, key: object) -> asyncpg.Record | None:
         async with self._connection() as connection:
             rows = await connection.fetch(query, [key])
-        return rows[0] if rows else None
+        for row in rows:
+            if row[0] == key:  # PostgreSQL may find further keys equal, such as those of another case
+                return row
+        return None
 
     async def _load_batched(self, query: str, key: object) -> asyncpg.Record | None:
         batch = self._open_batches.get(query)

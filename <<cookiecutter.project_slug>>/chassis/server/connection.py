@@ -6,7 +6,7 @@ This module uses private names of `aiohttp.web_protocol.RequestHandler`, the pro
 
 - `_messages`, `_waiter`, `_request_count`, `_ErrInfo`: header timeouts do not fire, and idle connections are not closed
   at shutdown.
-- `_buffer_paused`: a connection is not read any more after a pause.
+- `_buffer_paused`, `_max_msg_queue_size`: a connection is not read any more after a pause.
 - `_current_request`, `_reading_paused`, `_loop`: body timeouts do not fire, or hit a client that is not slow.
 - `_upgraded`, `_payload_parser`: a timeout hits a WebSocket.
 - `_data_received_cb`: memory grows with each WebSocket that a client leaves.
@@ -126,6 +126,8 @@ class Connection(RequestHandler):
 
     def __init__(self, health: Health, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # aiohttp's parser counts a request whose body is incomplete twice, and stops one before this bound.
+        self._max_msg_queue_size -= 1
         self._health = health
         self._head_since: float | None = None
         self._body: StreamReader | None = None  # of which a part has not arrived yet
@@ -324,8 +326,6 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, Exception):  # the internal port has no middleware that turns it into a response
-            resp = without_middlewares(resp, request_id_of(request.headers))
         resp.headers[hdrs.SERVER] = SERVER
         headers, content = request.headers, request.content
         # After a broken body the byte stream is out of sync. Bytes after an Upgrade request may not be HTTP.
@@ -399,6 +399,7 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the response is sent already")
         response = without_middlewares(error, request_id)
+        response.headers[hdrs.SERVER] = SERVER
         response.force_close()
         count_unreadable(response.status)
         return response

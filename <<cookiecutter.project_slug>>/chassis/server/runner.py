@@ -12,9 +12,10 @@ from aiohttp import web
 
 from chassis.http.aiohttp_internals import AppRunner, ConnectionFactory, Handler, RequestFactory, Server
 from chassis.http.dispatch import dispatched
-from chassis.server.connection import ClientTimeouts, Connection, checked, client_timeouts
+from chassis.server.connection import ClientTimeouts, Connection, checked, client_timeouts, without_middlewares
 from chassis.settings import Settings
 from chassis.telemetry.health import Health
+from chassis.telemetry.request_id import request_id_of
 
 log = structlog.get_logger()
 
@@ -115,5 +116,17 @@ class Runner(AppRunner):
     def make_server(self, handler: Handler, make_request: RequestFactory, options: dict[str, Any]) -> web.Server:
         """Make the server of this port."""
         connection = partial(Connection, self._health)
-        handle = dispatched(self.app, handler)
+        handle = dispatched(self.app, handler) if self.app.middlewares else _with_problems(handler)
         return _Server(connection, self._timeouts, handle, checked(make_request), **options)
+
+
+def _with_problems(handler: Handler) -> Handler:
+    """Return a handler whose errors are problem responses, for the internal port, which has no middlewares."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)  # type: ignore[no-any-return]
+        except web.HTTPException as error:
+            return without_middlewares(error, request_id_of(request.headers))
+
+    return handle

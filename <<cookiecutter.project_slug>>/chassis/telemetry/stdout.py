@@ -54,16 +54,15 @@ class NonBlockingStdout:
         with self._lock:
             if not (self._lines or self._rest):
                 return
-            data = self._rest + "".join(self._lines).encode(errors="backslashreplace")
-            self._lines.clear()
-            sent = self._write(data)
-            if sent == len(data):
-                self._rest = b""
-                return
-            is_begun = data[sent - 1 : sent] != b"\n" if sent else bool(self._rest)
-            unsent = data[sent:].splitlines(keepends=True)
-            self._rest = unsent.pop(0) if is_begun else b""
-            LOG_LINES_DROPPED.inc(len(unsent))
+            begun, lines, self._lines = self._rest, self._lines, []
+            data = begun + "".join(lines).encode(errors="backslashreplace")
+            left = len(data) - self._write(data)
+            while left and lines and len(last := lines[-1].encode(errors="backslashreplace")) <= left:  # not begun
+                left -= len(last)
+                lines.pop()
+                data = data[: -len(last)]
+                LOG_LINES_DROPPED.inc()
+            self._rest = data[len(data) - left :]
 
     def _write(self, data: bytes) -> int:
         """Write as much as is accepted, and return how many bytes that is."""
