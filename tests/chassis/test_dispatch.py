@@ -55,7 +55,7 @@ def drawn(random: Random) -> web.Application:
 
 async def result(handler: Any, method: str, path: str, **headers: str) -> str:
     request = make_mocked_request(method, path, headers={"Host": "example.com", **headers})
-    request._match_info = None  # type: ignore[assignment]  # that of a mock
+    request._match_info = None  # that of a mock
     try:
         response = await handler(request)
         return str(response.text) if isinstance(response, web.Response) else type(response).__name__

@@ -12,7 +12,7 @@ from aiohttp.http_writer import _serialize_headers
 from aiohttp.web_protocol import RequestHandler
 
 ConnectionFactory = Callable[..., RequestHandler]
-Handler = Callable[[web.BaseRequest], Any]
+Handler = Callable[[Any], Any]
 RequestFactory = Callable[..., web.BaseRequest]
 PrepareHandler = TypeVar("PrepareHandler", bound=Callable[..., Awaitable[None]])
 

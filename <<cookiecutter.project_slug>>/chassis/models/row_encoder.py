@@ -49,7 +49,7 @@ class RowEncoder:
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._names = tuple(fields)
-        rows = list[tuple[tuple(fields.values())]]  # type: ignore[misc]
+        rows: Any = list[tuple[tuple(fields.values())]]  # type: ignore[misc]
         # msgspec examines the types of a struct once, and other types at each call.
         self._rows = msgspec.defstruct("Rows", [("rows", rows)], array_like=True)
         self._sent = msgspec.defstruct("Sent", self._names, gc=False)
