@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -176,3 +177,18 @@ async def test_refused_requests_for_a_connection_are_counted_by_reason(start: St
 def test_the_newest_revision_is_the_one_that_nothing_follows(history: History) -> None:
     revisions = read_revisions(history.versions)
     assert revisions.head in revisions.known
+
+
+async def test_the_metrics_of_requests_are_brought_up_to_date_by_themselves(service: Running) -> None:
+    """Another process of the pod may answer `/metrics`."""
+    labels = {"method": "GET", "route": "/wait/{milliseconds}", "status": "2xx"}
+
+    def count() -> float:
+        return REGISTRY.get_sample_value("http_server_request_duration_seconds_count", labels) or 0
+
+    before = count()
+    assert (await service.api.get("/wait/0")).status == 200
+    async with asyncio.timeout(10):
+        while count() == before:
+            await asyncio.sleep(0.01)
+    assert count() == before + 1

@@ -152,6 +152,27 @@ async def test_a_line_that_has_begun_is_finished_before_the_next_one() -> None:
     assert [line["event"] for line in await _logged_by(code)] == ["begun", "last"]
 
 
+async def test_a_record_of_several_lines_is_finished_before_the_next_one() -> None:
+    code = (
+        "import json, os\n"
+        "from chassis.telemetry.metrics import LOG_LINES_DROPPED\n"
+        "from chassis.telemetry.stdout import NonBlockingStdout\n"
+        "stdout = os.dup(1)\n"
+        "reading, writing = os.pipe()\n"
+        "os.dup2(writing, 1)\n"
+        "lines = NonBlockingStdout()\n"
+        "lines.write('\\n'.join(['line'] * 20_000) + '\\n')\n"  # more than a pipe has room for
+        "lines.write('dropped\\n')\n"
+        "read = os.read(reading, 200_000)\n"
+        "lines.write('last\\n')\n"
+        "read = (read + os.read(reading, 200_000)).decode().splitlines()\n"
+        "dropped = LOG_LINES_DROPPED._value.get()\n"
+        "told = {'lines': len(read) - 1, 'last': read[-1], 'dropped': dropped}\n"
+        "os.write(stdout, json.dumps(told).encode() + b'\\n')\n"
+    )
+    assert await _logged_by(code) == [{"lines": 20_000, "last": "last", "dropped": 1}]
+
+
 async def test_a_log_whose_reader_has_gone_holds_nothing_up(database_url: str) -> None:
     async with example_process(database_url) as service, aiohttp.ClientSession() as client:
         assert service.process.stdout

@@ -825,6 +825,7 @@ async def test_a_response_of_aiohttp_s_handlers_that_cannot_be_sent_is_a_500(
         head, body = await service.send(b"GET /aiohttp/" + path + b" HTTP/1.1\r\nHost: a\r\n" + keep_alive + b"\r\n")
     assert (head.split()[1], json.loads(body)["type"]) == (b"500", "urn:problem-type:internal-error")
     assert b"hunter2" not in head + body
+    assert b"\r\nServer: aiohttp\r\n" in head, "versions are not told"
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["unforeseen_error"]
 
 

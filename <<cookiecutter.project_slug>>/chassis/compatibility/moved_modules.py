@@ -43,7 +43,7 @@ _MOVED = {
     "telemetry": "telemetry.request_log",
     "tracing": "telemetry.tracing",
     "turns": "concurrency.semaphore",
-    "writing": "server.response_writer",
+    "writing": "http.aiohttp_internals",
 }
 # Names that have changed, too.
 _RENAMED = {

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeGuard, TypeVar
 
 from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_writer import _serialize_headers
 from aiohttp.web_protocol import RequestHandler
 
@@ -146,7 +147,7 @@ def is_plain(response: web.StreamResponse, request: web.BaseRequest) -> TypeGuar
 
     Public properties have the same values, except `_cookies`: a cookie is not in the headers until a response is
     prepared. But each of them is a call, and this is done for each response. `_message` is what the parser has read.
-    Without them a response is sent wrongly: tests/chassis/test_response_writer.py compares both writers.
+    Without them a response is sent wrongly: tests/chassis/test_plain_responses.py compares both writers.
     """
     message = request._message
     return (
@@ -168,23 +169,33 @@ def is_plain(response: web.StreamResponse, request: web.BaseRequest) -> TypeGuar
     )
 
 
-def serialized(response: web.Response, date: str) -> bytes:
-    """Serialize a response whose body is in memory.
+async def write_plain(response: web.Response, request: web.BaseRequest) -> None:
+    """Write the head and the body of a plain response in one go, and wait for a client that does not read.
 
-    Args:
-        response: the response.
-        date: its Date header.
+    aiohttp's own writer handles every kind of response; see docs/decisions/0011 of the template for what that costs.
 
     Raises:
-        ValueError: a header has a line break.
+        ConnectionError: the client has disconnected.
+        ValueError: a header has a line break; nothing is written.
 
-    `_serialize_headers` is what aiohttp's own writer uses; its C version is what makes it fast.
+    `_serialize_headers` is what aiohttp's own writer uses; its C version is what makes it fast. `_eof_sent` keeps
+    aiohttp from writing the response a second time, and `_keep_alive` from closing the connection. `_protocol`,
+    `_paused` and `_drain_helper` are what the request's writer uses, in several calls. Without them a client that does
+    not read gets further responses: tests/chassis/test_plain_responses.py fails.
     """
     body: bytes = response._body  # type: ignore[assignment]  # `is_plain` says so
     headers = response._headers
     headers[hdrs.CONTENT_LENGTH] = str(len(body))
-    headers[hdrs.DATE] = date
-    return _serialize_headers(f"HTTP/1.1 {response._status} {response._reason}", headers) + body
+    headers[hdrs.DATE] = rfc822_formatted_time()
+    head = _serialize_headers(f"HTTP/1.1 {response._status} {response._reason}", headers)
+    protocol = request._protocol
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        raise ClientConnectionResetError("the client has disconnected")
+    transport.write(head + body)
+    response._keep_alive = response._eof_sent = True
+    if protocol._paused:
+        await protocol._drain_helper()
 
 
 def for_streams_alone(handler: PrepareHandler) -> PrepareHandler:
@@ -206,23 +217,3 @@ def _has_prepare_signal(request: web.BaseRequest) -> bool:
                 if not hasattr(handler, _FOR_STREAMS):
                     return True
     return False
-
-
-async def send(data: bytes, response: web.Response, request: web.BaseRequest) -> None:
-    """Send a whole response, its head included, and wait for a client that does not read.
-
-    Raises:
-        ConnectionError: the client has disconnected.
-
-    `_eof_sent` keeps aiohttp from writing the response a second time, and `_keep_alive` from closing the connection.
-    `_protocol`, `_paused` and `_drain_helper` are what the request's writer uses, in several calls. Without them a
-    client that does not read gets further responses: tests/chassis/test_response_writer.py fails.
-    """
-    protocol = request._protocol
-    transport = protocol.transport
-    if transport is None or transport.is_closing():
-        raise ClientConnectionResetError("the client has disconnected")
-    transport.write(data)
-    response._keep_alive = response._eof_sent = True
-    if protocol._paused:
-        await protocol._drain_helper()

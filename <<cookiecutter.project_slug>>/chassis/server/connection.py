@@ -29,11 +29,10 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from chassis.errors import RequestTimeoutError
-from chassis.http.aiohttp_internals import RequestFactory, release
+from chassis.http.aiohttp_internals import RequestFactory, is_plain, release, write_plain
 from chassis.http.problem_details import problem_response, problem_type_of
 from chassis.http.request_body import Request, RequestBodyReader
 from chassis.http.streams import SERVER, Stream, reset, stream_of
-from chassis.server.response_writer import is_plain, write_plain
 from chassis.settings import Settings
 from chassis.telemetry.health import Health, State
 from chassis.telemetry.metrics import OPEN_CONNECTIONS
