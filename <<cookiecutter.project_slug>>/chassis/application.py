@@ -146,6 +146,8 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
             else:
                 log.warning("api_open", reason="OIDC_ISSUER is not set: whoever reaches the API may use it")
             tasks = [asyncio.create_task(each) for each in work]
+            for task in tasks:
+                task.add_done_callback(_log_failure)
             yield
             for task in tasks:
                 task.cancel()
@@ -160,6 +162,12 @@ def create_application(service: Service | Sequence[Route], settings: Settings) -
         log.warning("routes_without_token", routes=sorted(each.canonical for each in others))
     BUILD_INFO.labels(project().name, project().version).set(1)
     return Application(api, create_internal_api(health), health, settings, injector)
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    """Log why a task has failed that should run until the service stops. Otherwise nobody would see its exception."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("unforeseen_error", exc_info=error)
 
 
 def _configure(service: Service, api: web.Application, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from chassis import application
 from chassis.migrations.revisions import HISTORIES, History, SchemaState, read_revisions, schema_state
 from chassis.migrations.run import migrate
 from chassis.postgres.pool import Pool
@@ -192,3 +193,15 @@ async def test_the_metrics_of_requests_are_brought_up_to_date_by_themselves(serv
         while count() == before:
             await asyncio.sleep(0.01)
     assert count() == before + 1
+
+
+async def test_a_task_that_ends_with_an_error_is_logged_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> None:
+        raise RuntimeError("the disk of the metrics is full")
+
+    monkeypatch.setattr(application, "measure_requests", fail)
+    with capture_logs() as logs:
+        service = await start()
+        assert (await service.api.get("/wait/0")).status == 200
+    [line] = [line for line in logs if line["event"] == "unforeseen_error"]
+    assert str(line["exc_info"]) == "the disk of the metrics is full"
