@@ -114,7 +114,7 @@ _EVENTS: dict[str, dict[str, _Meaning]] = {
             {"problem": "name of the [problem type](errors.md#problem-types-and-statuses)", "reason": "the cause"},
         ),
         "unforeseen_error": _Meaning(
-            "An exception that no code expects. The response is a 500, `internal-error`.",
+            "An exception that no code expects. If it ends a request, the response is a 500, `internal-error`.",
             "Fix the bug that the traceback shows. If it came with a release, roll back.",
             {**_TRACE, "request_id": "id of the request"},
         ),
