@@ -1,5 +1,6 @@
 """Requests reach the same handler with the same parameters as with aiohttp's own router."""
 
+from functools import wraps
 from random import Random
 from typing import Any
 
@@ -90,6 +91,26 @@ async def test_most_requests_do_not_reach_aiohttps_router() -> None:
     for path in ("/v1/items/a%20b", "/v1/items/7/more", "/v1/items", "/"):
         with pytest.raises(AssertionError):
             await result(handler, "GET", path)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(web.Application, "_handle"), (web.UrlDispatcher, "resolve")])
+async def test_a_library_that_watches_requests_sees_each(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str
+) -> None:
+    own = getattr(owner, name)
+    seen = list[web.Request]()
+
+    @wraps(own)
+    async def watch(self: object, request: web.Request) -> object:
+        seen.append(request)
+        return await own(self, request)
+
+    monkeypatch.setattr(owner, name, watch)
+    application = web.Application(middlewares=[note])
+    application.router.add_get("/a", answer)
+    application.freeze()
+    assert "GET" in await result(dispatched(application, application._handle), "GET", "/a")
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "*"])

@@ -1,10 +1,12 @@
 """What blocks the event loop is named in the log."""
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -88,6 +90,25 @@ def test_a_callback_without_python_code_is_noticed(new_loop: Callable[[], asynci
 @LOOPS
 def test_short_blocks_and_a_loop_that_waits_are_not_logged(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     assert lines_while(new_loop, lambda: time.sleep(0.8)) == []
+
+
+def test_what_a_block_has_used_is_freed_when_it_ends() -> None:
+    class Order:
+        """An object of a handler."""
+
+    def block() -> None:
+        order = Order()
+        time.sleep(3)
+        used = weakref.ref(order)
+        asyncio.get_running_loop().call_later(0.5, lambda: freed.append(used() is None))  # the watchdog goes on
+
+    freed = list[bool]()
+    gc.disable()
+    try:
+        [_] = lines_while(uvloop.new_event_loop, block)
+    finally:
+        gc.enable()
+    assert freed == [True]
 
 
 def test_each_block_is_one_line() -> None:

@@ -5,9 +5,10 @@ Tested with aiohttp 3.14, to which `pyproject.toml` bounds it. Each function say
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import FunctionType
 from typing import Any, TypeGuard, TypeVar
 
-from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web
+from aiohttp import ClientConnectionResetError, HttpVersion11, hdrs, web, web_app, web_urldispatcher
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http_writer import _serialize_headers
 from aiohttp.web_protocol import RequestHandler
@@ -140,6 +141,16 @@ def set_route(
     """
     request._match_info = match_info = web.UrlMappingMatchInfo(parameters, route)
     match_info._apps, match_info._current_app, match_info._frozen = [application], application, True
+
+
+def handles_as_aiohttp_does(application: web.Application) -> bool:
+    """True if no library has replaced how an application finds a handler and calls it.
+
+    Sentry's SDK puts wrappers around `_handle` and the router's `resolve`, to see each request. Without these names it
+    sees no request that `dispatch` handles: tests/chassis/test_dispatch.py fails.
+    """
+    own = ((type(application)._handle, web_app), (type(application.router).resolve, web_urldispatcher))
+    return all(type(method) is FunctionType and method.__globals__ is vars(module) for method, module in own)
 
 
 def is_plain(response: web.StreamResponse, request: web.BaseRequest) -> TypeGuard[web.Response]:

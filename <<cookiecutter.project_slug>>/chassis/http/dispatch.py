@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
-from chassis.http.aiohttp_internals import Handler, set_route
+from chassis.http.aiohttp_internals import Handler, handles_as_aiohttp_does, set_route
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]+")  # nothing in it is encoded
 _PARAMETER = re.compile(r"\(\?P<\w+>\[\^{}/]\+\)")  # of a path, as aiohttp compiles it; it takes no slash
@@ -41,6 +41,8 @@ def dispatched(api: web.Application, handler: Handler) -> Handler:
         api: the application, which has started.
         handler: aiohttp's handler of all requests.
     """
+    if not handles_as_aiohttp_does(api):
+        return handler
     routes: dict[tuple[str, int], list[_Known]] = {}
     if all(getattr(each, "__middleware_version__", None) == _NEW_STYLE for each in api.middlewares):
         for slashes, each in sorted(_known(api), key=lambda known: -known[1].depth):

@@ -67,16 +67,20 @@ class _Watchdog:
             due = self._due
             if time.monotonic() < due + _BLOCKED_SECONDS:
                 continue
-            frame = self._frame()
-            if frame is None or self._waits(frame):
-                self._stopped.wait(_RESUME_SECONDS)
-                if self._due != due:
-                    continue
-                frame = self._frame()
-            if frame is not None and not _is_debugged(frame):
-                log.warning("event_loop_blocked", seconds=round(time.monotonic() - due, 3), where=_place(frame))
+            self._report(due)
             while self._due == due and not self._stopped.wait(_INTERVAL_SECONDS):  # one line, however long it takes
                 pass
+
+    def _report(self, due: float) -> None:
+        """Log where the thread is. No frame is kept: what its variables refer to would stay in memory."""
+        frame = self._frame()
+        if frame is None or self._waits(frame):
+            self._stopped.wait(_RESUME_SECONDS)
+            if self._due != due:
+                return
+            frame = self._frame()
+        if frame is not None and not _is_debugged(frame):
+            log.warning("event_loop_blocked", seconds=round(time.monotonic() - due, 3), where=_place(frame))
 
     def _frame(self) -> FrameType | None:
         return sys._current_frames().get(self._watched)
