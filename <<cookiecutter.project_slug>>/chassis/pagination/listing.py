@@ -1,7 +1,7 @@
 """The SQL of a list: filters, orders and pages."""
 
 import re
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -163,7 +163,7 @@ class Listing(Generic[Model]):
         conditions, values = [], []
         for name, condition in self._filters.items():
             value = fixed[name] if name in fixed else getattr(query, name)
-            if name not in fixed and (value is None or (isinstance(value, Sized) and not len(value))):
+            if name not in fixed and not value and (value is None or hasattr(value, "__len__")):
                 continue
             if not isinstance(condition, str):
                 if value not in condition:
@@ -205,14 +205,16 @@ class Listing(Generic[Model]):
 
     def _position(self, row: asyncpg.Record, order: _Order) -> Position:
         """Return the position of a row, from the database's own values, which are exact."""
-        position = tuple(row[column] for column in order.columns)
-        for column, kind, value in zip(order.columns, order.kinds, position, strict=True):
+        position = []
+        for column, kind in zip(order.columns, order.kinds, strict=True):
+            value = row[column]
             if not kind.has(value):
                 raise ValueError(
                     f"{self._name}: the column {column} has a {type(value).__name__}, and the field {column} of "
                     f"{self._row.__name__} is another type: annotate it as the column is"
                 )
-        return position
+            position.append(value)
+        return tuple(position)
 
     def _order(self, query: PageQuery, fixed: Mapping[str, Any]) -> _Order:
         case = (type(query), *fixed)

@@ -68,6 +68,8 @@ def encode(position: Position) -> bytes:
     Raises:
         TypeError: a value is of another type than `kind_of` knows.
     """
+    if len(position) == 1 and type(position[0]) is int:  # most cursors, in a third of the time
+        return b"[%d]" % position[0]
     return _encode(position).encode()
 
 
