@@ -29,15 +29,16 @@ PROFILES = {"small": Profile(2, 2, 100), "medium": Profile(2, 6, 250), "large": 
 
 
 def texts(results: Results) -> dict[str, str]:
-    """Return the contents of the files by name.
+    """Return the contents of the files by name, by the good rounds of the results.
 
     Raises:
         ValueError: the results are of a quick run, or lack the matrix.
     """
-    found = sizing.costs(results)
+    kept = judge.good(results)
+    found = sizing.costs(kept)
     if results.quick or not found:
         raise ValueError("profiles follow from a whole run with the matrix in it")
-    return {name: _text(profile, found, sizing.measured_to(results)) for name, profile in PROFILES.items()}
+    return {name: _text(profile, found, sizing.measured_to(kept)) for name, profile in PROFILES.items()}
 
 
 def _text(profile: Profile, costs: sizing.Costs, measured: float) -> str:
@@ -94,7 +95,7 @@ def _comment(text: str) -> str:
 def main() -> None:
     if not sizing.RESULTS.exists():
         sys.exit(f"{sizing.RESULTS} is not there: `make bench` makes it")
-    for name, text in texts(judge.good(Results.load(sizing.RESULTS))).items():
+    for name, text in texts(Results.load(sizing.RESULTS)).items():
         (FOLDER / f"{name}.yaml").write_text(text, encoding="utf-8")
         print(f"wrote chart/profiles/{name}.yaml")
 
