@@ -15,7 +15,7 @@ from chassis.pagination.position import Kind, Position, decode, encode, kind_of
 from chassis.pagination.stored_rows import ListOfRows, StoredRows
 
 _CHECKSUM_BYTES = 6
-_PLACE = {"limit", "cursor"}  # may be others for each page of a list
+_PLACE = {"limit", "cursor"}  # which rows of the list a page has
 
 
 class PageQuery(Query):
@@ -54,23 +54,22 @@ class PageQuery(Query):
         return b64encode(checksum.digest() + text, b"-_").decode().rstrip("=")
 
     def _scope(self) -> blake2b:
-        """Return the hash of the list, its filters and its order, to be gone on with.
+        """Return the hash of the list, its filters and its order. The caller adds the position.
 
         It has no secret: it detects cursors of another list, not forged ones.
         """
-        model, filtered = type(self), not self.model_fields_set <= _PLACE
-        scope = None if filtered else _SCOPES.get(model)
-        if scope is None:
-            asked = self.model_dump_json(exclude=_PLACE, exclude_defaults=True)
-            text = f"{model.__module__}.{model.__qualname__} {asked}"
-            scope = blake2b(text.encode(), digest_size=_CHECKSUM_BYTES)
-            if not filtered:
-                _SCOPES[model] = scope
-        return scope.copy()
+        model, unfiltered = type(self), self.model_fields_set <= _PLACE
+        if unfiltered and model in _UNFILTERED:
+            return _UNFILTERED[model].copy()
+        asked = self.model_dump_json(exclude=_PLACE, exclude_defaults=True)
+        scope = blake2b(f"{model.__module__}.{model.__qualname__} {asked}".encode(), digest_size=_CHECKSUM_BYTES)
+        if unfiltered:
+            _UNFILTERED[model] = scope.copy()
+        return scope
 
 
-_SCOPES: dict[type[PageQuery], blake2b] = {}
-"""The scopes without filters: to write one as JSON is half of the work of a cursor."""
+_UNFILTERED: dict[type[PageQuery], blake2b] = {}
+"""The scopes without filters: writing one as JSON is half of the work of a cursor."""
 
 
 def position_of(query: PageQuery, kinds: Sequence[Kind]) -> Position:
