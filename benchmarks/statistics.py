@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import comb
 from statistics import median
 
@@ -52,13 +53,15 @@ def estimate(rounds: Sequence[float]) -> Estimate:
     if not rounds:
         raise ValueError("no round to estimate from")
     ordered, count = sorted(rounds), len(rounds)
-    least = max([0, *(k for k in range(1, count // 2) if _coverage(count, k) >= CONFIDENCE)])
-    return Estimate(median(ordered), ordered[least], ordered[count - 1 - least], _coverage(count, least))
+    covered = _coverages(count)
+    least = max([0, *(k for k, each in enumerate(covered) if each >= CONFIDENCE)])
+    return Estimate(median(ordered), ordered[least], ordered[count - 1 - least], covered[least])
 
 
-def _coverage(count: int, least: int) -> float:
-    """Return how likely the median lies between the values `least` places from either end, counted from 0."""
-    return 1 - sum(comb(count, below) for below in range(least + 1)) / (1 << (count - 1))
+def _coverages(count: int) -> list[float]:
+    """Return by k how likely the median lies between the values k places from either end, counted from 0."""
+    outside = accumulate(comb(count, below) for below in range(max(1, count // 2)))
+    return [1 - each / (1 << (count - 1)) for each in outside]
 
 
 def told_quantile(histogram: Mapping[int, int], share: float, failures: int) -> float | None:
