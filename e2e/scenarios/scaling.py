@@ -54,7 +54,8 @@ async def out_and_in(bench: Bench) -> Row:
 
 async def _has_metrics(bench: Bench) -> bool:
     scaler = json.loads(await bench.kubectl("get", f"hpa/{NAME}", "--output=json"))
-    return any(each.get("containerResource", {}).get("current") for each in scaler["status"].get("currentMetrics") or [])
+    metrics = scaler["status"].get("currentMetrics") or []
+    return any(each.get("containerResource", {}).get("current") for each in metrics)
 
 
 async def _has(release: Release, pods: int) -> bool:
