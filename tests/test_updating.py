@@ -69,9 +69,9 @@ def rename_the_example(service: Path) -> None:
         text = file.read_text(encoding="utf-8")
         for old, new in (("an item", "a book"), ("item", "book"), ("Item", "Book")):
             text = text.replace(old, new)
-        # Restore the names that belong to the chassis: the items of a page and of a mapping.
+        # Restore the names that belong to others: the items of a page and of a mapping, and `operator.itemgetter`.
         text = re.sub(
-            r'\["books"\]|"books": \[\]|\.books\(\)|fields\.books',
+            r'\["books"\]|"books": \[\]|\.books\(\)|fields\.books|bookgetter',
             lambda m: m[0].replace("book", "item"),
             text,
         )

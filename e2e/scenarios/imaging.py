@@ -46,7 +46,7 @@ async def tests(bench: Bench) -> Row:
         bench.status = str(pod["status"].get("phase"))
         return bench.status in {"Succeeded", "Failed"}
 
-    await bench.until(ended, "the end of the tests", 600)
+    await bench.until(ended, "the end of the tests", 1200)
     said = await bench.kubectl("logs", _POD)
     (bench.logs / "pytest.txt").write_text(said)
     row.measured = said.strip().splitlines()[-1]
