@@ -22,19 +22,19 @@ async def soak(bench: Bench) -> Row:
     service = await bench.running_service(database.url)
     sent, errors = 0, Counter[str]()
 
-    async def use(client: Client, question: bytes) -> bytes:
+    async def use(client: Client, question: bytes) -> bytes | None:
         nonlocal sent
         sent += 1
         answer = await client.send(question)
         if not answer.ok:
             errors[answer.error or str(answer.status)] += 1
-        return answer.body
+        return answer.body if answer.ok else None
 
     async def use_until(count: int) -> None:
         client = Client(service.port)
         while sent < count:
             body = await use(client, _POST)
-            if not body.startswith(b'{"'):
+            if body is None:
                 continue
             path = f"/v1/items/{json.loads(body)['id']}"
             await use(client, request("GET", path))
