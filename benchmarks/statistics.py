@@ -59,7 +59,7 @@ def estimate(rounds: Sequence[float]) -> Estimate:
 
 
 def _coverages(count: int) -> list[float]:
-    """Return by k how likely the median lies between the values k places from either end, counted from 0."""
+    """Return, for each k, how likely the median lies between the values k places from either end, counted from 0."""
     outside = accumulate(comb(count, below) for below in range(max(1, count // 2)))
     return [1 - each / (1 << (count - 1)) for each in outside]
 

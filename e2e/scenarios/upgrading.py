@@ -13,7 +13,7 @@ from harness.commands import CommandError
 from harness.row import Row
 
 _STUCK_SECONDS = 25
-_MOST_CLIENTS = 100  # the default of `config.maxInFlight`: with more, a pod that is slow to start may refuse some
+_MOST_CLIENTS = 100  # the default of `config.maxInFlight`: with more, a pod that a busy node holds up may refuse some
 _WAYS_TO_FAIL: list[tuple[str, tuple[str, ...]]] = [
     ("helm", ()),
     ("helm", ("--rollback-on-failure",)),

@@ -26,9 +26,10 @@ async def soak(bench: Bench) -> Row:
         nonlocal sent
         sent += 1
         answer = await client.send(question)
-        if not answer.ok:
-            errors[answer.error or str(answer.status)] += 1
-        return answer.body if answer.ok else None
+        if answer.ok:
+            return answer.body
+        errors[answer.error or str(answer.status)] += 1
+        return None
 
     async def use_until(count: int) -> None:
         client = Client(service.port)
