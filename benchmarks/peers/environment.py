@@ -20,8 +20,8 @@ COMMANDS = {
     "fastapi": (*_UVICORN, "benchmarks.peers.fastapi.app:app"),
     "fastapi-sqlalchemy": (*_UVICORN, "benchmarks.peers.fastapi_sqlalchemy.app:app"),
     "litestar": (*_GRANIAN, "benchmarks.peers.litestar.app:app"),
-    "blacksheep": (*_UVICORN, "benchmarks.peers.blacksheep.app:app"),
-    "blacksheep-fast": (*_UVICORN, "benchmarks.peers.blacksheep_fast.app:app"),
+    "blacksheep": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep.app:plain"),
+    "blacksheep-fast": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep.app:fast"),
     "go": (),
     "floor-static": ("-m", "benchmarks.peers.floor_static"),
 }

@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
-COLUMNS = "id, name, description, price_cents, created_at, updated_at"
+from benchmarks.peers import statements
+
 POOL = web.AppKey("pool", asyncpg.Pool)
 routes = web.RouteTableDef()
 
@@ -38,9 +39,8 @@ async def fields(request: web.Request) -> tuple[str, str, int]:
 @routes.post("/v1/items")
 async def create_item(request: web.Request) -> web.Response:
     values = await fields(request)
-    query = f"INSERT INTO items (name, description, price_cents) VALUES ($1, $2, $3) RETURNING {COLUMNS}"
     async with request.app[POOL].acquire() as connection:
-        row = await connection.fetchrow(query, *values)
+        row = await connection.fetchrow(statements.CREATE, *values)
     return web.json_response(item(row), status=201)
 
 
@@ -48,9 +48,7 @@ async def create_item(request: web.Request) -> web.Response:
 async def list_items(request: web.Request) -> web.Response:
     limit, cursor = int(request.query.get("limit", 20)), int(request.query.get("cursor", 0))
     async with request.app[POOL].acquire() as connection:
-        rows = await connection.fetch(
-            f"SELECT {COLUMNS} FROM items WHERE id > $1 ORDER BY id LIMIT $2", cursor, limit + 1
-        )
+        rows = await connection.fetch(statements.LIST, cursor, limit + 1)
     next_cursor = str(rows[limit - 1]["id"]) if len(rows) > limit else None
     return web.json_response({"items": [item(row) for row in rows[:limit]], "next_cursor": next_cursor})
 
@@ -58,9 +56,7 @@ async def list_items(request: web.Request) -> web.Response:
 @routes.get(r"/v1/items/{item_id:\d+}")
 async def read_item(request: web.Request) -> web.Response:
     async with request.app[POOL].acquire() as connection:
-        row = await connection.fetchrow(
-            f"SELECT {COLUMNS} FROM items WHERE id = $1", int(request.match_info["item_id"])
-        )
+        row = await connection.fetchrow(statements.READ, int(request.match_info["item_id"]))
     if row is None:
         raise web.HTTPNotFound
     return web.json_response(item(row))
@@ -69,20 +65,15 @@ async def read_item(request: web.Request) -> web.Response:
 @routes.put(r"/v1/items/{item_id:\d+}")
 async def replace_item(request: web.Request) -> web.Response:
     values = await fields(request)
-    query = (
-        "UPDATE items SET name = $2, description = $3, price_cents = $4, updated_at = now(), version = version + 1 "
-        f"WHERE id = $1 RETURNING {COLUMNS}"
-    )
     async with request.app[POOL].acquire() as connection:
-        row = await connection.fetchrow(query, int(request.match_info["item_id"]), *values)
+        row = await connection.fetchrow(statements.REPLACE, int(request.match_info["item_id"]), *values)
     if row is None:
         raise web.HTTPNotFound
     return web.json_response(item(row))
 
 
 async def pool(app: web.Application) -> AsyncIterator[None]:
-    size = int(os.environ["DATABASE_POOL_SIZE"])
-    async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=size, max_size=size) as app[POOL]:
+    async with statements.create_pool() as app[POOL]:
         yield
 
 

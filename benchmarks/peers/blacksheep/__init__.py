@@ -1,1 +1,1 @@
-"""BlackSheep as in its documentation, with pydantic for bodies and an asyncpg pool."""
+"""BlackSheep as in its documentation, with pydantic for bodies and an asyncpg pool; its JSON, or orjson."""

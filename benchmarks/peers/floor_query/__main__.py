@@ -17,9 +17,9 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from benchmarks.peers.statements import READ
 from benchmarks.results import STEP_MS
 
-QUERY = "SELECT id, name, description, price_cents, created_at, updated_at FROM items WHERE id = $1"
 WARM_UP_SECONDS = 0.5
 
 
@@ -45,7 +45,7 @@ async def ask(connection: Any, ids: Sequence[int], seconds: float, histogram: Co
     end = now + seconds
     while now < end:
         begun = now
-        await connection.fetchrow(QUERY, random.choice(ids))
+        await connection.fetchrow(READ, random.choice(ids))
         now = time.perf_counter()
         histogram[int((now - begun) * 1000 / STEP_MS)] += 1
 

@@ -1,1 +1,0 @@
-"""BlackSheep with orjson, as in its documentation."""
