@@ -54,14 +54,7 @@ async def _here(options: Options) -> Results:
         about = machine.machine(bench.cores, bench.disk) | {"database_settings": settings}
         fresh = _results(options, options.only, python, len(bench.cores.server), about, enforced=are_possible())
         results = continued(fresh, FILE)
-        planned = {part: _PARTS[part].seconds(options) for part in options.only}
-        keep = Keep(results, FILE, sum(planned.values()))
-        parts = ", ".join(f"{part} {seconds / 60:.0f}" for part, seconds in planned.items())
-        most = sum(planned.values()) * options.most_rounds / options.rounds
-        keep.say(
-            f"Plan: {sum(planned.values()) / 60:.0f} minutes ({parts}); at most {most / 60:.0f} where rounds are "
-            "thrown away and repeated"
-        )
+        keep = Keep(results, FILE)
         for part in options.only:
             await _PARTS[part].run(options, bench, keep)
             keep.save()
@@ -74,7 +67,7 @@ async def _on_a_cluster(options: Options) -> Results:
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
     results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
-    keep = Keep(results, FILE, cluster.seconds(options))
+    keep = Keep(results, FILE)
     await cluster.run(options, service, cores, OUTPUT / "logs", keep)
     return keep.results
 

@@ -11,29 +11,22 @@ from benchmarks.limits import are_possible
 from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Operation
-from benchmarks.rounds import Plan, measure, planned_seconds
+from benchmarks.rounds import Plan, measure
 from benchmarks.scale import ARTICLE, connections, scaled
-from benchmarks.subjects import START_SECONDS, Subject, peer, services
+from benchmarks.subjects import Subject, peer, services
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
-
-
-def seconds(options: Options) -> float:
-    """Return the planned duration."""
-    each = planned_seconds(_load(options, 1), len(ARTICLE) + 1)
-    return (len(ARTICLE) + 1) * START_SECONDS + options.rounds * len(OPERATIONS) * each
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Start all deployments and the control, and measure them in interleaved rounds."""
     async with AsyncExitStack() as started:
-        running = []
-        for subject in (peer(CONTROL), *deployments(bench, limits=are_possible())):
-            with keep.step(f"{subject.name} starts", START_SECONDS):
-                running.append(await bench.start(subject, started))
-        load = _load(options, len(bench.cores.server))
-        plans = [Plan("article", operation, load, running[1:]) for operation in OPERATIONS]
-        await measure(options, bench, keep, running[0], plans)
+        subjects = [peer(CONTROL), *deployments(bench, limits=are_possible())]
+        control, *running = [await bench.start(each, started) for each in subjects]
+        clients = connections(len(bench.cores.server))
+        load = Load(clients, seconds=options.count(5, 0.5), warm_up=options.count(0.5, 0.2))
+        plans = [Plan("article", operation, load, running) for operation in OPERATIONS]
+        await measure(options, bench, keep, control, plans)
 
 
 def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
@@ -43,7 +36,3 @@ def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
         here = scaled(ARTICLE[name], len(bench.cores.server))
         found.append(replace(subject, pods=here.pods, limit=here.limit if limits else None))
     return found
-
-
-def _load(options: Options, server_cores: int) -> Load:
-    return Load(connections(server_cores), seconds=options.count(5, 0.5), warm_up=options.count(0.5, 0.2))

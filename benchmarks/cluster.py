@@ -37,10 +37,7 @@ from harness.values import Values, merge
 
 SUBJECTS: Final = ("bare", "gunicorn-1", "gunicorn-11")
 
-_IMAGE_SECONDS = 60.0
-_INSTALL_SECONDS = 25.0
 _LOAD_SECONDS, _WARM_UP_SECONDS = 15.0, 1.0
-_OVERHEAD_SECONDS = 4.0  # resetting the rows before each load, and reading the usage of the pods
 _IMAGE = "1"
 # Reads control groups of version 2 or 1, which report CPU time in µs and ns.
 _USE = """
@@ -75,12 +72,6 @@ class Deployed:
             await self.database.query(statement)
 
 
-def seconds(options: Options) -> float:
-    """Return the estimated duration."""
-    each = options.rounds * (options.count(_LOAD_SECONDS, 1) + _WARM_UP_SECONDS + _OVERHEAD_SECONDS)
-    return _IMAGE_SECONDS + len(SUBJECTS) * (_INSTALL_SECONDS + len(OPERATIONS) * each)
-
-
 async def server_cores() -> float:
     """Return the cores for the pods: so few of the cluster's that their limits bind, and not the nodes' cores.
 
@@ -106,27 +97,25 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
     seconds = options.count(_LOAD_SECONDS, 1)
     async with AsyncExitStack() as started:
         settings = ClusterOptions.from_environment()
-        with keep.step("the image is built and loaded", _IMAGE_SECONDS):
-            await build_and_load(settings, service, {_IMAGE: unchanged})
-            await remove_namespaces()
+        keep.say("The image is built and loaded.")
+        await build_and_load(settings, service, {_IMAGE: unchanged})
+        await remove_namespaces()
         running = []
         for name in SUBJECTS:
-            with keep.step(f"{name} is installed", _INSTALL_SECONDS):
-                bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
-                bench.logs.mkdir(parents=True, exist_ok=True)
-                await started.enter_async_context(bench.started)
-                await bench.make_namespace()
-                release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
-                running.append(Deployed(name, connections(cores), bench, release, database))
-                await running[-1].reset()
+            keep.say(f"{name} is installed.")
+            bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
+            bench.logs.mkdir(parents=True, exist_ok=True)
+            await started.enter_async_context(bench.started)
+            await bench.make_namespace()
+            release, database = await deploy(bench, values(name, scaled(ARTICLE[name], cores)))
+            running.append(Deployed(name, connections(cores), bench, release, database))
+            await running[-1].reset()
         keep.describe(cluster_image=await _image(running[0]))
-        for number in range(1, options.rounds + 1):
+        for number in keep.rounds("cluster", options.rounds):
             for operation in OPERATIONS:
                 for each in in_turn(running, number):
-                    text = f"{each.name}, {operation.upper()}, round {number} of {options.rounds}"
-                    with keep.step(text, _WARM_UP_SECONDS + seconds + _OVERHEAD_SECONDS):
-                        keep.add(await _sample(each, operation, number, seconds))
-            keep.save()
+                    keep.say(f"{each.name}, {operation.upper()}, round {number} of {options.rounds}")
+                    keep.results.samples.append(await _sample(each, operation, number, seconds))
 
 
 def values(name: str, here: Deployment) -> Values:

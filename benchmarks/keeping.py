@@ -1,14 +1,11 @@
-"""Collects results in a file, and tells the progress and the remaining time."""
+"""Collects results in a file, and tells the progress."""
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.results import Footprint, Results, Sample
-
-_TRUSTED_SECONDS = 60  # after this time the pace so far is a better estimate than the plan
+from benchmarks.results import Results
 
 
 class Keep:
@@ -16,49 +13,39 @@ class Keep:
 
     Args:
         results: the results to add to.
-        file: the file that `save` writes.
-        planned_seconds: planned duration of all steps.
+        file: the file that the results are saved in.
     """
 
-    def __init__(self, results: Results, file: Path, planned_seconds: float) -> None:
+    def __init__(self, results: Results, file: Path) -> None:
         self.results = results
         self._file = file
-        self._planned, self._done = planned_seconds, 0.0
-        self._begun = time.monotonic()
-
-    def add(self, result: Sample | Footprint) -> None:
-        """Add a result."""
-        if isinstance(result, Sample):
-            self.results.samples.append(result)
-        else:
-            self.results.footprints.append(result)
-
-    def save(self) -> None:
-        """Write the results so far, so that an interrupted run loses at most one round."""
-        self.results.save(self._file)
 
     def describe(self, **what: str) -> None:
         """Add to the description of the machine in the results."""
         self.results = replace(self.results, machine={**self.results.machine, **what})
 
+    def save(self) -> None:
+        """Write the results so far."""
+        self.results.save(self._file)
+
     def say(self, text: str) -> None:
         """Print a line at once."""
         print(text, flush=True)
 
-    def plan(self, more_seconds: float) -> None:
-        """Change the planned duration; a negative number shortens it."""
-        self._planned += more_seconds
+    def rounds(self, what: str, wanted: int, most: int = 0) -> Iterator[int]:
+        """Count rounds from 1. Save the results after each, and tell how much time is left.
 
-    @contextmanager
-    def step(self, text: str, seconds: float) -> Iterator[None]:
-        """Tell what runs in the block, how long it was planned to take, and how much time is left."""
-        pace = (time.monotonic() - self._begun) / self._done if self._done > _TRUSTED_SECONDS else 1
-        minutes, rest = divmod(round(max(0, self._planned - self._done) * pace), 60)
-        self.say(f"{minutes}:{rest:02} left: {text}")
-        try:
-            yield
-        finally:
-            self._done += seconds
+        Args:
+            wanted: rounds that the time is told for.
+            most: rounds in all, if some may have to be repeated.
+        """
+        begun = time.monotonic()
+        for number in range(1, max(wanted, most) + 1):
+            yield number
+            self.save()  # an interrupted run loses at most one round
+            if number < wanted:
+                left = (time.monotonic() - begun) / number * (wanted - number) / 60
+                self.say(f"{what}: {number} of {wanted} rounds are done, about {left:.0f} minutes are left")
 
 
 def continued(fresh: Results, file: Path) -> Results:

@@ -18,8 +18,8 @@ from benchmarks.measurement import ALONE, FLOOR_LOAD, MIDDLE, PEERS
 from benchmarks.options import Options
 from benchmarks.peers import environment
 from benchmarks.results import Footprint, Operation, Sample
-from benchmarks.rounds import OVERHEAD_SECONDS, Plan, measure, planned_seconds
-from benchmarks.subjects import START_SECONDS, Running, Subject, peer, pool_size, service
+from benchmarks.rounds import Plan, measure
+from benchmarks.subjects import Running, Subject, peer, pool_size, service
 from harness.load_generator import send
 from harness.processes import WITH_HARNESS
 from harness.repository import REPOSITORY
@@ -37,23 +37,12 @@ _FLOOR_CONNECTIONS: Final = 4  # database connections: enough that the floor nev
 _IDLE_SECONDS: Final = 1.0
 
 
-def seconds(options: Options) -> float:
-    """Return the planned duration."""
-    cells = [(operation, load) for load in _loads(options) for operation in OPERATIONS]
-    measured = sum(planned_seconds(load, 1 + len(_names(operation, load))) for operation, load in cells)
-    started = (2 + len(PEERS) + 1) * START_SECONDS
-    return started + options.rounds * (measured + _floor_seconds(options)) + _footprints_seconds(options)
-
-
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Measure the footprint of each subject alone; then start all, and load them in turn in interleaved rounds."""
     subjects = _subjects(bench)
     await _footprints(options, bench, keep, list(subjects.values()))
     async with AsyncExitStack() as started:
-        running = {}
-        for name, subject in subjects.items():
-            with keep.step(f"{name} starts", START_SECONDS):
-                running[name] = await bench.start(subject, started)
+        running = {name: await bench.start(each, started) for name, each in subjects.items()}
         await measure(options, bench, keep, running[CONTROL], list(_plans(options, bench, running)))
 
 
@@ -98,12 +87,9 @@ def _load(options: Options, seconds: float, connections: int, rate: float | None
 
 async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequence[Subject]) -> None:
     """Start each subject alone: two at a time share mapped memory, and each would seem to need less."""
-    each_seconds = _footprints_seconds(options) / len(subjects) / _footprint_rounds(options)
-    for number in range(_footprint_rounds(options)):
+    for _ in keep.rounds("footprints", 1 if options.quick else 5):
         for subject in subjects:
-            with keep.step(f"{subject.name}, footprint {number + 1}", each_seconds):
-                keep.add(await _footprint(options, bench, subject))
-        keep.save()
+            keep.results.footprints.append(await _footprint(options, bench, subject))
     await bench.reset()
 
 
@@ -116,15 +102,6 @@ async def _footprint(options: Options, bench: Bench, subject: Subject) -> Footpr
             load = options.count(0.5, 0.1)
             await send(requests(operation), running.ports, connections=max(CONNECTIONS), seconds=load)
         return Footprint(subject.name, running.start_seconds, idle, running.memory_mib())
-
-
-def _footprint_rounds(options: Options) -> int:
-    return 1 if options.quick else 5
-
-
-def _footprints_seconds(options: Options) -> float:
-    each = START_SECONDS + _IDLE_SECONDS + 4 * (options.count(0.5, 0.1) + 0.1)
-    return _footprint_rounds(options) * (3 + len(PEERS)) * each
 
 
 async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
@@ -156,7 +133,3 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
         histogram={(int(step) + 1) * 100: count for step, count in measured["histogram"].items()},
         conditions=bench.conditions(used, measured["cpu_seconds"]),
     )  # fmt: skip
-
-
-def _floor_seconds(options: Options) -> float:
-    return options.count(1.2, 0.25) + OVERHEAD_SECONDS + 1.5  # its start and warm-up

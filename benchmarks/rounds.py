@@ -18,9 +18,6 @@ Extra: TypeAlias = Callable[[int], Awaitable[Sample]]
 T = TypeVar("T")
 
 _HOPELESS: Final = 3  # rounds without a good one, after which no more are tried
-OVERHEAD_SECONDS: Final = 0.35
-"""Of a load, beyond its own seconds: restoring the rows and starting the generator."""
-_TURN_OVERHEAD_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -38,32 +35,23 @@ class Plan:
     extra: Extra | None = None
 
 
-def planned_seconds(load: Load, loads: int) -> float:
-    """Return the planned duration of a round with so many loads, that of the control among them."""
-    return loads * (load.warm_up + load.turns * (load.seconds + _TURN_OVERHEAD_SECONDS) + OVERHEAD_SECONDS)
-
-
 async def measure(options: Options, bench: "Bench", keep: Keep, control: Running, plans: Sequence[Plan]) -> None:
     """Measure all cells once a round, and repeat those with too few good rounds, up to a bound."""
-    for number in range(1, options.most_rounds + 1):
+    experiment = plans[0].experiment
+    for number in keep.rounds(experiment, options.rounds, options.most_rounds):
         for plan in plans:
+            if number > options.rounds and judge.good_rounds(_cell(keep, plan)) >= options.rounds:
+                continue
+            what = f"{experiment}, round {number}: {plan.operation}, {plan.load.name}"
+            keep.say(what)
             subjects = in_turn([control, *plan.subjects], number)
-            planned = planned_seconds(plan.load, len(subjects) + bool(plan.extra))
-            if number > options.rounds:
-                if judge.good_rounds(_cell(keep, plan)) >= options.rounds:
-                    continue
-                keep.plan(planned)
-            what = f"{plan.experiment}, round {number}: {plan.operation}, {plan.load.name}"
-            with keep.step(what, planned):
-                for sample in await bench.round(plan.experiment, subjects, plan.operation, number, plan.load):
-                    keep.add(sample)
-                if plan.extra:
-                    keep.add(await plan.extra(number))
+            keep.results.samples.extend(await bench.round(experiment, subjects, plan.operation, number, plan.load))
+            if plan.extra:
+                keep.results.samples.append(await plan.extra(number))
             if fault := judge.faults(_cell(keep, plan))[number]:
                 keep.say(f"{what} is thrown away: {fault}")
-        keep.save()
         if number == _HOPELESS and not any(judge.good_rounds(_cell(keep, plan)) for plan in plans):
-            keep.say(f"{plans[0].experiment}: no round of {number} was good, so it is not measured further.")
+            keep.say(f"{experiment}: no round of {number} was good, so it is not measured further.")
             return
 
 

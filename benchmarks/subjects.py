@@ -19,9 +19,6 @@ from harness.repository import REPOSITORY
 from harness.usage import cpu_seconds, pss_mib
 from harness.waiting import until
 
-START_SECONDS = 2.5
-"""The planned time of a start."""
-
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
 # The article's setting, with the article's worker: the worker of the service ignores this setting.

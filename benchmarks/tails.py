@@ -19,9 +19,9 @@ from benchmarks.keeping import Keep
 from benchmarks.load import Load, carried
 from benchmarks.measurement import PEAK_SHARE
 from benchmarks.options import Options
-from benchmarks.results import Operation
-from benchmarks.rounds import Plan, measure, planned_seconds
-from benchmarks.subjects import START_SECONDS, peer, service
+from benchmarks.results import Operation, Sample
+from benchmarks.rounds import Plan, measure
+from benchmarks.subjects import Running, peer, service
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page")
 CONNECTIONS: Final = 64
@@ -31,55 +31,35 @@ SAMPLES: Final = 100_000
 
 _PEAKS: Final = 3
 _TRIALS: Final = 3
-_USUAL_PEAK: Final = 5_000  # an assumption for the plan, until the peaks are measured
-
-
-def seconds(options: Options) -> float:
-    """Return the planned duration."""
-    peaks = len(OPERATIONS) * (_PEAKS + 1) * planned_seconds(_peak(options), 1)
-    each = planned_seconds(_load(options, PEAK_SHARE * _USUAL_PEAK), 2)
-    return 2 * START_SECONDS + peaks + options.rounds * len(OPERATIONS) * each
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Find the service's peaks in a closed loop. Then send requests at a share of them, beside the control."""
     async with AsyncExitStack() as started:
-        running = []
-        for subject in (peer(CONTROL), service(bench.python, bench.service)):
-            with keep.step(f"{subject.name} starts", START_SECONDS):
-                running.append(await bench.start(subject, started))
-        control, subject_running = running
+        control = await bench.start(peer(CONTROL), started)
+        running = await bench.start(service(bench.python, bench.service), started)
         plans = []
         for operation in OPERATIONS:
-            rates = []
-            for number in range(_PEAKS):
-                load = _peak(options)
-                with keep.step(f"tails, {operation}, peak {number + 1}", planned_seconds(load, 1)):
-                    [sample] = await bench.round("tails", [subject_running], operation, number, load)
-                    rates.append(sample.per_second)
-            peak = median(rates)
-            rate = round(PEAK_SHARE * peak)
-            for number in range(_TRIALS):
-                load = replace(_peak(options), rate=rate)
-                with keep.step(f"tails, {operation}, trial {number + 1}", planned_seconds(load, 1)):
-                    [sample] = await bench.round("tails", [subject_running], operation, number, load)
-                rate, tried = carried(sample), rate
-                if rate == tried:
-                    break
-            found = _load(options, rate, round(rate / peak, 2))
-            keep.say(f"tails, {operation}: {rate:,.0f}/s of {peak:,.0f}/s")
-            usual = planned_seconds(_load(options, PEAK_SHARE * _USUAL_PEAK), 2)
-            keep.plan(options.rounds * (planned_seconds(found, 2) - usual))
-            plans.append(Plan("tails", operation, found, [subject_running]))
+            load = await _highest(options, bench, running, operation)
+            keep.say(f"tails, {operation}: {load.rate:,.0f}/s, {load.name}")
+            plans.append(Plan("tails", operation, load, [running]))
         await measure(options, bench, keep, control, plans)
 
 
-def _peak(options: Options) -> Load:
-    return Load(CONNECTIONS, seconds=options.count(2, 0.3), warm_up=options.count(0.5, 0.1))
+async def _highest(options: Options, bench: Bench, running: Running, operation: Operation) -> Load:
+    """Find the highest rate, up to a share of the peak, that leaves a part of the load's core free."""
+    closed = Load(CONNECTIONS, seconds=options.count(2, 0.3), warm_up=options.count(0.5, 0.1))
 
+    async def tried(load: Load) -> Sample:
+        [sample] = await bench.round("tails", [running], operation, 0, load)
+        return sample
 
-def _load(options: Options, rate: float, share: float = PEAK_SHARE) -> Load:
-    enough = SAMPLES / options.rounds / max(1, rate)
-    turns = min(9, max(2, ceil(enough)))
-    whole = Load(CONNECTIONS, seconds=1, warm_up=0.5, rate=rate, peak_share=share, turns=turns)
-    return replace(whole, seconds=0.4, warm_up=0.1, turns=1) if options.quick else whole
+    peak = median([(await tried(closed)).per_second for _ in range(_PEAKS)])
+    rate = round(PEAK_SHARE * peak)
+    for _ in range(_TRIALS):
+        if (possible := carried(await tried(replace(closed, rate=rate)))) == rate:
+            break
+        rate = possible
+    turns = min(9, max(2, ceil(SAMPLES / options.rounds / max(1, rate))))
+    load = Load(CONNECTIONS, seconds=1, warm_up=0.5, rate=rate, peak_share=round(rate / peak, 2), turns=turns)
+    return replace(load, seconds=0.4, warm_up=0.1, turns=1) if options.quick else load
