@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from benchmarks import article, cluster, judge, machine, matrix, postgres, report, tails
+from benchmarks import article, cluster, machine, matrix, postgres, report, tails
 from benchmarks.baking import OUTPUT, bake_service
 from benchmarks.bench import opened
 from benchmarks.keeping import Keep, continued
@@ -28,22 +28,12 @@ async def main() -> None:
     """Run the benchmark, and write the report.
 
     Raises:
-        SystemExit: the machine was too noisy; nothing is published.
+        SystemExit: too few rounds are good, so nothing is published.
     """
     options = Options.from_environment()
     compiled()  # fails early if it cannot be compiled
     results = await (_on_a_cluster(options) if options.target == "cluster" else _here(options))
-    refused = judge.refusals(results)
-    if not options.quick and not refused:
-        report.write(results, report.DOCS)
-        return
-    report.write(replace(results, quick=True), report.PREVIEW, trusted=False)
-    preview = report.PREVIEW.relative_to(REPOSITORY) / "benchmarks.md"
-    print(f"Figures of all rounds, those that are thrown away included, and not to be quoted: {preview}")
-    if refused and not options.quick:
-        parts = " ".join(part for part in options.only if any(each.startswith(part) for each in refused))
-        print(*refused, sep="\n")
-        sys.exit(f"Too few good rounds, so nothing is published. On a quiet machine: make bench ONLY='{parts}'")
+    report.publish(results)
 
 
 async def _here(options: Options) -> Results:

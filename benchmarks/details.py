@@ -1,132 +1,73 @@
-"""The pages behind docs/benchmarks.md: all cells of the matrix, the article's experiment, and sizing."""
-
-from collections.abc import Collection
+"""The figures of the pages behind docs/benchmarks.md: all cells, the article's experiment, and sizing."""
 
 from benchmarks import sizing
 from benchmarks.claims import findings
 from benchmarks.goals import multiple
 from benchmarks.judge import CONTROL
-from benchmarks.markdown import (
-    estimate_cell,
-    failures,
-    images,
-    left_out,
-    multiple_cell,
-    quantile_cells,
-    share_cell,
-)
-from benchmarks.measurement import (
-    LEVEL_SHARE,
-    LEVELS_MS,
-    NAMES,
-    OPERATIONS,
-    Measurement,
-    footprint,
-    loads,
-    measurement,
-    operations,
-    subjects,
-)
+from benchmarks.markdown import estimate_cell, failures, missing, multiple_cell, quantile_cells, share_cell
+from benchmarks.measurement import LEVELS_MS, NAMES, Measurement, footprint, loads, measurement, operations, subjects
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import percent
 from harness.markdown import table
 
-SECTIONS: dict[Experiment, tuple[str, str]] = {
-    "article": (
-        "The article's experiment",
-        (
-            "Load: a closed loop with {connections} connections; the article used hey. Requests are for many rows in "
-            "turn, so that PUT does not measure a row lock. Service levels of the article: {share} of the requests are "
-            "answered within {get:.0f} ms (GET), {post:.0f} ms (POST) and {put:.0f} ms (PUT). `misses` is the share of "
-            "requests that failed or took longer than that."
-        ),
-    ),
-    "cluster": (
-        "The article's experiment on a cluster",
-        (
-            "The service is installed by the chart with the profiles `article-*`, and requested through the Ingress "
-            "with {connections} connections. The load, the Ingress controller and PostgreSQL run on the same nodes as "
-            "the pods. Where the pods' CPU is far below its limit, the nodes were the bottleneck, so the result says "
-            "nothing about claims on the pods."
-        ),
-    ),
-}
 DATABASE_CORES = 4
 MIXES: dict[str, sizing.Rates] = {
     "GETs by id alone": {"get": 1},
     "90 % GETs, 5 % POSTs, 5 % PUTs": {"get": 0.9, "post": 0.05, "put": 0.05},
 }
-_COSTS = (
-    "", "subject", "CPU per request, µs", "PostgreSQL, µs", "answers/s", "p50, ms", "p99, ms", "p99.9, ms",
-    "p50, of the control's", "p99", "p99.9", "failed", "used up",
-)  # fmt: skip
 
 
-def matrix(results: Results) -> str:
-    """Return the page with all cells of the matrix."""
-    parts = [
-        "# Benchmarks: all loads",
-        "",
-        (
-            "All subjects implement the same API contract. The [peers](../../benchmarks/peers/README.md) are written "
-            "as their documentation shows, and have no access log, metrics, request id, limits or deadlines. `service` "
-            "has all default features on. `floor-static` is the control, a static aiohttp response; it gets GETs at "
-            "each load. `floor-query` is an asyncpg query on four open connections, without HTTP."
-        ),
-        "",
-        (
-            "The columns of the control say how many times as long as the control's a response took in the same "
-            "rounds. The last column says which cores were used up: those of the server, or those of the load, which "
-            "PostgreSQL is on. Where they are the load's, CPU figures hold, and a faster machine would answer sooner."
-        ),
-        "",
-    ]
-    for operation in OPERATIONS:
-        rows = _cost_rows(results, "matrix", operation)
-        parts += [f"## {NAMES[operation]}", "", *table(_COSTS, rows)] if rows else []
-    parts += failures(results, "matrix")
-    tails = [row for operation in OPERATIONS for row in _cost_rows(results, "tails", operation, named=True)]
-    if tails:
-        reservation = results.taken["tails"].reservation
-        parts += [
-            "## At a share of the peak",
-            "",
-            (
-                "The peak is that of a closed loop with 64 connections. Requests are then sent at a fixed rate, "
-                "whether or not earlier ones were answered, and the latency counts from when a request was due. "
-                "The share is 70 %, or less where the core of PostgreSQL and the load would be full."
-            ),
-            "",
-            *([f"**This was {reservation}.**", ""] if reservation else []),
-            *table(_COSTS, tails),
-            *failures(results, "tails"),
-        ]
-    return "\n".join([*parts, *_footprints(results)]).rstrip() + "\n"
+def figures(results: Results) -> dict[str, list[str]]:
+    """Return the lines of each part of the pages, by its name."""
+    return {
+        "matrix": _matrix(results),
+        "tails": _tails(results),
+        "footprints": _footprints(results),
+        "article": _deployments(results, "article"),
+        "article-claims": _claims(results, "article"),
+        "cluster": _deployments(results, "cluster"),
+        "cluster-claims": _claims(results, "cluster"),
+        "sizing": _sizes(results),
+    }
 
 
-def _cost_rows(
-    results: Results, experiment: Experiment, operation: Operation, *, named: bool = False
-) -> list[tuple[str, ...]]:
+def _matrix(results: Results) -> list[str]:
+    lines = []
+    for operation in operations(results, "matrix"):
+        lines += [f"## {NAMES[operation]}", "", *_costs(_cost_rows(results, "matrix", operation, "{load}"))]
+    return [*lines, *failures(results, "matrix")] if lines else missing("matrix")
+
+
+def _tails(results: Results) -> list[str]:
+    asked = operations(results, "tails")
+    rows = [row for each in asked for row in _cost_rows(results, "tails", each, "{name}, {load}, {rate:,.0f}/s")]
+    return [*_costs(rows), *failures(results, "tails")] if rows else missing("tails")
+
+
+def _costs(rows: list[tuple[str, ...]]) -> list[str]:
+    head = (
+        "", "subject", "CPU per request, µs", "PostgreSQL, µs", "answers/s", "p50, ms", "p99, ms", "p99.9, ms",
+        "p50, of the control's", "p99", "p99.9", "failed", "used up",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _cost_rows(results: Results, experiment: Experiment, operation: Operation, what: str) -> list[tuple[str, ...]]:
     rows = []
     for load in loads(results, experiment):
         for subject in subjects(results, experiment):
             if one := measurement(results, experiment, subject, operation, load):
-                rate = one.rounds[0].rate
-                what = f"{NAMES[operation]}, {load}" if named else load
+                compared = subject not in {CONTROL, "floor-query"}
                 rows.append((
-                    f"{what}, {rate:,.0f}/s" if named and rate else what,
+                    what.format(name=NAMES[operation], load=load, rate=one.rounds[0].rate),
                     subject,
                     *map(estimate_cell, (one.cpu_us, one.database_cpu_us, one.per_second)),
                     *quantile_cells(one),
-                    *(multiple_cell(_multiple(results, one, share)) for share in (0.5, 0.99, 0.999)),
+                    *(multiple_cell(multiple(results, one, each) if compared else None) for each in (0.5, 0.99, 0.999)),
                     share_cell(one.failed_share),
                     one.bound,
                 ))  # fmt: skip
     return rows
-
-
-def _multiple(results: Results, one: Measurement, share: float) -> float | None:
-    return None if one.rounds[0].subject in {CONTROL, "floor-query"} else multiple(results, one, share)
 
 
 def _footprints(results: Results) -> list[str]:
@@ -135,20 +76,12 @@ def _footprints(results: Results) -> list[str]:
         found = [footprint(results, subject, each) for each in ("seconds", "idle_mib", "loaded_mib")]
         rows.append((subject, *(estimate_cell(each) if each else "–" for each in found)))
     head = ("", "start to first answer, s", "memory idle, MiB", "memory after load, MiB")
-    return ["## Memory and start", "", *table(head, rows)] if rows else []
+    return table(head, rows) if rows else missing("matrix")
 
 
-def article(results: Results, pictures: Collection[str]) -> str:
-    """Return the page on the article's experiment, on this machine and on a cluster."""
-    both = [*_deployments(results, "article", pictures), *_deployments(results, "cluster", pictures)]
-    return "\n".join(["# Benchmarks: the 2019 article, measured again", "", *both]).rstrip() + "\n"
-
-
-def _deployments(results: Results, experiment: Experiment, pictures: Collection[str]) -> list[str]:
-    title, text = SECTIONS[experiment]
-    asked = operations(results, experiment)
-    if not asked:
-        return left_out(title, experiment)
+def _deployments(results: Results, experiment: Experiment) -> list[str]:
+    if not (asked := operations(results, experiment)):
+        return missing(experiment)
     taken = results.taken[experiment]
     limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in taken.limits.items()]
     rows = [
@@ -157,29 +90,18 @@ def _deployments(results: Results, experiment: Experiment, pictures: Collection[
         for subject in subjects(results, experiment)
         if subject != CONTROL and (one := measurement(results, experiment, subject, operation))
     ]
-    connections = max(each.connections for each in results.samples if each.experiment == experiment)
-    claims = [
-        (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
-        for each in findings(results, experiment)
-    ]
     head = (
         "", "deployment", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed", "CPU, share of the limit",
         "memory, share of the limit", "CPU per request, µs",
     )  # fmt: skip
     return [
-        f"## {title}",
-        "",
-        text.format(connections=connections, share=percent(LEVEL_SHARE, 1), **LEVELS_MS),
-        "",
         f"The article's pods and limits are scaled: {taken.scale.removesuffix('.')}.",
         "",
         *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
         *table(head, rows),
         *failures(results, experiment),
-        *images(pictures, [experiment]),
-        "### The article's claims" + (" on a cluster" if experiment == "cluster" else ""),
+        f"![{experiment}]({experiment}.svg)",
         "",
-        *table(("claim", "verdict", "figures", "confirmed if"), claims),
     ]
 
 
@@ -200,33 +122,22 @@ def _deployment_row(
     )
 
 
-def sizes(results: Results) -> str:
-    """Return the page on sizing."""
-    costs = sizing.costs(results)
-    if not costs:
-        return "\n".join(["# Sizing", "", *left_out("Sizing", "matrix")[2:]])
-    tables = []
+def _claims(results: Results, experiment: Experiment) -> list[str]:
+    rows = [
+        (each.claim, f"**{each.verdict}**" if each.figures != "–" else each.verdict, each.figures, each.rule)
+        for each in findings(results, experiment)
+    ]
+    return table(("claim", "verdict", "figures", "confirmed if"), rows)
+
+
+def _sizes(results: Results) -> list[str]:
+    if not (costs := sizing.costs(results)):
+        return missing("matrix")
+    lines = [f"GETs alone were measured up to {sizing.measured_to(results):,.0f}/s.", ""]
     for name, mix in MIXES.items():
         if mix.keys() <= costs.cpu_us.keys():
             ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
             rates = [{each: rate * share for each, share in mix.items()} for rate in sizing.TABLE]
             rows = [sizing.cells(results, sizing.plan(costs, each), each) for each in rates]
-            tables += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
-    text = [
-        "# Sizing",
-        "",
-        (
-            "To size a deployment for your request rates, run "
-            "`python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20`. It uses these rules:"
-        ),
-        "",
-        *sizing.RULES.splitlines(),
-        "",
-        (
-            f"GETs alone were measured up to {sizing.measured_to(results):,.0f}/s. Higher rates and mixes are marked "
-            "`arithmetic`: they are the cost of one request times the rate. The tables assume "
-            f"{DATABASE_CORES} cores for PostgreSQL."
-        ),
-        "",
-    ]
-    return "\n".join([*text, *tables]).rstrip() + "\n"
+            lines += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
+    return lines

@@ -157,5 +157,5 @@ def _tails(results: Results) -> Iterator[Goal]:
             "×",
             found,
             bound,
-            "; ".join(filter(None, [*told, results.taken["tails"].reservation if one else ""])),
+            "; ".join(filter(None, told)),
         )

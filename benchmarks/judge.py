@@ -7,7 +7,7 @@ turns, and is allowed for by comparing them within rounds.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Final, NamedTuple
@@ -24,15 +24,6 @@ P50: Final = 1.5
 P99: Final = 2.0
 LEAST: Final = 6
 """Good rounds of a cell. With fewer, the extremes of the rounds enclose the median less often than in 95 % of cases."""
-
-RULES: Final = f"""\
-- During the round, the host took more than {percent(STEAL)} of the cores' time (steal), or programs that
-  were not loaded used more than {percent(OTHERS)} of the servers' cores.
-- In the control's turns of an open loop, the generator sent requests more than {LATE_MS:g} ms late (99th percentile)
-  although a connection was free.
-- The control's CPU per request differs by more than a factor of {CPU:g} from its median over the cell's rounds, its p50
-  by more than {P50:g}, or its p99 is more than {P99:g} times the median.
-"""
 
 
 class Cell(NamedTuple):
@@ -91,17 +82,6 @@ def refusals(results: Results) -> list[str]:
         if len(told) - len(bad) < LEAST and any(each.conditions for each in samples):
             were = f"{len(told) - len(bad)} of {len(told)} rounds were good, {LEAST} are needed"
             found.append(f"{cell.experiment}, {cell.operation}, {cell.load}: {were}. {'; '.join(bad)}".strip())
-    return found
-
-
-def thrown_away(results: Results) -> Mapping[Experiment, tuple[int, int]]:
-    """Return how many rounds were thrown away, of how many, by experiment."""
-    found: dict[Experiment, tuple[int, int]] = {}
-    for cell, samples in cells(results).items():
-        if any(each.conditions for each in samples):
-            told = [bool(fault) for fault in faults(samples).values()]
-            thrown, of = found.get(cell.experiment, (0, 0))
-            found[cell.experiment] = (thrown + sum(told), of + len(told))
     return found
 
 

@@ -45,7 +45,7 @@ class Keep:
             self.save()  # an interrupted run loses at most one round
             if number < wanted:
                 left = (time.monotonic() - begun) / number * (wanted - number) / 60
-                self.say(f"{what}: {number} of {wanted} rounds are done, about {left:.0f} minutes are left")
+                self.say(f"{what}: {number} of {wanted} rounds are done, about {left:.0f} min left")
 
 
 def continued(fresh: Results, file: Path) -> Results:

@@ -1,22 +1,16 @@
-"""Formats parts of the benchmark's pages: pictures, and table cells with figures."""
+"""Formats the figures of the benchmark's pages."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from benchmarks.measurement import NAMES, Measurement
 from benchmarks.results import Experiment, Results
 from benchmarks.statistics import Estimate, percent
 
 
-def left_out(title: str, experiment: Experiment) -> list[str]:
+def missing(experiment: Experiment) -> list[str]:
     command = "make bench TARGET=cluster" if experiment == "cluster" else f"make bench ONLY={experiment}"
-    return [f"## {title}", "", f"Not in these results; `{command}` measures it.", ""]
-
-
-def images(there: Collection[str], names: Iterable[str], folder: str = "") -> list[str]:
-    return [
-        line for name in names if name in there for line in (f"![{name.replace('-', ' ')}]({folder}{name}.svg)", "")
-    ]
+    return [f"Not in these results; `{command}` measures it.", ""]
 
 
 def quantile_cells(one: Measurement) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`python -m benchmarks.profiles` writes chart/profiles/{small,medium,large}.yaml from the results.
 
-Pods and CPU requests are chosen here; the load, the pools and the memory follow from `benchmarks.sizing.RULES`.
+Pods and CPU requests are chosen here; the load, the pools and the memory follow by `benchmarks.sizing`.
 """
 
 import sys

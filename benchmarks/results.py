@@ -131,14 +131,12 @@ class Taken:
     Attributes:
         at: the start time, as in RFC 3339.
         commit: the commit of the template, with `-dirty` if the work tree differed from it.
-        reservation: a caveat about the figures, for the reader; usually empty.
         scale: how the article's pods and limits were scaled, as text.
         limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
     """
 
     at: str
     commit: str
-    reservation: str = ""
     scale: str = ""
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -181,6 +179,7 @@ class Results:
         """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
         for each in told["taken"].values():
+            each.pop("reservation", None)  # in the files of 0.4.0
             each["limits"] = {name: (cpu, memory) for name, (cpu, memory) in each["limits"].items()}
         told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
         told["footprints"] = [Footprint(**each) for each in told["footprints"]]

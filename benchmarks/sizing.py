@@ -1,7 +1,7 @@
 """Computes how many pods, how much CPU and memory, and how many database connections a load needs.
 
 `python -m benchmarks.sizing --gets 2000 --posts 100 --puts 50 --pages 20` computes the sizes from
-docs/benchmarks/results.json, by `RULES`. Rates above the highest measured rate are extrapolated linearly.
+docs/benchmarks/results.json, by the rules in docs/benchmarks/sizing.md.
 """
 
 import argparse
@@ -37,21 +37,6 @@ POD_CONNECTIONS = POOL_SIZE + STREAM_POOL_SIZE
 RESERVE = 10
 MAX_CONNECTIONS = 100
 """The chart's `database.reserveConnections` and `database.maxConnections`."""
-
-RULES = f"""\
-- CPU per request: that of the service with default settings and one process. Of the closed loop with 64 connections
-  and the shares of the peak, the highest value counts, because fewer reads are coalesced at a lower rate.
-- Pods: at least {LEAST_PODS}. A process can use only one core, and is planned to use at most {CPU_SHARE} of it.
-- CPU request: a pod uses {percent(CPU_SHARE)} of it, the autoscaler's target, at the planned rate. At least
-  {LEAST_MILLICORES}m, rounded up to a multiple of {MILLICORES_STEP}m.
-- Memory request: the most memory of a process under load, rounded up to a multiple of {MEMORY_STEP_MIB} MiB.
-- Memory limit: the most memory of a process under load plus the request bodies that can be in flight
-  (`config.maxInFlight` × `config.maxBodyBytes` = {BODIES_MIB} MiB), rounded up to a power of two, because parsed bodies
-  need more memory than their bytes.
-- Connections: {POD_CONNECTIONS} per pod, twice, because old and new pods run at the same time during an update, plus
-  {RESERVE} in reserve. PostgreSQL's default limit is {MAX_CONNECTIONS}.
-- PostgreSQL's CPU: its CPU per request times the rate. Keep {percent(1 - CPU_SHARE)} of its cores free.
-"""
 
 TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """The rates in the table of the docs, in requests/s."""
@@ -103,7 +88,7 @@ def costs(results: Results) -> Costs | None:
 
 
 def plan(costs: Costs, rates: Rates) -> Plan:
-    """Compute a plan by `RULES`.
+    """Compute a plan.
 
     Raises:
         KeyError: the load has an operation that was not measured.

@@ -22,17 +22,6 @@ CONFIDENCE = 0.95
 LEAST_BEYOND = 10
 """A quantile is reported if at least this many requests lie beyond it."""
 
-METHOD = (
-    "- **Figures** are the median of all rounds, with the confidence interval in parentheses.\n"
-    "- **The confidence interval** comes from order statistics and assumes no distribution. It reaches from the k-th "
-    "smallest to the k-th largest round, with the largest k for which the binomial distribution gives "
-    f"{percent(CONFIDENCE)} or more. With too few rounds for that, it reaches from the smallest to the largest.\n"
-    "- **Quantiles** are computed over all rounds together, from a histogram with steps of at most 2 % of a value: "
-    "each is the upper end of its step. "
-    "A failed request counts as never answered, so a quantile that failed requests reach is shown as `never`. "
-    f"A quantile with fewer than {LEAST_BEYOND} requests beyond it is not shown."
-)
-
 
 @dataclass(frozen=True)
 class Estimate:

@@ -13,34 +13,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.request import urlopen
 
 from benchmarks import machine
 from benchmarks.baking import bake_service
 from benchmarks.bench import opened
 from benchmarks.markdown import estimate_cell
+from benchmarks.report import renewed
 from benchmarks.statistics import estimate
 from benchmarks.subjects import Running, Subject, services
 from harness.adding import add_streams
 from harness.console import say
 from harness.http import request
 from harness.markdown import table
-from harness.repository import BUILD, REPOSITORY, commit
+from harness.repository import REPOSITORY, commit
 
+_PAGE: Final = REPOSITORY / "docs" / "streams.md"
 _SETTLE_SECONDS: Final = 2.0
-_HEAD: Final = """# What streams cost
-
-`make bench-streams` writes this page. It measures a baked service with the streams of `harness/added/streams.py`
-beside a bare aiohttp application with the same handlers, `benchmarks/bare_streams.py`: aiohttp's stock server, no
-middlewares, no access log, and for rows a cursor of asyncpg's on one connection.
-
-- Both run on one core, and the clients and PostgreSQL on another one. They are measured in turn, in {rounds} rounds,
-  and start anew in each.
-- Figures are the median of all rounds, with the confidence interval in parentheses.
-- Idle clients have received one event; the rest of the time is silent. CPU is in percent of a core, for all of them.
-- Memory is the proportional set size that the open streams add, divided by their number.
-- Rows are three columns and a timestamp as CSV, read by one client at full speed. The CPU is that of the service's
-  process, without PostgreSQL's.
-"""
 
 
 class Scale(NamedTuple):
@@ -53,18 +42,6 @@ class Scale(NamedTuple):
 
 
 _FULL, _QUICK = Scale(1000, 6, 300_000, 7), Scale(100, 2, 20_000, 2)
-
-
-class Figures(NamedTuple):
-    """The figures of a round."""
-
-    idle_percent: float
-    memory_kib: float
-    event_us: float
-    rows_per_second: float
-    row_us: float
-
-
 _NAMES: Final = (
     "CPU of {clients} idle clients of server-sent events, %",
     "memory of each of them, KiB",
@@ -75,14 +52,14 @@ _NAMES: Final = (
 
 
 async def main() -> None:
-    """Measure, and write the page; a quick run writes it below build/."""
+    """Measure, and write the figures into the page; a quick run prints them only."""
     quick = bool(os.environ.get("QUICK"))
     scale = _QUICK if quick else _FULL
     service, python = bake_service()
     add_streams(service)
     async with opened(service, python) as bench:
         subjects = _subjects(service, python)
-        rounds: list[list[Figures]] = [[] for _ in subjects]
+        rounds: list[list[Sequence[float]]] = [[] for _ in subjects]
         for number in range(scale.rounds):
             async with AsyncExitStack() as started:  # anew: memory that is free already would not be counted
                 running = [await bench.start(each, started) for each in subjects]
@@ -91,9 +68,12 @@ async def main() -> None:
                     told = ", ".join(f"{value:,.1f}" for value in figures[-1])
                     say(f"round {number + 1}, {each.subject.name}: {told}")
         about = machine.machine(bench.cores, bench.disk) | machine.versions(python)
-    page = (BUILD / "bench" if quick else REPOSITORY / "docs") / "streams.md"
-    page.write_text(_page(scale, rounds, about), encoding="utf-8")
-    say(f"{page.relative_to(REPOSITORY)} is written.")
+    lines = _figures(scale, rounds, about)
+    if quick:
+        say("\n".join(lines))
+        return
+    _PAGE.write_text(renewed(_PAGE.read_text(encoding="utf-8"), {"streams": lines}), encoding="utf-8")
+    say(f"{_PAGE.relative_to(REPOSITORY)} is written.")
 
 
 def _subjects(service: Path, python: Path) -> list[Subject]:
@@ -101,8 +81,8 @@ def _subjects(service: Path, python: Path) -> list[Subject]:
     return [replace(services(python, service)["bare"], name="service"), bare]
 
 
-async def _round(running: Running, scale: Scale) -> Figures:
-    """Measure a subject."""
+async def _round(running: Running, scale: Scale) -> Sequence[float]:
+    """Measure a subject. Return the figures of `_NAMES`."""
     before = running.memory_mib()
     clients = await _opened(running, scale.clients, "/v1/events/60000")
     idle = await _cpu_share(running, scale.seconds)
@@ -113,15 +93,10 @@ async def _round(running: Running, scale: Scale) -> Figures:
     await _closed(clients)
     running.forget_log()
     cpu, begun = running.cpu_seconds(), time.perf_counter()
-    await _read(running, f"/v1/rows/{scale.rows}/0", scale.rows)
+    await asyncio.to_thread(_read, running, f"/v1/rows/{scale.rows}/0", scale.rows)
     seconds, cpu = time.perf_counter() - begun, running.cpu_seconds() - cpu
-    return Figures(
-        idle_percent=100 * idle,
-        memory_kib=memory * 1024 / scale.clients,
-        event_us=events * 1e6 / scale.clients,
-        rows_per_second=scale.rows / seconds,
-        row_us=cpu * 1e6 / scale.rows,
-    )
+    events_us, memory_kib = events * 1e6 / scale.clients, memory * 1024 / scale.clients
+    return 100 * idle, memory_kib, events_us, scale.rows / seconds, cpu * 1e6 / scale.rows
 
 
 async def _cpu_share(running: Running, seconds: float) -> float:
@@ -137,7 +112,8 @@ async def _opened(running: Running, count: int, path: str) -> list[asyncio.Task[
     begun = asyncio.Semaphore(0)
 
     async def follow() -> None:
-        reader, writer = await _asked(running, path)
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.ports[0])
+        writer.write(request("GET", path))
         try:
             await reader.readuntil(b"\n\n")
             begun.release()
@@ -161,30 +137,19 @@ async def _closed(clients: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.sleep(_SETTLE_SECONDS)
 
 
-async def _read(running: Running, path: str, rows: int) -> None:
+def _read(running: Running, path: str, rows: int) -> None:
     """Read an export to its end.
 
     Raises:
         RuntimeError: it is not complete.
     """
-    reader, writer = await _asked(running, path)
-    lines, tail = 0, b""
-    while not tail.endswith(b"\r\n0\r\n\r\n"):
-        if not (received := await reader.read(2**18)):
-            break
-        lines, tail = lines + received.count(b"+00:00\n"), (tail + received)[-16:]
-    writer.transport.abort()
-    if lines < rows * 0.99:  # a line may be cut in two by a chunk
+    with urlopen(f"http://127.0.0.1:{running.ports[0]}{path}") as response:
+        lines = sum(received.count(b"\n") for received in iter(lambda: response.read(2**18), b""))
+    if lines != rows:
         raise RuntimeError(f"{running.subject.name} has sent {lines} of {rows} rows")
 
 
-async def _asked(running: Running, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.ports[0])
-    writer.write(request("GET", path))
-    return reader, writer
-
-
-def _page(scale: Scale, rounds: Sequence[Sequence[Figures]], about: dict[str, str]) -> str:
+def _figures(scale: Scale, rounds: Sequence[Sequence[Sequence[float]]], about: dict[str, str]) -> list[str]:
     rows = []
     for number, name in enumerate(_NAMES):
         service, bare = ([figures[number] for figures in each] for each in rounds)
@@ -193,14 +158,8 @@ def _page(scale: Scale, rounds: Sequence[Sequence[Figures]], about: dict[str, st
         cells = (estimate_cell(estimate(service)), estimate_cell(estimate(bare)), ratio)
         rows.append((name.format(clients=f"{scale.clients:,}"), *cells))
     measured = ", ".join(f"{name} {about[name]}" for name in ("processor", "python", "aiohttp", "asyncpg", "uvloop"))
-    return "\n".join(
-        [
-            _HEAD.format(rounds=scale.rounds),
-            *table(("", "service", "bare aiohttp", "ratio"), rows),
-            f"Measured on {datetime.now(UTC).date().isoformat()}, commit {commit()}: {measured}.",
-            "",
-        ]
-    )
+    taken = f"Measured in {scale.rounds} rounds on {datetime.now(UTC).date().isoformat()}, commit {commit()}"
+    return [*table(("", "service", "bare aiohttp", "ratio"), rows), f"{taken}: {measured}.", ""]
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ from typing import get_args
 import pytest
 import yaml
 
-from benchmarks import judge, profiles, readme, report, sizing
+from benchmarks import details, judge, overview, profiles, report, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.judge import CONTROL
 from benchmarks.load import carried
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, SERVICES, measurement
 from benchmarks.results import Conditions, Experiment, Footprint, Operation, Results, Sample, Taken, quantile
-from benchmarks.statistics import estimate, told_quantile
+from benchmarks.statistics import CONFIDENCE, LEAST_BEYOND, estimate, percent, told_quantile
 from harness.repository import REPOSITORY
 
 ARTICLE_OPERATIONS: tuple[Operation, ...] = ("get", "post", "put")
@@ -84,9 +84,9 @@ def whole(**cpu_us: float) -> Results:
     return results([*matrix().samples, *samples], [Footprint(each, 0.5, 44, 60) for each in (*SERVICES, *PEERS)])
 
 
-def page(of: Results, pictures: Iterable[str] = ()) -> str:
+def page(of: Results) -> str:
     """Return all pages as one text."""
-    return "\n".join(report.pages(of, [*pictures]).values())
+    return "\n".join(report.pages(of).values())
 
 
 def verdict(of: Results, claim: str) -> str:
@@ -280,9 +280,8 @@ def test_thrown_away_rounds_are_not_on_the_pages_and_are_counted() -> None:
     ]
     of = results(samples)
     assert "| 16 connections | service | 100 | 40.0 |" in page(of)
-    assert "| matrix | abc | 2026-01-01T00:00:00Z | 7 | 98.4 % | 1 of 7 |" in page(of)
-    everything = report.pages(of, [], trusted=False)
-    assert "| 16 connections | service | 100 (100–900) |" in everything["benchmarks/matrix.md"]
+    assert "| matrix | abc | 2026-01-01T00:00:00Z | 6 | 96.9 % | 1 of 7 |" in page(of)
+    assert "| 16 connections | service | 100 (100–900) |" in page(replace(of, quick=True))
 
 
 def test_what_used_its_core_up_is_told() -> None:
@@ -290,7 +289,7 @@ def test_what_used_its_core_up_is_told() -> None:
     waiting = replace(
         sample("aiohttp", "get", "matrix", connections=16, cpu_us=20), conditions=replace(QUIET, load_core=1)
     )
-    text = report.pages(results([busy, waiting]), [], trusted=False)["benchmarks/matrix.md"]
+    text = report.pages(results([busy, waiting], quick=True))["docs/benchmarks/matrix.md"]
     assert [line.split("|")[-2].strip() for line in text.splitlines() if "| 16 connections" in line] == [
         "server",
         "load's core",
@@ -387,30 +386,65 @@ def test_a_quick_run_makes_no_profiles_and_says_that_it_is_one() -> None:
     assert "**Not to be quoted: a quick run, or one on a busy machine.**" in page(quick)
 
 
-def test_the_pages_name_the_pictures_that_are_there_and_no_others() -> None:
-    made = report.pages(whole(), ["article", "cpu"])
-    assert made["benchmarks.md"].count(".svg)") == made["benchmarks/article.md"].count(".svg)") == 1
-    assert "](benchmarks/cpu.svg)" in made["benchmarks.md"]
-    assert "](article.svg)" in made["benchmarks/article.md"]
-
-
 def test_the_readme_has_both_rows_of_coalescing_and_says_when_it_does_nothing() -> None:
-    text = f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n"
-    renewed = readme.renewed(text, whole(aiohttp=112))
-    assert "| service | 68.0 | 68.0 | 68.0 |" in renewed
-    assert "| service-without-coalescing | 110 | 110 | 110 |" in renewed
-    assert "It does nothing with one connection" in renewed
-    assert "a GET takes 110 µs with 1 connection, less than aiohttp's 112 µs;" in renewed
-    assert "old" not in renewed
-    with pytest.raises(ValueError, match="needs the lines"):
-        readme.renewed("# Title", whole())
+    text = report.pages(whole(aiohttp=112))["README.md"]
+    assert "| service | 68.0 | 68.0 | 68.0 |" in text
+    assert "| service-without-coalescing | 110 | 110 | 110 |" in text
+    assert "It does nothing with one connection" in text
+    assert "a GET takes 110 µs with 1 connection, less than aiohttp's 112 µs;" in text
+
+
+def test_figures_replace_those_before_and_the_prose_stays() -> None:
+    text = "# Title\n\n<!-- figures: goals -->\nold\n<!-- end of figures -->\n\nProse\n"
+    made = report.renewed(text, {"goals": ["new", ""]})
+    assert made == "# Title\n\n<!-- figures: goals -->\n\nnew\n\n<!-- end of figures -->\n\nProse\n"
+    with pytest.raises(KeyError, match="goals"):
+        report.renewed(text, {})
+
+
+def test_all_figures_are_on_a_page() -> None:
+    made = {*overview.figures(whole()), "runs", *details.figures(whole())}
+    assert {name for name in made if f"<!-- figures: {name} -->" not in page(whole())} == set()
+
+
+def test_the_method_names_the_limits_of_the_judge_and_of_the_statistics() -> None:
+    method = " ".join((REPOSITORY / report.MAIN_PAGE).read_text(encoding="utf-8").partition("## How it was")[2].split())
+    for told in (
+        f"gives {CONFIDENCE:.0%} or more".replace("%", " %"),
+        f"fewer than {LEAST_BEYOND} requests beyond",
+        f"A cell needs {judge.LEAST} good ones",
+        f"more than {percent(judge.STEAL)} of the cores' time",
+        f"more than {percent(judge.OTHERS)} of the servers' cores",
+        f"more than {judge.LATE_MS:g} ms late",
+        f"factor of {judge.CPU:g} from its median",
+        f"its p50 by more than {judge.P50:g}, or its p99 is more than {judge.P99:g} times",
+    ):
+        assert told in method
+
+
+def test_the_rules_of_sizing_are_those_of_the_calculator() -> None:
+    page_of_sizes = (REPOSITORY / "docs" / "benchmarks" / "sizing.md").read_text(encoding="utf-8")
+    rules = " ".join(page_of_sizes.partition("<!-- figures")[0].split())
+    for told in (
+        f"closed loop with {sizing.CLOSED_CONNECTIONS} connections",
+        f"Pods: at least {sizing.LEAST_PODS}.",
+        f"is planned to use at most {percent(sizing.CPU_SHARE)} of it",
+        f"At least {sizing.LEAST_MILLICORES}m, rounded up to a multiple of {sizing.MILLICORES_STEP}m",
+        f"a multiple of {sizing.MEMORY_STEP_MIB} MiB",
+        f"= {sizing.BODIES_MIB} MiB), rounded up to a power of two",
+        f"Connections: {sizing.POD_CONNECTIONS} per pod, twice",
+        f"plus {sizing.RESERVE} in reserve. PostgreSQL's default limit is {sizing.MAX_CONNECTIONS}",
+        f"Keep {percent(1 - sizing.CPU_SHARE)} of its cores free",
+        f"The tables assume {details.DATABASE_CORES} cores",
+    ):
+        assert told in rules
 
 
 def test_what_was_not_measured_says_how_to() -> None:
     text = page(results([sample("bare")]))
-    assert "## The article's experiment on a cluster\n\nNot in these results; `make bench TARGET=cluster`" in text
-    assert "# Sizing\n\nNot in these results; `make bench ONLY=matrix` measures it." in text
-    assert "## Goals\n" in text
+    assert "<!-- figures: cluster -->\n\nNot in these results; `make bench TARGET=cluster`" in text
+    assert "<!-- figures: sizing -->\n\nNot in these results; `make bench ONLY=matrix` measures it." in text
+    assert "<!-- figures: goals -->\n\nNot in these results" in text
 
 
 def test_words_need_no_plotly() -> None:
@@ -426,7 +460,7 @@ def test_all_pictures_are_named_on_a_page() -> None:
     of = replace(of, samples=[*of.samples, *(replace(each, experiment="cluster") for each in matrix().samples)])
     made = charts.charts(of)
     for name, figure in made.items():
-        assert f"{name}.svg)" in page(of, made)
+        assert f"{name}.svg)" in page(of)
         assert "not to be quoted" in [each.text for each in figure.layout.annotations]
 
 
@@ -447,10 +481,10 @@ KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"
 @pytest.mark.skipif(not KEPT.exists(), reason="no results are kept yet")
 def test_no_figure_of_the_pages_or_the_readme_is_typed_by_hand() -> None:
     kept = Results.load(KEPT)
-    for name, text in report.pages(kept, [each.stem for each in KEPT.parent.glob("*.svg")]).items():
-        assert (REPOSITORY / "docs" / name).read_text(encoding="utf-8") == text
-    readme_text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert readme_text == readme.renewed(readme_text, judge.good(kept))
+    for name, text in report.pages(kept).items():
+        assert (REPOSITORY / name).read_text(encoding="utf-8") == text
+        for picture in re.findall(r"\((\S+\.svg)\)", text):
+            assert ((REPOSITORY / name).parent / picture).exists()
     assert KEPT.stat().st_size < 3_000_000
 
 

@@ -80,6 +80,6 @@ def test_progress_tells_the_time_that_is_left_and_each_round_is_saved(
 ) -> None:
     results, _ = rounds(set(), tmp_path)
     told = [line for line in capsys.readouterr().out.splitlines() if line.endswith("left")]
-    assert told[0] == f"matrix: 1 of {OPTIONS.rounds} rounds are done, about 0 minutes are left"
+    assert told[0] == f"matrix: 1 of {OPTIONS.rounds} rounds are done, about 0 min left"
     assert len(told) == OPTIONS.rounds - 1
     assert Results.load(tmp_path / "results.json") == results
