@@ -156,18 +156,8 @@ CLAIMS: tuple[tuple[str, str, tuple[str, ...], Judge], ...] = (
         ("gunicorn-11",),
         _far_outside,
     ),
-    (
-        "One worker uses about 30 % more memory than bare",
-        RATIO,
-        ("bare", "gunicorn-1"),
-        _memory("gunicorn-1", 1.3),
-    ),
-    (
-        "Eleven workers use 2⅓ times the memory of bare",
-        RATIO,
-        ("bare", "gunicorn-11"),
-        _memory("gunicorn-11", 7 / 3),
-    ),
+    ("One worker uses about 30 % more memory than bare", RATIO, ("bare", "gunicorn-1"), _memory("gunicorn-1", 1.3)),
+    ("Eleven workers use 2⅓ times the memory of bare", RATIO, ("bare", "gunicorn-11"), _memory("gunicorn-11", 7 / 3)),
     ("Eleven workers use 43 % more CPU than bare", RATIO, ("bare", "gunicorn-11"), _more_cpu),
     (
         "All use 90 to 105 % of their CPU limit",

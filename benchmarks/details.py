@@ -138,6 +138,6 @@ def _sizes(results: Results) -> list[str]:
         if mix.keys() <= costs.cpu_us.keys():
             ends = sizing.bottlenecks(sizing.plan(costs, mix), mix, DATABASE_CORES)
             rates = [{each: rate * share for each, share in mix.items()} for rate in sizing.TABLE]
-            rows = [sizing.cells(results, sizing.plan(costs, each), each) for each in rates]
+            rows = [sizing.cells(results, costs, each) for each in rates]
             lines += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
     return lines

@@ -1,6 +1,6 @@
 """Compares the project's goals with the results: met or missed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.judge import CONTROL
@@ -18,7 +18,6 @@ from benchmarks.measurement import (
     loads,
     measured,
     measurement,
-    tail,
 )
 from benchmarks.results import Operation, Results, load_in_words
 
@@ -88,9 +87,11 @@ def others(results: Results) -> list[Goal]:
     return [*_ratios(results), *_floor(results), *_footprint(results), *_tails(results)]
 
 
-def best_peer(results: Results, operation: Operation, load: str) -> tuple[str, Measurement] | None:
-    """Return the Python peer with the least CPU per request, and its name."""
-    found = measured(results, "matrix", PYTHON_PEERS, operation, load)
+def best_peer(
+    results: Results, operation: Operation, load: str, peers: Sequence[str] = PYTHON_PEERS
+) -> tuple[str, Measurement] | None:
+    """Return the peer with the least CPU per request, and its name."""
+    found = measured(results, "matrix", peers, operation, load)
     return min(found.items(), key=lambda each: each[1].cpu_us.middle) if found else None
 
 
@@ -102,27 +103,21 @@ def multiple(results: Results, one: Measurement, share: float) -> float | None:
     return own / usual if own and usual else None
 
 
-def _at_worst(what: str, bound: float, pairs: Mapping[str, tuple[Measurement, str, Measurement]]) -> Goal:
-    """Compare the CPU of two subjects at each load. The load with the highest ratio counts."""
-    ratios = {
-        f"{load}: {own.cpu_us.middle:.0f} µs, {name} {other.cpu_us.middle:.0f} µs": own.cpu_ratio(other).middle
-        for load, (own, name, other) in pairs.items()
-    }
-    worst = max(ratios, key=lambda each: ratios[each], default="")
-    return Goal(what, "×", ratios.get(worst), bound, worst)
-
-
 def _ratios(results: Results) -> Iterator[Goal]:
-    alone, pages = {}, {}
-    for load in loads(results, "matrix"):
-        one, best = measurement(results, "matrix", ALONE, "get", load), best_peer(results, "get", load)
-        if one and best:
-            alone[load] = (one, *best)
-        own, litestar = (measurement(results, "matrix", each, "page", load) for each in ("service", "litestar"))
-        if own and litestar:
-            pages[load] = (own, "litestar", litestar)
-    yield _at_worst("GET by id without coalescing, of the best Python peer's CPU, at worst", MOST_ALONE, alone)
-    yield _at_worst("page of 50, of Litestar's CPU, at worst", OF_LITESTAR, pages)
+    """Compare the CPU of two subjects at each load. The load with the highest ratio counts."""
+    compared: tuple[tuple[str, float, Operation, str, Sequence[str]], ...] = (
+        ("GET by id without coalescing, of the best Python peer's", MOST_ALONE, "get", ALONE, PYTHON_PEERS),
+        ("page of 50, of Litestar's", OF_LITESTAR, "page", "service", ("litestar",)),
+    )
+    for what, bound, operation, subject, peers in compared:
+        ratios = {}
+        for load in loads(results, "matrix"):
+            own = measurement(results, "matrix", subject, operation, load)
+            if own and (best := best_peer(results, operation, load, peers)):
+                told = f"{load}: {own.cpu_us.middle:.0f} µs, {best[0]} {best[1].cpu_us.middle:.0f} µs"
+                ratios[told] = own.cpu_ratio(best[1]).middle
+        worst = max(ratios, key=lambda each: ratios[each], default="")
+        yield Goal(f"{what} CPU, at worst", "×", ratios.get(worst), bound, worst)
 
 
 def _floor(results: Results) -> Iterator[Goal]:
@@ -145,7 +140,7 @@ def _footprint(results: Results) -> Iterator[Goal]:
 
 def _tails(results: Results) -> Iterator[Goal]:
     for operation, bound in TAILS.items():
-        one = tail(results, operation)
+        one = measurement(results, "tails", "service", operation)
         found = multiple(results, one, LEVEL_SHARE) if one and one.requests >= TAIL_REQUESTS else None
         p999 = one.quantile(LEVEL_SHARE) if one else None
         told = [f"p99.9, ms: {milliseconds_cell(p999)}" if p999 else "", f"{one.requests:,} requests" if one else ""]

@@ -149,22 +149,9 @@ def loads(results: Results, experiment: Experiment) -> list[str]:
     return sorted(found, key=lambda load: found[load])
 
 
-def tail(results: Results, operation: Operation) -> "Measurement | None":
-    """Return the service at a share of its peak."""
-    wanted = ("tails", "service", operation)
-    found = [each.load for each in results.samples if (each.experiment, each.subject, each.operation) == wanted]
-    return measurement(results, "tails", "service", operation, found[-1]) if found else None
-
-
 def closed_loads(results: Results) -> list[str]:
     """Return the closed loops of the matrix, by their connections."""
     return [each for each in loads(results, "matrix") if "connection" in each]
-
-
-def middle(results: Results) -> str:
-    """Return the closed loop with which all subjects were measured, or an empty text."""
-    closed = closed_loads(results)
-    return MIDDLE if MIDDLE in closed else "".join(closed[-1:])
 
 
 def footprint(results: Results, subject: str, attribute: str) -> Estimate | None:

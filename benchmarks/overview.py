@@ -11,6 +11,7 @@ from benchmarks.measurement import (
     ALONE,
     LEVEL_SHARE,
     LOADS_CORE,
+    MIDDLE,
     NAMES,
     PEERS,
     SERVICES,
@@ -18,9 +19,7 @@ from benchmarks.measurement import (
     loads,
     measured,
     measurement,
-    middle,
     operations,
-    tail,
 )
 from benchmarks.results import Operation, Results
 from benchmarks.statistics import estimate, percent
@@ -47,7 +46,7 @@ def _speed(results: Results) -> list[str]:
     """GET at every number of connections; the others at the one where all subjects were measured."""
     asked = [each for each in operations(results, "matrix") if each not in {"get", "keyed-post"}]
     columns: list[tuple[Operation, str]] = [("get", load) for load in closed_loads(results)]
-    columns += [(each, middle(results)) for each in asked]
+    columns += [(each, MIDDLE) for each in asked]
     rows = []
     for subject in (*SERVICES, *PEERS):
         found = [measurement(results, "matrix", subject, operation, load) for operation, load in columns]
@@ -97,7 +96,7 @@ def _what_follows(results: Results) -> Iterator[str]:
             "[Sizing](benchmarks/sizing.md) has pods, CPU, memory and connections for other rates and mixes."
         )
     for operation in goals.TAILS:
-        one = tail(results, operation)
+        one = measurement(results, "tails", "service", operation)
         if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
             multiple = multiple_cell(goals.multiple(results, one, LEVEL_SHARE))
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))

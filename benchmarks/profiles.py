@@ -46,7 +46,8 @@ def _text(profile: Profile, costs: sizing.Costs, measured: float) -> str:
     a_pod = f"({sizing.POOL_SIZE} + {sizing.STREAM_POOL_SIZE})"
     used = sizing.connections(profile.most)
     carried = f"2 × {profile.most} pods × {a_pod} connections + {sizing.RESERVE} in reserve = {used}"
-    return f"""{_comment(_carries(profile, round(costs.cpu_us["get"]), measured))}
+    told = _carries(profile, round(costs.cpu_us["get"]), measured)
+    return f"""{fill(told, 120, initial_indent="# ", subsequent_indent="# ", break_long_words=False)}
 {_pods(profile)}
 config:
   # {carried} of {sizing.MAX_CONNECTIONS}.
@@ -56,26 +57,22 @@ config:
 resources:
   requests:
     cpu: {profile.millicores}m
-    memory: {sizing.memory_request_mib(costs)}Mi # {costs.memory_mib:.0f} MiB {_MOST}
+    memory: {costs.memory_request_mib}Mi # {costs.memory_mib:.0f} MiB {_MOST}
   limits:
-    memory: {sizing.memory_limit_mib(costs)}Mi # that, and {bodies} of bodies, with their parts
+    memory: {costs.memory_limit_mib}Mi # that, and {bodies} of bodies, with their parts
 """
 
 
 def _carries(profile: Profile, cost_us: int, measured: float) -> str:
     a_pod = int(profile.millicores * 1000 * sizing.CPU_SHARE / cost_us)
     least, most = (sizing.rounded_down(pods * a_pod) for pods in (profile.least, profile.most))
+    grows = profile.least < profile.most
+    rates = f"{least:,} to {most:,} GETs/s: {profile.least} to" if grows else f"up to {most:,} GETs/s:"
+    planned = f"the {percent(sizing.CPU_SHARE)} of {profile.millicores}m {'at which pods are added' * grows}".rstrip()
     sure = f"arithmetic, as {sizing.rounded_down(measured):,} GETs/s were" if most > measured else "within what was"
-    cost = f"By docs/benchmarks.md a GET takes {cost_us} µs of CPU, so"
-    share = percent(sizing.CPU_SHARE)
-    if profile.least == profile.most:
-        return (
-            f"For up to {most:,} GETs/s: {profile.most} pods. {cost} {share} of {profile.millicores}m "
-            f"carry {a_pod:,} GETs/s a pod; this is {sure} measured. Without a CPU limit a peak takes what is left."
-        )
     return (
-        f"For {least:,} to {most:,} GETs/s: {profile.least} to {profile.most} pods. {cost} the {share} of "
-        f"{profile.millicores}m at which pods are added carry {a_pod:,} GETs/s a pod; this is {sure} measured."
+        f"For {rates} {profile.most} pods. By docs/benchmarks.md a GET takes {cost_us} µs of CPU, so {planned} carry "
+        f"{a_pod:,} GETs/s a pod; this is {sure} measured. Without a CPU limit, a peak takes what is left."
     )
 
 
@@ -86,10 +83,6 @@ def _pods(profile: Profile) -> str:
         f"autoscaling:\n  enabled: true\n  minReplicas: {profile.least}\n  maxReplicas: {profile.most}\n"
         f"  targetCPUUtilizationPercentage: {100 * sizing.CPU_SHARE:.0f}\n"
     )
-
-
-def _comment(text: str) -> str:
-    return fill(text, 120, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
 
 
 def main() -> None:

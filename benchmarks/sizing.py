@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log2
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +20,6 @@ from harness.repository import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "benchmarks" / "results.json"
 SERVICE = "service"
-EXPERIMENTS: tuple[Experiment, ...] = ("matrix", "tails")
 PLANNED: tuple[Operation, ...] = ("get", "post", "put", "page")
 CLOSED_CONNECTIONS = 64
 CPU_SHARE = 0.7
@@ -41,7 +40,6 @@ MAX_CONNECTIONS = 100
 TABLE = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """The rates in the table of the docs, in requests/s."""
 
-
 Rates: TypeAlias = Mapping[Operation, float]
 """Requests/s for each operation."""
 
@@ -54,16 +52,22 @@ class Costs:
     database_cpu_us: Mapping[Operation, float]
     memory_mib: float
 
+    @property
+    def memory_request_mib(self) -> int:
+        return _up(self.memory_mib, MEMORY_STEP_MIB)
+
+    @property
+    def memory_limit_mib(self) -> int:
+        return int(2 ** ceil(log2(self.memory_mib + BODIES_MIB)))
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The resources that a load needs, with the requests of a pod in millicores and MiB."""
+    """The pods that a load needs, the CPU request of each, and what all of them take."""
 
     pods: int
     service_cores: float
     cpu_millicores: int
-    memory_request_mib: int
-    memory_limit_mib: int
     connections: int
     database_cores: float
 
@@ -72,11 +76,9 @@ def costs(results: Results) -> Costs | None:
     """Return the measured costs of the service, or None if the matrix is not in the results."""
     found: dict[Operation, list[Measurement]] = {}
     for operation in PLANNED:
-        for experiment in EXPERIMENTS:
-            for load in loads(results, experiment):
-                one = measurement(results, experiment, SERVICE, operation, load)
-                if one and (one.rounds[0].peak_share or load == load_in_words(CLOSED_CONNECTIONS)):
-                    found.setdefault(operation, []).append(one)
+        closed = measurement(results, "matrix", SERVICE, operation, load_in_words(CLOSED_CONNECTIONS))
+        if each := [*filter(None, (closed, measurement(results, "tails", SERVICE, operation)))]:
+            found[operation] = each
     memory = [each.loaded_mib for each in results.footprints if each.subject == SERVICE]
     if not found or not memory:
         return None
@@ -95,26 +97,9 @@ def plan(costs: Costs, rates: Rates) -> Plan:
     """
     cores = sum(rate * costs.cpu_us[each] for each, rate in rates.items()) / 1e6
     pods = max(LEAST_PODS, ceil(round(cores / CPU_SHARE, 9)))
-    return Plan(
-        pods=pods,
-        service_cores=cores,
-        cpu_millicores=max(LEAST_MILLICORES, _up(1000 * cores / pods / CPU_SHARE, MILLICORES_STEP)),
-        memory_request_mib=memory_request_mib(costs),
-        memory_limit_mib=memory_limit_mib(costs),
-        connections=connections(pods),
-        database_cores=sum(rate * costs.database_cpu_us[each] for each, rate in rates.items()) / 1e6,
-    )
-
-
-def memory_request_mib(costs: Costs) -> int:
-    return _up(costs.memory_mib, MEMORY_STEP_MIB)
-
-
-def memory_limit_mib(costs: Costs) -> int:
-    limit = 1
-    while limit < costs.memory_mib + BODIES_MIB:
-        limit *= 2
-    return limit
+    millicores = max(LEAST_MILLICORES, _up(1000 * cores / pods / CPU_SHARE, MILLICORES_STEP))
+    database_cores = sum(rate * costs.database_cpu_us[each] for each, rate in rates.items()) / 1e6
+    return Plan(pods, cores, millicores, connections(pods), database_cores)
 
 
 def connections(pods: int) -> int:
@@ -151,11 +136,9 @@ def rounded_down(value: float) -> int:
 
 def measured_to(results: Results) -> float:
     """Return the highest measured rate of GETs of the service with one process, in requests/s."""
-    found = [
-        measurement(results, experiment, SERVICE, "get", load)
-        for experiment in EXPERIMENTS
-        for load in loads(results, experiment)
-    ]
+    experiments: tuple[Experiment, ...] = ("matrix", "tails")
+    asked = [(experiment, load) for experiment in experiments for load in loads(results, experiment)]
+    found = [measurement(results, experiment, SERVICE, "get", load) for experiment, load in asked]
     return max((one.per_second.middle for one in found if one), default=0)
 
 
@@ -170,17 +153,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def cells(results: Results, plan: Plan, rates: Rates) -> tuple[str, ...]:
-    """Format a plan, by `COLUMNS`."""
+def cells(results: Results, costs: Costs, rates: Rates) -> tuple[str, ...]:
+    """Return a plan as text, by `COLUMNS`."""
+    made = plan(costs, rates)
     return (
         f"{sum(rates.values()):,.0f}",
         "measured" if was_measured(results, rates) else "arithmetic",
-        str(plan.pods),
-        f"{plan.cpu_millicores}m",
-        f"{plan.memory_request_mib}Mi, {plan.memory_limit_mib}Mi",
-        f"{plan.service_cores:.2f}",
-        f"{plan.database_cores:.2f}",
-        str(plan.connections) + f" of {MAX_CONNECTIONS}" * (plan.connections > MAX_CONNECTIONS),
+        str(made.pods),
+        f"{made.cpu_millicores}m",
+        f"{costs.memory_request_mib}Mi, {costs.memory_limit_mib}Mi",
+        f"{made.service_cores:.2f}",
+        f"{made.database_cores:.2f}",
+        str(made.connections) + f" of {MAX_CONNECTIONS}" * (made.connections > MAX_CONNECTIONS),
     )
 
 
@@ -204,10 +188,9 @@ def main() -> None:
     found = costs(results)
     if not found or not rates.keys() <= found.cpu_us.keys():
         sys.exit(f"{told.results} has no matrix with these operations: run `make bench ONLY=matrix`")
-    made = plan(found, rates)
-    for name, value in zip(COLUMNS, cells(results, made, rates), strict=True):
+    bottleneck = bottlenecks(plan(found, rates), rates, told.database_cores)[0]
+    for name, value in zip((*COLUMNS, "next bottleneck"), (*cells(results, found, rates), bottleneck), strict=True):
         print(f"{name:30}{value}")
-    print(f"{'next bottleneck':30}{bottlenecks(made, rates, told.database_cores)[0]}")
     if results.quick:
         print("These results are from a quick run: do not quote them.")
 

@@ -22,11 +22,7 @@ from harness.waiting import until
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
 # The article's setting, with the article's worker: the worker of the service ignores this setting.
-_MAX_REQUESTS = (
-    "--max-requests=1000",
-    "--worker-class=aiohttp.GunicornUVLoopWebWorker",
-    "--bind=127.0.0.1:{port}",
-)
+_MAX_REQUESTS = ("--max-requests=1000", "--worker-class=aiohttp.GunicornUVLoopWebWorker", "--bind=127.0.0.1:{port}")
 _FIRST = request("GET", "/v1/items/1")
 
 

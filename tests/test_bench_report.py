@@ -297,8 +297,7 @@ def test_what_used_its_core_up_is_told() -> None:
 
 
 def test_sizes_are_for_the_dearest_rate_that_was_measured() -> None:
-    slow = sample("service", "get", "tails", connections=64, peak_share=0.5, rate=500, cpu_us=350)
-    found = sizing.costs(replace(whole(), samples=[*whole().samples, slow]))
+    found = sizing.costs(swapped("service", "get", "tails", cpu_seconds=350 * 0.1))
     assert found
     assert found.cpu_us["get"] == pytest.approx(350)
     assert found.cpu_us["page"] == pytest.approx(68)
@@ -330,7 +329,7 @@ def test_little_load_still_has_two_pods_and_room_to_start() -> None:
 def test_connections_count_twice_and_memory_has_room_for_bodies() -> None:
     made = sizing.plan(COSTS, {"get": 70_000})
     assert (made.pods, made.connections) == (10, 90)
-    assert (made.memory_request_mib, made.memory_limit_mib) == (96, 256)
+    assert (COSTS.memory_request_mib, COSTS.memory_limit_mib) == (96, 256)
 
 
 def test_the_nearest_bottleneck_comes_first() -> None:

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 from benchmarks.charts.style import COLOURS, line, titled
 from benchmarks.goals import OPERATIONS
 from benchmarks.judge import CONTROL
-from benchmarks.measurement import ALONE, NAMES, PEERS, SERVICES, closed_loads, measured, measurement, middle
+from benchmarks.measurement import ALONE, MIDDLE, NAMES, PEERS, SERVICES, closed_loads, measured, measurement
 from benchmarks.results import Results
 from benchmarks.statistics import Estimate
 
@@ -50,7 +50,7 @@ def cpu(results: Results) -> go.Figure | None:
     figure = make_subplots(2, 2, subplot_titles=titles, horizontal_spacing=0.22, vertical_spacing=0.16)
     samples = []
     for index, operation in enumerate(OPERATIONS):
-        found = measured(results, "matrix", reversed((*SERVICES, *PEERS)), operation, middle(results))
+        found = measured(results, "matrix", reversed((*SERVICES, *PEERS)), operation, MIDDLE)
         middles = [one.cpu_us.middle for one in found.values()]
         # The longest bar is cut off if it would squeeze all others.
         *_, second, first = [0, 0, *sorted(middles)]
@@ -70,7 +70,7 @@ def cpu(results: Results) -> go.Figure | None:
         )
         samples += [each for one in found.values() for each in one.rounds]
     figure.update_xaxes(title="CPU a request, µs", rangemode="tozero", tickformat=",")
-    what = f"CPU a request with {middle(results)}, the service and its peers"
+    what = f"CPU a request with {MIDDLE}, the service and its peers"
     return titled(figure, what, samples, "lower is better; →: longer than shown", 800)
 
 

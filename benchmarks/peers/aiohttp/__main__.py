@@ -15,11 +15,7 @@ routes = web.RouteTableDef()
 
 def item(row: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a row to values that JSON can represent."""
-    return {
-        **row,
-        "created_at": row["created_at"].isoformat(),
-        "updated_at": row["updated_at"].isoformat(),
-    }
+    return {**row, "created_at": row["created_at"].isoformat(), "updated_at": row["updated_at"].isoformat()}
 
 
 async def fields(request: web.Request) -> tuple[str, str, int]:
