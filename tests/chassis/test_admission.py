@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import asyncpg
+import pytest
 import uvloop
 from pydantic import SecretStr
 
@@ -127,6 +128,34 @@ def test_a_process_that_stood_still_refuses_nobody_whose_connection_is_free_mean
             await asyncio.gather(slow, waiting)
 
     uvloop.run(stand_still())
+
+
+@pytest.mark.parametrize("begins", [-0.05, 0.005], ids=["before", "after"])
+def test_a_pause_takes_no_time_from_those_that_wait(begins: float) -> None:
+    """All that wait are served one after another. The pause begins just before or after the timer looks at them."""
+    longest_wait, pause, use_seconds = 0.5, 1.0, 0.03
+    semaphore = FifoSemaphore(1, longest_wait)
+
+    async def use() -> None:
+        await semaphore.acquire()
+        await asyncio.sleep(use_seconds)
+        semaphore.release()
+
+    def stand_still() -> None:
+        time.sleep(pause)
+        semaphore.release()
+
+    async def stand_still_while_others_wait() -> None:
+        await semaphore.acquire()
+        first = asyncio.create_task(semaphore.acquire())  # it starts the timer, and has the permit before and after
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(longest_wait + begins, stand_still)
+        semaphore.release()
+        await first
+        await asyncio.sleep(longest_wait / 2)
+        await asyncio.gather(*(use() for _ in range(4)))
+
+    uvloop.run(stand_still_while_others_wait())
 
 
 async def test_a_permit_is_not_lost_with_a_caller_that_is_cancelled() -> None:

@@ -34,7 +34,7 @@ class Deadline:
         loop = task.get_loop()
         self._due[task] = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._on_timer, loop)
+            self._timer = loop.call_at(self._due[task], self._on_timer, loop, self._due[task])
         return task
 
     def elapsed(self, task: "asyncio.Task[Any]") -> float:
@@ -61,16 +61,18 @@ class Deadline:
         if task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):  # nobody else has cancelled the task
             raise self._error from error
 
-    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _on_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         # uvloop runs timers before it reads sockets. After a pause of the process the awaited data may be in a socket:
-        # let the event loop read it first.
-        loop.call_later(_READ_SECONDS, self._cancel_overdue, loop)
+        # let the event loop read it first. All blocks get the time of the pause anew, as far as their limit.
+        now = loop.time()
+        pause = min(now - due, self._seconds)
+        loop.call_later(pause + _READ_SECONDS, self._cancel_overdue, loop, now)
 
-    def _cancel_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer, now = None, loop.time()
+    def _cancel_overdue(self, loop: asyncio.AbstractEventLoop, by: float) -> None:
+        self._timer = None
         for task, due in list(self._due.items()):
-            if due > now:
-                self._timer = loop.call_at(due, self._on_timer, loop)
+            if due > by:
+                self._timer = loop.call_at(due, self._on_timer, loop, due)
                 break
             del self._due[task]
             task.cancel()
