@@ -9,6 +9,8 @@ from harness.row import Row
 _POD = "tests"
 _USER = 10001  # of the service's Dockerfile
 _PYTEST = ("python", "-m", "pytest", "-m", "not development", "-p", "no:cacheprovider", "--numprocesses=2", "--quiet")
+# Those that an operating system or another Python is most likely to break. All run outside the image as well.
+_QUICK = ("tests/app", *(f"tests/chassis/test_{name}.py" for name in ("commands", "connection", "server", "tls")))
 
 
 async def tests(bench: Bench) -> Row:
@@ -26,7 +28,7 @@ async def tests(bench: Bench) -> Row:
         "name": _POD,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": list(_PYTEST),
+        "command": [*_PYTEST, *(_QUICK if bench.quick else ())],
         "env": [{"name": "DATABASE_URL", "value": postgres.url()}],
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],

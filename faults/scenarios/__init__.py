@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 
 from faults.bench import Scenario
-from faults.scenarios import clients, database, overload, soak, starting, stopping, streams, uploads, websockets, writes
+from faults.scenarios import (
+    clients,
+    database,
+    overload,
+    pauses,
+    soak,
+    starting,
+    stopping,
+    streams,
+    uploads,
+    websockets,
+    writes,
+)
 
 SCENARIOS: Mapping[str, Scenario] = {
     **stopping.SCENARIOS,
@@ -11,6 +23,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     **database.SCENARIOS,
     **writes.SCENARIOS,
     **overload.SCENARIOS,
+    **pauses.SCENARIOS,
     **clients.SCENARIOS,
     **streams.SCENARIOS,
     **uploads.SCENARIOS,
