@@ -122,7 +122,6 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
     process.stdin.write(b"\n")
     told = await process.stdout.readline()
     database, used = cpu_seconds(bench.database.pid) - database, core_usage().since(used)
-    process.stdin.close()
     if await process.wait() or not told:
         raise RuntimeError(f"{_FLOOR_QUERY} has failed; what it said is above")
     measured = json.loads(told)
@@ -130,6 +129,6 @@ async def _floor_query(bench: Bench, load: Load, number: int) -> Sample:
         experiment="matrix", subject=_FLOOR_QUERY, operation="get", round=number, connections=load.connections,
         peak_share=None, rate=None, seconds=measured["seconds"], failures={}, cpu_seconds=measured["cpu_seconds"],
         database_cpu_seconds=database, memory_mib=0,
-        histogram={(int(step) + 1) * 100: count for step, count in measured["histogram"].items()},
+        histogram={int(step): count for step, count in measured["histogram"].items()},
         conditions=bench.conditions(used, measured["cpu_seconds"]),
     )  # fmt: skip

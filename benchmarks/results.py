@@ -11,9 +11,6 @@ from typing import Any, Literal, Self
 Experiment = Literal["article", "matrix", "tails", "cluster"]
 Operation = Literal["get", "post", "put", "page", "keyed-post"]
 
-STEP_MS = 0.1
-"""The step of the histogram of `benchmarks.peers.floor_query`."""
-
 
 @dataclass(frozen=True)
 class Conditions:
