@@ -13,9 +13,15 @@ from benchmarks.options import Options
 from benchmarks.results import Operation
 from benchmarks.rounds import Plan, measure
 from benchmarks.scale import ARTICLE, connections, scaled
-from benchmarks.subjects import Subject, peer, services
+from benchmarks.subjects import Subject, peer, service
+from harness.repository import REPOSITORY
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put")
+# The article's setting, with the article's worker: the worker of the service ignores this setting.
+_MAX_REQUESTS: Final = (
+    "--max-requests=1000", "--worker-class=aiohttp.GunicornUVLoopWebWorker", "--bind=127.0.0.1:{port}",
+    "benchmarks.stock_worker:app",
+)  # fmt: skip
 
 
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
@@ -31,8 +37,17 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
 
 def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
     """Return the article's deployments, scaled to this machine, with or without their limits."""
-    found = []
-    for name, subject in services(bench.python, bench.service).items():
-        here = scaled(ARTICLE[name], len(bench.cores.server))
-        found.append(replace(subject, pods=here.pods, limit=here.limit if limits else None))
-    return found
+    gunicorn, own = (bench.python, "-m", "gunicorn", "--config=guniconfig.py"), ("app_wsgi:app",)
+    one, eleven = {"WEB_CONCURRENCY": "1"}, {"WEB_CONCURRENCY": "11"}
+    subjects = (
+        service(bench.python, bench.service, "bare"),
+        Subject("gunicorn-1", (*gunicorn, *own), bench.service, one),
+        Subject("gunicorn-11", (*gunicorn, *own), bench.service, eleven),
+        Subject(
+            "gunicorn-1-max-requests", (*gunicorn, *_MAX_REQUESTS), bench.service, one | {"PYTHONPATH": str(REPOSITORY)}
+        ),
+    )
+    scale = {each.name: scaled(ARTICLE[each.name], len(bench.cores.server)) for each in subjects}
+    return [
+        replace(each, pods=scale[each.name].pods, limit=scale[each.name].limit if limits else None) for each in subjects
+    ]

@@ -9,9 +9,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.request import urlopen
 
@@ -21,7 +19,7 @@ from benchmarks.bench import opened
 from benchmarks.markdown import estimate_cell
 from benchmarks.report import renewed
 from benchmarks.statistics import estimate
-from benchmarks.subjects import Running, Subject, services
+from benchmarks.subjects import Running, Subject, service
 from harness.adding import add_streams
 from harness.console import say
 from harness.http import request
@@ -55,10 +53,11 @@ async def main() -> None:
     """Measure, and write the figures into the page; a quick run prints them only."""
     quick = bool(os.environ.get("QUICK"))
     scale = _QUICK if quick else _FULL
-    service, python = bake_service()
-    add_streams(service)
-    async with opened(service, python) as bench:
-        subjects = _subjects(service, python)
+    folder, python = bake_service()
+    add_streams(folder)
+    async with opened(folder, python) as bench:
+        bare = Subject("bare aiohttp", (python, "-m", "benchmarks.bare_streams"), REPOSITORY)
+        subjects = [service(python, folder), bare]
         rounds: list[list[Sequence[float]]] = [[] for _ in subjects]
         for number in range(scale.rounds):
             async with AsyncExitStack() as started:  # anew: memory that is free already would not be counted
@@ -74,11 +73,6 @@ async def main() -> None:
         return
     _PAGE.write_text(renewed(_PAGE.read_text(encoding="utf-8"), {"streams": lines}), encoding="utf-8")
     say(f"{_PAGE.relative_to(REPOSITORY)} is written.")
-
-
-def _subjects(service: Path, python: Path) -> list[Subject]:
-    bare = Subject("bare aiohttp", (python, "-m", "benchmarks.bare_streams"), REPOSITORY)
-    return [replace(services(python, service)["bare"], name="service"), bare]
 
 
 async def _round(running: Running, scale: Scale) -> Sequence[float]:
@@ -152,10 +146,10 @@ def _read(running: Running, path: str, rows: int) -> None:
 def _figures(scale: Scale, rounds: Sequence[Sequence[Sequence[float]]], about: dict[str, str]) -> list[str]:
     rows = []
     for number, name in enumerate(_NAMES):
-        service, bare = ([figures[number] for figures in each] for each in rounds)
-        ratios = [one / other for one, other in zip(service, bare, strict=True) if other]
+        ours, bare = ([figures[number] for figures in each] for each in rounds)
+        ratios = [one / other for one, other in zip(ours, bare, strict=True) if other]
         ratio = estimate_cell(estimate(ratios)) if len(ratios) == scale.rounds else "–"
-        cells = (estimate_cell(estimate(service)), estimate_cell(estimate(bare)), ratio)
+        cells = (estimate_cell(estimate(ours)), estimate_cell(estimate(bare)), ratio)
         rows.append((name.format(clients=f"{scale.clients:,}"), *cells))
     measured = ", ".join(f"{name} {about[name]}" for name in ("processor", "python", "aiohttp", "asyncpg", "uvloop"))
     taken = f"Measured in {scale.rounds} rounds on {datetime.now(UTC).date().isoformat()}, commit {commit()}"

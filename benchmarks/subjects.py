@@ -21,8 +21,6 @@ from harness.waiting import until
 
 _POLL_SECONDS = 0.005
 _END_SECONDS = 20
-# The article's setting, with the article's worker: the worker of the service ignores this setting.
-_MAX_REQUESTS = ("--max-requests=1000", "--worker-class=aiohttp.GunicornUVLoopWebWorker", "--bind=127.0.0.1:{port}")
 _FIRST = request("GET", "/v1/items/1")
 
 
@@ -45,28 +43,6 @@ class Subject:
     environment: Mapping[str, str] = field(default_factory=dict)
     pods: int = 1
     limit: Limit | None = None
-
-
-def services(python: Path, folder: Path) -> dict[str, Subject]:
-    """Return the deployments of the baked service by name, without limits, with one pod each.
-
-    Args:
-        python: the interpreter of the service's environment.
-        folder: the folder of the service.
-    """
-    gunicorn = (python, "-m", "gunicorn", "--config=guniconfig.py")
-    all_of_them = (
-        service(python, folder, "bare"),
-        Subject("gunicorn-1", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "1"}),
-        Subject("gunicorn-11", (*gunicorn, "app_wsgi:app"), folder, {"WEB_CONCURRENCY": "11"}),
-        Subject(
-            "gunicorn-1-max-requests",
-            (*gunicorn, *_MAX_REQUESTS, "benchmarks.stock_worker:app"),
-            folder,
-            {"WEB_CONCURRENCY": "1", "PYTHONPATH": str(REPOSITORY)},
-        ),
-    )
-    return {each.name: each for each in all_of_them}
 
 
 def service(python: Path, folder: Path, name: str = "service", **environment: str) -> Subject:
