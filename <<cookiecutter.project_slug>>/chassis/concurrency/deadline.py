@@ -63,7 +63,7 @@ class Deadline:
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         # uvloop runs timers before it reads sockets. After a pause of the process the awaited data may be in a socket:
-        # let the event loop read it first. All blocks get the time of the pause anew, as far as their limit.
+        # let the event loop read it first. All blocks get the time of the pause anew, up to their limit.
         now = max(loop.time(), due)  # uvloop rounds to milliseconds
         pause = min(now - due, self._seconds)
         loop.call_later(pause + _READ_SECONDS, self._cancel_overdue, loop, now)
