@@ -37,12 +37,12 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
 
 def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
     """Return the article's deployments, scaled to this machine, with or without their limits."""
-    gunicorn, own = (bench.python, "-m", "gunicorn", "--config=guniconfig.py"), ("app_wsgi:app",)
+    gunicorn = (bench.python, "-m", "gunicorn", "--config=guniconfig.py")
     one, eleven = {"WEB_CONCURRENCY": "1"}, {"WEB_CONCURRENCY": "11"}
     subjects = (
         service(bench.python, bench.service, "bare"),
-        Subject("gunicorn-1", (*gunicorn, *own), bench.service, one),
-        Subject("gunicorn-11", (*gunicorn, *own), bench.service, eleven),
+        Subject("gunicorn-1", (*gunicorn, "app_wsgi:app"), bench.service, one),
+        Subject("gunicorn-11", (*gunicorn, "app_wsgi:app"), bench.service, eleven),
         Subject(
             "gunicorn-1-max-requests", (*gunicorn, *_MAX_REQUESTS), bench.service, one | {"PYTHONPATH": str(REPOSITORY)}
         ),

@@ -97,12 +97,12 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
     seconds = options.count(_LOAD_SECONDS, 1)
     async with AsyncExitStack() as started:
         settings = ClusterOptions.from_environment()
-        keep.say("The image is built and loaded.")
+        keep.say("Building the image, and loading it …")
         await build_and_load(settings, service, {_IMAGE: unchanged})
         await remove_namespaces()
         running = []
         for name in SUBJECTS:
-            keep.say(f"{name} is installed.")
+            keep.say(f"Installing {name} …")
             bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
             bench.logs.mkdir(parents=True, exist_ok=True)
             await started.enter_async_context(bench.started)

@@ -1,11 +1,22 @@
-"""Formats the figures of the benchmark's pages."""
+"""Formats the figures of the benchmark's pages, and puts them into a page."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.measurement import NAMES, Measurement
 from benchmarks.results import Experiment, Results
 from benchmarks.statistics import Estimate, percent
+
+
+def renewed(page: str, figures: Mapping[str, Sequence[str]]) -> str:
+    """Return a page with other figures between its comments.
+
+    Raises:
+        KeyError: the page has figures of an unknown name.
+    """
+    enclosed = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+    return enclosed.sub(lambda found: found[1] + "\n".join(["", *figures[found[2]], found[3]]), page)
 
 
 def missing(experiment: Experiment) -> list[str]:

@@ -87,8 +87,9 @@ def _load(options: Options, seconds: float, connections: int, rate: float | None
 
 async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequence[Subject]) -> None:
     """Start each subject alone: two at a time share mapped memory, and each would seem to need less."""
-    for _ in keep.rounds("footprints", 1 if options.quick else 5):
+    for number in keep.rounds("footprints", 1 if options.quick else 5):
         for subject in subjects:
+            keep.say(f"footprint {number} of {subject.name}")
             keep.results.footprints.append(await _footprint(options, bench, subject))
     await bench.reset()
 

@@ -98,17 +98,18 @@ def _what_follows(results: Results) -> Iterator[str]:
     for operation in goals.TAILS:
         one = measurement(results, "tails", "service", operation)
         if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
-            multiple = multiple_cell(goals.multiple(results, one, LEVEL_SHARE))
+            multiple = goals.multiple(results, one, LEVEL_SHARE)
+            of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
             p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
             yield (
                 f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, {one.rounds[0].load} of one process, in ms: "
-                f"p50 {p50}, p99.9 {p999} ({multiple} the control's)."
+                f"p50 {p50}, p99.9 {p999}{of}."
             )
-    service = [each for each in judge.cells(results) if each.experiment == "matrix" and each.operation != "keyed-post"]
     bound = Counter(
         one.bound
-        for cell in service
-        for one in measured(results, "matrix", SERVICES, cell.operation, cell.load).values()
+        for operation in goals.OPERATIONS
+        for load in loads(results, "matrix")
+        for one in measured(results, "matrix", SERVICES, operation, load).values()
     )
     if bound[LOADS_CORE]:
         yield (

@@ -4,13 +4,12 @@ The prose of the pages is written by hand. `<!-- figures: NAME -->` and `<!-- en
 Run `python -m benchmarks.report build/bench/results.json`.
 """
 
-import re
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import details, judge, overview
+from benchmarks.markdown import renewed
 from benchmarks.results import Results
 from harness.repository import BUILD, REPOSITORY
 
@@ -57,16 +56,6 @@ def pages(results: Results) -> dict[str, str]:
     figures = overview.figures(shown) | {"runs": overview.runs(results)} | details.figures(shown)
     texts = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in PAGES}
     return {name: NOTICE * results.quick + renewed(text, figures) for name, text in texts.items()}
-
-
-def renewed(page: str, figures: Mapping[str, Sequence[str]]) -> str:
-    """Return a page with other figures between its comments.
-
-    Raises:
-        KeyError: the page has figures of an unknown name.
-    """
-    enclosed = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
-    return enclosed.sub(lambda found: found[1] + "\n".join(["", *figures[found[2]], found[3]]), page)
 
 
 def _shown(results: Results) -> Results:

@@ -16,8 +16,7 @@ from urllib.request import urlopen
 from benchmarks import machine
 from benchmarks.baking import bake_service
 from benchmarks.bench import opened
-from benchmarks.markdown import estimate_cell
-from benchmarks.report import renewed
+from benchmarks.markdown import estimate_cell, renewed
 from benchmarks.statistics import estimate
 from benchmarks.subjects import Running, Subject, service
 from harness.adding import add_streams
