@@ -111,8 +111,8 @@ class Settings(BaseModel):
     )
     database_acquire_timeout_seconds: Seconds = Field(
         default=0.15,
-        description="Longest wait for a connection while all are in use; twice that after a pause of the process. Then the "
-        "response is a 503, `overloaded`.",
+        description="Longest wait for a connection while all are in use; twice that after a pause of the process. Then "
+        "the response is a 503, `overloaded`.",
     )
     database_connect_timeout_seconds: Seconds = Field(default=1, description="Longest time to open a connection.")
     database_lock_timeout_seconds: Seconds = Field(
