@@ -1,5 +1,7 @@
 """The figures of the pages behind docs/benchmarks.md: all cells, the article's experiment, and sizing."""
 
+import yaml
+
 from benchmarks import sizing
 from benchmarks.claims import findings
 from benchmarks.goals import multiple
@@ -9,6 +11,7 @@ from benchmarks.measurement import LEVELS_MS, NAMES, Measurement, footprint, loa
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import percent
 from harness.markdown import table
+from harness.repository import REPOSITORY
 
 DATABASE_CORES = 4
 MIXES: dict[str, sizing.Rates] = {
@@ -28,6 +31,7 @@ def figures(results: Results) -> dict[str, list[str]]:
         "cluster": _deployments(results, "cluster"),
         "cluster-claims": _claims(results, "cluster"),
         "sizing": _sizes(results),
+        "profiles": _profiles(results),
     }
 
 
@@ -141,3 +145,21 @@ def _sizes(results: Results) -> list[str]:
             rows = [sizing.cells(results, costs, each) for each in rates]
             lines += [f"## {name}", "", *table(sizing.COLUMNS, rows), f"Next bottlenecks: {'; '.join(ends)}.", ""]
     return lines
+
+
+def _profiles(results: Results) -> list[str]:
+    """Tell the GETs/s that the pods of chart/profiles carry at their autoscaler's target."""
+    if not (costs := sizing.costs(results)):
+        return missing("matrix")
+    rows = []
+    for name in ("small", "medium", "large"):
+        values = yaml.safe_load((REPOSITORY / "chart" / "profiles" / f"{name}.yaml").read_text(encoding="utf-8"))
+        least, most = (values["autoscaling"].get(end) or values["replicas"] for end in ("minReplicas", "maxReplicas"))
+        cpu = values["resources"]["requests"]["cpu"]
+        a_pod = int(cpu.removesuffix("m")) * 1000 * sizing.CPU_SHARE / costs.cpu_us["get"]
+        ends = dict.fromkeys(f"{sizing.rounded_down(pods * a_pod):,}" for pods in (least, most))
+        sure = sizing.basis(results, {"get": most * a_pod})
+        pods = " to ".join(dict.fromkeys(map(str, (least, most))))
+        rows.append((name, pods, cpu, f"{a_pod:,.0f}", " to ".join(ends), sure, str(sizing.connections(most))))
+    head = ("profile", "pods", "CPU request per pod", "GETs/s per pod", "GETs/s", "basis", "connections")
+    return table(head, rows)

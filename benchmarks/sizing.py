@@ -142,9 +142,9 @@ def measured_to(results: Results) -> float:
     return max((one.per_second.middle for one in found if one), default=0)
 
 
-def was_measured(results: Results, rates: Rates) -> bool:
-    """Return whether a load was measured: it has only GETs, at no more than the highest measured rate."""
-    return rates.keys() == {"get"} and rates["get"] <= measured_to(results)
+def basis(results: Results, rates: Rates) -> str:
+    """Tell if a load was measured: it has only GETs, at no more than the highest measured rate."""
+    return "measured" if rates.keys() == {"get"} and rates["get"] <= measured_to(results) else "arithmetic"
 
 
 COLUMNS = (
@@ -158,7 +158,7 @@ def cells(results: Results, costs: Costs, rates: Rates) -> tuple[str, ...]:
     made = plan(costs, rates)
     return (
         f"{sum(rates.values()):,.0f}",
-        "measured" if was_measured(results, rates) else "arithmetic",
+        basis(results, rates),
         str(made.pods),
         f"{made.cpu_millicores}m",
         f"{costs.memory_request_mib}Mi, {costs.memory_limit_mib}Mi",

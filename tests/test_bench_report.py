@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-import yaml
 
-from benchmarks import details, judge, overview, profiles, report, sizing
+from benchmarks import details, judge, overview, report, sizing
 from benchmarks.claims import findings
 from benchmarks.goals import goals
 from benchmarks.judge import CONTROL
@@ -342,9 +341,8 @@ def test_the_nearest_bottleneck_comes_first() -> None:
 
 def test_what_was_not_measured_is_labelled_arithmetic() -> None:
     of = whole()
-    assert sizing.was_measured(of, {"get": 10_000})
-    assert not sizing.was_measured(of, {"get": 10_001})
-    assert not sizing.was_measured(of, {"get": 100, "put": 1})
+    assert sizing.basis(of, {"get": 10_000}) == "measured"
+    assert sizing.basis(of, {"get": 10_001}) == sizing.basis(of, {"get": 100, "put": 1}) == "arithmetic"
     assert "| 10,000 | measured |" in page(of)
     assert "| 30,000 | arithmetic |" in page(of)
 
@@ -369,20 +367,14 @@ def test_the_calculator_says_what_is_missing(tmp_path: Path) -> None:
     assert "at least one rate" in calculator().stderr
 
 
-def test_profiles_follow_from_the_results() -> None:
-    texts = profiles.texts(whole(service=100))
-    assert texts.keys() == {"small", "medium", "large"}
-    small, large = (yaml.safe_load(texts[each]) for each in ("small", "large"))
-    assert small["resources"] == {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
-    assert large["autoscaling"]["maxReplicas"] == 11
-    assert texts["large"].startswith("# For 21,000 to 77,000 GETs/s: 3 to 11 pods.")
-    assert "# 2 × 11 pods × (3 + 1) connections + 10 in reserve = 98 of 100." in texts["large"]
+def test_the_page_tells_what_the_chart_s_profiles_carry() -> None:
+    text = page(whole(service=100))
+    assert "| small | 2 | 100m | 700 | 1,400 | measured | 26 |" in text
+    assert "| large | 3 to 11 | 1000m | 7,000 | 21,000 to 77,000 | arithmetic | 98 |" in text
 
 
-def test_a_quick_run_makes_no_profiles_and_says_that_it_is_one() -> None:
+def test_a_quick_run_says_that_it_is_one() -> None:
     quick = replace(whole(), quick=True)
-    with pytest.raises(ValueError, match="whole run"):
-        profiles.texts(quick)
     assert "**Not to be quoted: a quick run, or one on a busy machine.**" in page(quick)
 
 
@@ -445,7 +437,7 @@ def test_what_was_not_measured_says_how_to() -> None:
 
 
 def test_words_need_no_plotly() -> None:
-    program = "import sys, benchmarks.report, benchmarks.sizing, benchmarks.profiles; sys.exit('plotly' in sys.modules)"
+    program = "import sys, benchmarks.report, benchmarks.sizing; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False).returncode == 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.profiles import texts
+from benchmarks import judge, sizing
 from benchmarks.results import Results
 from benchmarks.sizing import RESULTS
 from harness.chart_values.examples import IMAGE, MODES
@@ -119,13 +119,21 @@ def test_measured_sizes_leave_the_cpu_unlimited_and_a_core_under_70_percent(prof
     values = settings(profile)
     assert values["resources"]["limits"].keys() == {"memory"}
     if values["autoscaling"]["enabled"]:
-        target = values["autoscaling"]["targetCPUUtilizationPercentage"] / 100
-        assert cores(values["resources"]["requests"]["cpu"]) * target <= 0.7
+        assert values["autoscaling"]["targetCPUUtilizationPercentage"] == 100 * sizing.CPU_SHARE
+        assert cores(values["resources"]["requests"]["cpu"]) <= 1
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="no results are kept yet")
 @pytest.mark.parametrize("profile", MEASURED)
 def test_measured_sizes_follow_from_the_benchmark(profile: str) -> None:
-    """If this fails, run `python -m benchmarks.profiles`, which writes the profiles."""
-    written = (FOLDER / f"{profile}.yaml").read_text(encoding="utf-8")
-    assert written == texts(Results.load(RESULTS))[profile]
+    """If this fails after a benchmark, write the new sizes into the profile."""
+    values, costs = settings(profile), sizing.costs(judge.good(Results.load(RESULTS)))
+    assert costs
+    assert values["resources"]["requests"]["memory"] == f"{costs.memory_request_mib}Mi"
+    assert values["resources"]["limits"]["memory"] == f"{costs.memory_limit_mib}Mi"
+    assert values["config"] == {
+        "databasePoolSize": sizing.POOL_SIZE,
+        "databaseStreamPoolSize": sizing.STREAM_POOL_SIZE,
+    }
+    pods = values["autoscaling"].get("maxReplicas") or values["replicas"]
+    assert sizing.connections(pods) <= sizing.MAX_CONNECTIONS
