@@ -3,23 +3,20 @@
 
 Both are loaded at the same time on the same core, so that other load on the machine affects both, and only the ratios
 are checked. `make bench-guard RECORD=1` writes them to guard.json. Commit that file together with a change that
-justifies a new ratio. `make bench-guard AGAINST=0.3.0` compares with the service of an earlier commit instead, and
-records and refuses nothing.
+justifies a new ratio.
 """
 
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks import machine
-from benchmarks.baking import OUTPUT, bake_service
+from benchmarks.baking import bake_service
 from benchmarks.bench import Bench, opened
 from benchmarks.load import WRITES, requests
 from benchmarks.measurement import NAMES
@@ -27,12 +24,9 @@ from benchmarks.ratio import in_words, refusal
 from benchmarks.results import Operation
 from benchmarks.rounds import in_turn
 from benchmarks.statistics import Estimate, estimate
-from benchmarks.subjects import Running, Subject, peer, pool_size, service
-from harness.baking import bake
+from benchmarks.subjects import Running, peer, pool_size, service
 from harness.console import say
-from harness.environments import python_of_image
 from harness.load_generator import Generator
-from harness.releases import releases, write_release
 from harness.repository import REPOSITORY, commit
 
 FILE: Final = Path(__file__).with_name("guard.json")
@@ -51,19 +45,16 @@ _PATIENT: Final = {"DATABASE_ACQUIRE_TIMEOUT_SECONDS": "2"}
 
 async def main() -> None:
     """Exit with 1 if requests have become more expensive, or if requests failed."""
-    record, against = bool(os.environ.get("RECORD")), os.environ.get("AGAINST")
     folder, python = bake_service()
     async with opened(folder, python) as bench:
-        other = _earlier(against) if against else peer("aiohttp", pool_size(python, folder))
-        running = [await bench.start(service(python, folder, **_PATIENT)), await bench.start(other)]
+        subjects = service(python, folder, **_PATIENT), peer("aiohttp", pool_size(python, folder))
+        running = [await bench.start(each) for each in subjects]
         found = await _measure(bench, running)
         told = machine.machine(bench.cores, bench.disk)["processor"]
-    say(f"CPU a request of the service, in multiples of {other.name}'s, by operation and connections:")
+    say("CPU a request of the service, in multiples of the peer's, by operation and connections:")
     for cell, one in found.items():
         say(f"  {cell}: {in_words(one)}")
-    if against:
-        return
-    if record:
+    if os.environ.get("RECORD"):
         kept = {"ratios": {cell: round(one.middle, 3) for cell, one in found.items()}}
         of = {"commit": commit(), "python": machine.versions(python)["python"], "processor": told}
         FILE.write_text(json.dumps(kept | of, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -77,15 +68,6 @@ async def main() -> None:
     if why := refusal(found, recorded["ratios"]):
         sys.exit(why)
     say("No cell is dearer than what is recorded and let pass.")
-
-
-def _earlier(version: str) -> Subject:
-    """Return the service of a release or a commit, with its own libraries."""
-    shutil.rmtree(OUTPUT / "earlier-service", ignore_errors=True)
-    with TemporaryDirectory() as template:
-        write_release(releases().get(version, version), Path(template))
-        folder = bake(Path(template), OUTPUT, {"project_slug": "earlier-service"})
-    return service(python_of_image(folder), folder, version, **_PATIENT)
 
 
 async def _measure(bench: Bench, running: Sequence[Running]) -> dict[str, Estimate]:
