@@ -6,9 +6,9 @@ from math import log10
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmarks.charts.style import LEVEL, line, titled
+from benchmarks.charts.style import LEVEL, add_line, titled
 from benchmarks.judge import CONTROL
-from benchmarks.measurement import ALONE, LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations, subjects
+from benchmarks.measurement import ALONE, DEPLOYMENTS, LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations
 from benchmarks.results import Experiment, Operation, Results
 from benchmarks.statistics import SHARES
 
@@ -19,8 +19,7 @@ _TICKS_MS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_
 def article(results: Results, experiment: Experiment) -> go.Figure | None:
     """Compare all quantiles of the article's deployments, with the service levels."""
     asked = operations(results, experiment)
-    chosen = [each for each in subjects(results, experiment) if each != CONTROL]
-    return _quantiles(results, experiment, asked, chosen, None, "All quantiles of the response time", levels=True)
+    return _quantiles(results, experiment, asked, DEPLOYMENTS, None, "All quantiles of the response time")
 
 
 def fixed_rate(results: Results) -> go.Figure | None:
@@ -28,7 +27,7 @@ def fixed_rate(results: Results) -> go.Figure | None:
     asked = [each for each in operations(results, "matrix") if each != "keyed-post"]
     what = f"All quantiles of the response time, {RATE} in an open loop, from when a request was due"
     names = ("service", ALONE, *PYTHON_PEERS, CONTROL)
-    return _quantiles(results, "matrix", asked, names, RATE, what, levels=False)
+    return _quantiles(results, "matrix", asked, names, RATE, what)
 
 
 def _quantiles(
@@ -38,8 +37,6 @@ def _quantiles(
     chosen: Sequence[str],
     load: str | None,
     what: str,
-    *,
-    levels: bool,
 ) -> go.Figure | None:
     """Draw a panel per operation and a line per subject. A quantile that failures reach has no point."""
     found = {each: measured(results, experiment, chosen, each, load) for each in asked}
@@ -52,23 +49,13 @@ def _quantiles(
         rows, columns, shared_yaxes="all", subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.14
     )
     places = [-log10(1 - share) for share in SHARES]
-    named: set[str] = set()
     for index, (operation, of) in enumerate(found.items()):
         place = {"row": 1 + index // columns, "col": 1 + index % columns}
         for subject, one in of.items():
-            told = [(share, one.quantile(share)) for share in SHARES]
-            points = [(-log10(1 - share), ms) for share, ms in told if ms is not None and ms != float("inf")]
-            figure.add_scatter(
-                name=subject,
-                legendgroup=subject,
-                showlegend=subject not in named,
-                x=[x for x, _ in points],
-                y=[y for _, y in points],
-                **line(subject, chosen.index(subject)),
-                **place,
-            )
-            named.add(subject)
-        if levels and operation in LEVELS_MS:
+            told = zip(places, map(one.quantile, SHARES), strict=True)
+            points = [(x, ms) for x, ms in told if ms is not None and ms != float("inf")]
+            add_line(figure, place, subject, chosen.index(subject), points)
+        if experiment != "matrix" and operation in LEVELS_MS:
             figure.add_scatter(  # not add_hline: on a logarithmic axis it places its text wrongly
                 name="service level",
                 legendgroup="service level",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmarks.charts.style import COLOURS, line, titled
+from benchmarks.charts.style import COLOURS, add_line, titled
 from benchmarks.goals import OPERATIONS
 from benchmarks.judge import CONTROL
 from benchmarks.measurement import ALONE, MIDDLE, NAMES, PEERS, SERVICES, closed_loads, measured, measurement
@@ -16,7 +16,7 @@ from benchmarks.statistics import Estimate
 def cpu_by_connections(results: Results) -> go.Figure | None:
     """Plot CPU per request over the connections of a closed loop, one line per subject that has several of them."""
     figure = make_subplots(2, 2, subplot_titles=[NAMES[each] for each in OPERATIONS], vertical_spacing=0.16)
-    samples, named = [], set[str]()
+    samples = []
     for index, operation in enumerate(OPERATIONS):
         place = {"row": 1 + index // 2, "col": 1 + index % 2}
         for number, subject in enumerate(("service", ALONE, *PEERS, CONTROL)):
@@ -26,17 +26,8 @@ def cpu_by_connections(results: Results) -> go.Figure | None:
                 if (one := measurement(results, "matrix", subject, operation, load))
             }
             if len(found) > 1 and (subject != CONTROL or operation == "get"):
-                figure.add_scatter(
-                    name=subject if subject != CONTROL else "static answer",
-                    legendgroup=subject,
-                    showlegend=subject not in named,
-                    x=list(found),
-                    y=[one.middle for one in found.values()],
-                    error_y=_interval(found.values()),
-                    **line(subject, number),
-                    **place,
-                )
-                named.add(subject)
+                points = [(connections, one.middle) for connections, one in found.items()]
+                add_line(figure, place, subject, number, points, error_y=_interval(found.values()))
                 samples += results.of("matrix", subject, operation)
                 figure.update_xaxes(tickvals=list(found), **place)
         figure.update_xaxes(type="log", title="connections" if index > 1 else None, **place)

@@ -1,10 +1,12 @@
 """The style of all charts: a colour per subject, a title with the number of samples, and a mark on a quick run."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
 import plotly.graph_objects as go
 
+from benchmarks.judge import CONTROL
 from benchmarks.measurement import FLOORS, PEERS
 from benchmarks.results import Results, Sample
 
@@ -37,37 +39,41 @@ def titled(figure: go.Figure, what: str, samples: list[Sample], hint: str, heigh
     return figure
 
 
-def line(subject: str, index: int) -> dict[str, object]:
-    """Return the look of a subject's line, with another dash and marker for each index."""
-    return {
-        "line": {"dash": DASHES[index % len(DASHES)], "width": 2},
-        "marker": {"color": COLOURS[subject], "symbol": MARKERS[index % len(MARKERS)], "size": 8},
-        "mode": "lines+markers",
-    }
+def add_line(
+    figure: go.Figure,
+    place: dict[str, int],
+    subject: str,
+    index: int,
+    points: Sequence[tuple[float, float]],
+    **more: object,
+) -> None:
+    """Add a subject's line to a panel, with another dash and marker for each index, and name it in the legend once."""
+    figure.add_scatter(
+        name="static answer" if subject == CONTROL else subject,
+        legendgroup=subject,
+        showlegend=all(each.legendgroup != subject for each in figure.data),
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        mode="lines+markers",
+        line={"dash": DASHES[index % len(DASHES)], "width": 2},
+        marker={"color": COLOURS[subject], "symbol": MARKERS[index % len(MARKERS)], "size": 8},
+        **place,
+        **more,
+    )
 
 
 def finished(figure: go.Figure, results: Results) -> go.Figure:
-    margin = {"l": 80, "r": 30, "t": 110, "b": 60}
+    """Give a chart the common layout, room for a legend if it has one, and a mark if it is of a quick run."""
+    legend = 60 * any(each.showlegend for each in figure.data)
     figure.update_layout(
         template="plotly_white",
         width=WIDTH,
         font={"family": "DejaVu Sans, Verdana, sans-serif", "size": 13},
-        barmode="group",
         legend={"orientation": "h", "yanchor": "top", "y": -70 / (figure.layout.height - 170), "x": 0},
-        margin={side: figure.layout.margin[side] or size for side, size in margin.items()},
+        margin={"l": 80, "r": 30, "t": 110, "b": 60 + legend},
+        height=figure.layout.height + legend,
     )
-    if figure.layout.showlegend is not False and any(trace.showlegend is not False for trace in figure.data):
-        figure.update_layout(height=figure.layout.height + 60, margin_b=120)
     if results.quick:
-        figure.add_annotation(
-            text=QUICK,
-            xref="paper",
-            yref="paper",
-            x=0.5,
-            y=0.5,
-            showarrow=False,
-            textangle=-20,
-            opacity=0.25,
-            font={"size": 52, "color": "#AA0000"},
-        )
+        font, at = {"size": 52, "color": "#AA0000"}, {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+        figure.add_annotation(text=QUICK, showarrow=False, textangle=-20, opacity=0.25, font=font, **at)
     return figure
