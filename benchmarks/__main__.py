@@ -16,7 +16,7 @@ from benchmarks.keeping import Keep, continued
 from benchmarks.limits import are_possible
 from benchmarks.options import Options, Part
 from benchmarks.results import Experiment, Results, Taken
-from benchmarks.scale import ARTICLE, in_words, scaled
+from benchmarks.scale import ARTICLE, scaled
 from harness.load_generator import compiled
 from harness.repository import REPOSITORY, commit
 
@@ -37,12 +37,18 @@ async def main() -> None:
 
 
 async def _here(options: Options) -> Results:
-    """Run the parts one after another on this machine."""
+    """Run the parts one after another on this machine.
+
+    Raises:
+        SystemExit: this user cannot enforce the limits of the article's deployments.
+    """
+    if "article" in options.only and not are_possible():
+        sys.exit("The article's deployments have limits, which take root. Without it: make bench ONLY='matrix tails'")
     service, python = bake_service()
     async with opened(service, python) as bench:
         settings = ", ".join(f"{name} {value}" for name, value in postgres.OPTIONS.items())
         about = machine.machine(bench.cores, bench.disk) | {"database_settings": settings}
-        fresh = _results(options, options.only, python, len(bench.cores.server), about, enforced=are_possible())
+        fresh = _results(options, options.only, python, len(bench.cores.server), about)
         results = continued(fresh, FILE)
         keep = Keep(results, FILE)
         for part in options.only:
@@ -56,7 +62,7 @@ async def _on_a_cluster(options: Options) -> Results:
     cores = await cluster.server_cores()
     service, python = bake_service()
     about = machine.machine(machine.cores(), OUTPUT) | {"cluster": await cluster.description()}
-    results = continued(_results(options, ["cluster"], python, cores, about, enforced=True), FILE)
+    results = continued(_results(options, ["cluster"], python, cores, about), FILE)
     keep = Keep(results, FILE)
     await cluster.run(options, service, cores, OUTPUT / "logs", keep)
     return keep.results
@@ -68,13 +74,9 @@ def _results(
     python: Path,
     cores: float,
     about: Mapping[str, str],
-    *,
-    enforced: bool,
 ) -> Results:
     taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
-    here = {name: scaled(each, cores) for name, each in ARTICLE.items()}
-    limits = {name: (each.cpu, each.memory_mib) for name, each in here.items()}
-    article = replace(taken, scale=in_words(cores, enforced=enforced), limits=limits)
+    article = replace(taken, deployments={name: scaled(each, cores) for name, each in ARTICLE.items()})
     return Results(
         {each: article if each in {"article", "cluster"} else taken for each in experiments},
         options.quick,

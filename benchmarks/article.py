@@ -7,7 +7,6 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.judge import CONTROL
 from benchmarks.keeping import Keep
-from benchmarks.limits import are_possible
 from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Operation
@@ -27,7 +26,7 @@ _MAX_REQUESTS: Final = (
 async def run(options: Options, bench: Bench, keep: Keep) -> None:
     """Start all deployments and the control, and measure them in interleaved rounds."""
     async with AsyncExitStack() as started:
-        subjects = [peer(CONTROL), *deployments(bench, limits=are_possible())]
+        subjects = [peer(CONTROL), *deployments(bench)]
         control, *running = [await bench.start(each, started) for each in subjects]
         clients = connections(len(bench.cores.server))
         load = Load(clients, seconds=options.count(5, 0.5), warm_up=options.count(0.5, 0.2))
@@ -35,8 +34,8 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
         await measure(options, bench, keep, control, plans)
 
 
-def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
-    """Return the article's deployments, scaled to this machine, with or without their limits."""
+def deployments(bench: Bench) -> list[Subject]:
+    """Return the article's deployments with their limits, scaled to this machine."""
     gunicorn = (bench.python, "-m", "gunicorn", "--config=guniconfig.py")
     one, eleven = {"WEB_CONCURRENCY": "1"}, {"WEB_CONCURRENCY": "11"}
     subjects = (
@@ -47,7 +46,5 @@ def deployments(bench: Bench, *, limits: bool) -> list[Subject]:
             "gunicorn-1-max-requests", (*gunicorn, *_MAX_REQUESTS), bench.service, one | {"PYTHONPATH": str(REPOSITORY)}
         ),
     )
-    scale = {each.name: scaled(ARTICLE[each.name], len(bench.cores.server)) for each in subjects}
-    return [
-        replace(each, pods=scale[each.name].pods, limit=scale[each.name].limit if limits else None) for each in subjects
-    ]
+    here = [scaled(ARTICLE[each.name], len(bench.cores.server)) for each in subjects]
+    return [replace(each, pods=one.pods, limit=one.limit) for each, one in zip(subjects, here, strict=True)]

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from benchmarks.measurement import LEVEL_SHARE, LEVELS_MS, Measurement, measurement
 from benchmarks.results import Experiment, Operation, Results
-from benchmarks.scale import ARTICLE
+from benchmarks.scale import ARTICLE, Deployment
 from benchmarks.statistics import percent
 
 Verdict = Literal["confirmed", "changed", "refuted", "not measured"]
@@ -15,19 +15,18 @@ _NOISE = 0.0001
 
 
 class Deployed(NamedTuple):
-    """What was measured of a deployment, and the CPU cores and MiB of memory that all its pods may use together."""
+    """What was measured of a deployment, as it was scaled here."""
 
     name: str
     of: Mapping[Operation, Measurement]
-    cores: float
-    memory_mib: float
+    here: Deployment
 
     def most_cores(self) -> float:
         return max(one.cores.middle for one in self.of.values())
 
     def most_memory_mib(self) -> float:
-        """Return the most memory under load, scaled to the article's pods: the limit of a pod is the article's."""
-        return max(one.memory_mib.middle for one in self.of.values()) * ARTICLE[self.name].memory_mib / self.memory_mib
+        """Return the most memory under load, scaled to the article's pods."""
+        return max(one.memory_mib.middle for one in self.of.values()) * ARTICLE[self.name].pods / self.here.pods
 
 
 class Finding(NamedTuple):
@@ -47,11 +46,11 @@ Rule: TypeAlias = Callable[..., tuple[bool, str]]
 
 def findings(results: Results, experiment: Experiment) -> list[Finding]:
     """Return the verdict on each claim, from the article's matrix on this machine or on a cluster."""
-    limits = results.taken[experiment].limits if experiment in results.taken else {}
+    deployments = results.taken[experiment].deployments if experiment in results.taken else {}
     found = {}
-    for name in limits:
+    for name, here in deployments.items():
         if of := {each: one for each in LEVELS_MS if (one := measurement(results, experiment, name, each))}:
-            found[name] = Deployed(name, of, *limits[name])
+            found[name] = Deployed(name, of, here)
     made = []
     for claim, rule, about, judge in CLAIMS:
         deployed = [found[name] for name in about if name in found]
@@ -83,7 +82,7 @@ def _misses_by_far(operation: Operation, one: Deployed) -> tuple[bool, str]:
 
 
 def _at_the_limit(operation: Operation, *deployed: Deployed) -> tuple[bool, str]:
-    shares = [each.of[operation].cores.middle / each.cores for each in deployed]
+    shares = [each.of[operation].cores.middle / each.here.cpu for each in deployed]
     return all(0.85 <= each <= 1.1 for each in shares), ", ".join(map(percent, shares))
 
 

@@ -30,6 +30,7 @@ from harness.cluster.options import Options as ClusterOptions
 from harness.cluster.options import require_cluster
 from harness.cluster.release import Release, deploy
 from harness.commands import run_command
+from harness.console import say
 from harness.helm import fetch_helm
 from harness.load_generator import Outcome, send
 from harness.repository import REPOSITORY, TOOLS
@@ -97,12 +98,12 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
     seconds = options.count(_LOAD_SECONDS, 1)
     async with AsyncExitStack() as started:
         settings = ClusterOptions.from_environment()
-        keep.say("Building the image, and loading it …")
+        say("Building the image, and loading it …")
         await build_and_load(settings, service, {_IMAGE: unchanged})
         await remove_namespaces()
         running = []
         for name in SUBJECTS:
-            keep.say(f"Installing {name} …")
+            say(f"Installing {name} …")
             bench = Bench(f"benchmark-{name}", settings, service, logs=logs / name, quick=options.quick)
             bench.logs.mkdir(parents=True, exist_ok=True)
             await started.enter_async_context(bench.started)
@@ -114,7 +115,7 @@ async def run(options: Options, service: Path, cores: float, logs: Path, keep: K
         for number in keep.rounds("cluster", options.rounds):
             for operation in OPERATIONS:
                 for each in in_turn(running, number):
-                    keep.say(f"{each.name}, {operation.upper()}, round {number} of {options.rounds}")
+                    say(f"{each.name}, {operation.upper()}, round {number} of {options.rounds}")
                     keep.results.samples.append(await _sample(each, operation, number, seconds))
 
 

@@ -9,6 +9,7 @@ from benchmarks.judge import CONTROL
 from benchmarks.markdown import estimate_cell, failures, missing, multiple_cell, quantile_cells, share_cell
 from benchmarks.measurement import LEVELS_MS, NAMES, Measurement, footprint, loads, measurement, operations, subjects
 from benchmarks.results import Experiment, Operation, Results
+from benchmarks.scale import ARTICLE, CONNECTIONS, Deployment
 from benchmarks.statistics import percent
 from harness.markdown import table
 from harness.repository import REPOSITORY
@@ -86,22 +87,29 @@ def _footprints(results: Results) -> list[str]:
 def _deployments(results: Results, experiment: Experiment) -> list[str]:
     if not (asked := operations(results, experiment)):
         return missing(experiment)
-    taken = results.taken[experiment]
-    limits = [(name, f"{cpu:g}", f"{mebibytes:,.0f}") for name, (cpu, mebibytes) in taken.limits.items()]
+    deployments = results.taken[experiment].deployments
+    clients = next(each.connections for each in results.samples if each.experiment == experiment)
     rows = [
-        _deployment_row(taken.limits.get(subject, (0.0, 0.0)), subject, operation, one)
+        _deployment_row(deployments[subject], subject, operation, one)
         for operation in asked
         for subject in subjects(results, experiment)
-        if subject != CONTROL and (one := measurement(results, experiment, subject, operation))
+        if subject in deployments and (one := measurement(results, experiment, subject, operation))
     ]
+    scaled = [
+        (what, str(each.pods), f"{each.cpu:g}", f"{each.memory_mib:,.0f}", f"{each.density:.2g}", f"{of / each.pods:g}")
+        for name, here in deployments.items()
+        for what, each, of in ((name, here, clients), (f"{name}, in the article", ARTICLE[name], CONNECTIONS))
+    ]
+    scales = (
+        "deployment", "pods", "CPU limit of all, cores", "memory limit of all, MiB", "processes a core",
+        "connections a pod",
+    )  # fmt: skip
     head = (
         "", "deployment", "answers/s", "p50, ms", "p99, ms", "p99.9, ms", "misses", "failed", "CPU, share of the limit",
         "memory, share of the limit", "CPU per request, µs",
     )  # fmt: skip
     return [
-        f"The article's pods and limits are scaled: {taken.scale.removesuffix('.')}.",
-        "",
-        *table(("deployment", "CPU limit, cores", "memory limit, MiB"), limits),
+        *table(scales, scaled),
         *table(head, rows),
         *failures(results, experiment),
         f"![{experiment}]({experiment}.svg)",
@@ -109,10 +117,7 @@ def _deployments(results: Results, experiment: Experiment) -> list[str]:
     ]
 
 
-def _deployment_row(
-    limit: tuple[float, float], subject: str, operation: Operation, one: Measurement
-) -> tuple[str, ...]:
-    cores, mebibytes = limit
+def _deployment_row(here: Deployment, subject: str, operation: Operation, one: Measurement) -> tuple[str, ...]:
     return (
         NAMES[operation],
         subject,
@@ -120,8 +125,8 @@ def _deployment_row(
         *quantile_cells(one),
         share_cell(one.missed_share(LEVELS_MS[operation])) if operation in LEVELS_MS else "–",
         share_cell(one.failed_share),
-        percent(one.cores.middle / cores) if cores else "–",
-        percent(one.memory_mib.middle / mebibytes) if mebibytes else "–",
+        percent(one.cores.middle / here.cpu),
+        percent(one.memory_mib.middle / here.memory_mib),
         estimate_cell(one.cpu_us),
     )
 

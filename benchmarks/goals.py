@@ -68,13 +68,8 @@ def cell(results: Results, operation: Operation, load: str) -> Goal:
     peers = measured(results, "matrix", PYTHON_PEERS, operation, load)
     best = best_peer(results, operation, load)
     ratios = [own.cpu_ratio(each) for each in peers.values()] if own else []
-    goal = Goal(
-        f"{NAMES[operation]}, {load}: at most every Python peer",
-        "×",
-        max((each.low for each in ratios), default=None),
-        1,
-        best[0] if best else "",
-    )
+    most = max((each.low for each in ratios), default=None)
+    goal = Goal(f"{NAMES[operation]}, {load}: at most every Python peer", "×", most, 1, best[0] if best else "")
     if not (own and best):
         return replace(goal, told=figure_cell(own.cpu_us.middle) if own else "–")
     relation = "<" if max(each.high for each in ratios) < 1 else "≈" if goal.verdict == "met" else ">"
@@ -123,13 +118,9 @@ def _ratios(results: Results) -> Iterator[Goal]:
 def _floor(results: Results) -> Iterator[Goal]:
     service = measurement(results, "matrix", "service", "get", FLOOR_LOAD)
     floors = [one.cpu_us.middle for one in measured(results, "matrix", FLOORS, "get", FLOOR_LOAD).values()]
-    yield Goal(
-        f"GET by id, {FLOOR_LOAD}: at most the floor, a static response plus a query",
-        "µs",
-        service.cpu_us.middle if service else None,
-        sum(floors) if len(floors) == len(FLOORS) else None,
-        " + ".join(f"{each:.0f} µs" for each in floors),
-    )
+    what = f"GET by id, {FLOOR_LOAD}: at most the floor, a static response plus a query"
+    found, bound = service.cpu_us.middle if service else None, sum(floors) if len(floors) == len(FLOORS) else None
+    yield Goal(what, "µs", found, bound, " + ".join(f"{each:.0f} µs" for each in floors))
 
 
 def _footprint(results: Results) -> Iterator[Goal]:
@@ -142,15 +133,11 @@ def _tails(results: Results) -> Iterator[Goal]:
     for operation, bound in TAILS.items():
         one = measurement(results, "tails", "service", operation)
         found = multiple(results, one, LEVEL_SHARE) if one and one.requests >= TAIL_REQUESTS else None
-        p999 = one.quantile(LEVEL_SHARE) if one else None
-        told = [f"p99.9, ms: {milliseconds_cell(p999)}" if p999 else "", f"{one.requests:,} requests" if one else ""]
-        load = one.rounds[0].load if one else load_in_words(0, peak_share=PEAK_SHARE)
-        if one and (one.rounds[0].peak_share or 1) < PEAK_SHARE:
-            told.append("more would fill the core of PostgreSQL and the load")
-        yield Goal(
-            f"{NAMES[operation]} at {load}: p99.9, of the control's at the same rate",
-            "×",
-            found,
-            bound,
-            "; ".join(filter(None, told)),
-        )
+        told, load = "", load_in_words(0, peak_share=PEAK_SHARE)
+        if one:
+            p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
+            load, rate, share = one.rounds[0].load, one.rounds[0].rate or 0, one.rounds[0].peak_share or 1
+            told = f"{rate:,.0f}/s; p50 {p50} ms, p99.9 {p999} ms; {one.requests:,} requests"
+            told += "; more would fill the core of PostgreSQL and the load" * (share < PEAK_SHARE)
+        what = f"{NAMES[operation]} at {load}: p99.9, of the control's at the same rate"
+        yield Goal(what, "×", found, bound, told)

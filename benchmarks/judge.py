@@ -38,8 +38,12 @@ def cells(results: Results) -> dict[Cell, list[Sample]]:
     """Return the samples of each cell."""
     found = defaultdict[Cell, list[Sample]](list)
     for each in results.samples:
-        found[Cell(each.experiment, each.operation, each.load)].append(each)
+        found[_cell(each)].append(each)
     return dict(found)
+
+
+def _cell(sample: Sample) -> Cell:
+    return Cell(sample.experiment, sample.operation, sample.load)
 
 
 def faults(samples: Collection[Sample]) -> dict[int, str]:
@@ -61,16 +65,8 @@ def good_rounds(samples: Collection[Sample]) -> int:
 
 def good(results: Results) -> Results:
     """Return the results without the rounds that have to be thrown away."""
-    return replace(
-        results,
-        samples=[
-            each
-            for samples in cells(results).values()
-            for told in [faults(samples)]
-            for each in samples
-            if not told[each.round]
-        ],
-    )
+    told = {cell: faults(of) for cell, of in cells(results).items()}
+    return replace(results, samples=[each for each in results.samples if not told[_cell(each)][each.round]])
 
 
 def refusals(results: Results) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results import Results
+from harness.console import say
 
 
 class Keep:
@@ -28,10 +29,6 @@ class Keep:
         """Write the results so far."""
         self.results.save(self._file)
 
-    def say(self, text: str) -> None:
-        """Print a line at once."""
-        print(text, flush=True)
-
     def rounds(self, what: str, wanted: int, most: int = 0) -> Iterator[int]:
         """Count rounds from 1. Save the results after each, and tell how much time is left.
 
@@ -45,7 +42,7 @@ class Keep:
             self.save()  # an interrupted run loses at most one round
             if number < wanted:
                 left = (time.monotonic() - begun) / number * (wanted - number) / 60
-                self.say(f"{what}: {number} of {wanted} rounds are done, about {left:.0f} min left")
+                say(f"{what}: {number} of {wanted} rounds are done, about {left:.0f} min left")
 
 
 def continued(fresh: Results, file: Path) -> Results:

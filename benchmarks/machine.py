@@ -55,8 +55,6 @@ def machine(cores: Cores, folder: Path) -> dict[str, str]:
         "memory": this.memory(),
         "kernel": this.kernel(),
         "database_disk": _output("stat", "--file-system", "--format=%T", str(folder)),
-        "cpu_time": "by the CPU clocks of all processes of a subject, ended children included",
-        "log": "a file in memory, truncated before each load",
     }
 
 

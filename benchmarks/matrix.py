@@ -20,6 +20,7 @@ from benchmarks.peers import environment
 from benchmarks.results import Footprint, Operation, Sample
 from benchmarks.rounds import Plan, measure
 from benchmarks.subjects import Running, Subject, peer, pool_size, service
+from harness.console import say
 from harness.load_generator import send
 from harness.processes import WITH_HARNESS
 from harness.repository import REPOSITORY
@@ -89,7 +90,7 @@ async def _footprints(options: Options, bench: Bench, keep: Keep, subjects: Sequ
     """Start each subject alone: two at a time share mapped memory, and each would seem to need less."""
     for number in keep.rounds("footprints", 1 if options.quick else 5):
         for subject in subjects:
-            keep.say(f"footprint {number} of {subject.name}")
+            say(f"footprint {number} of {subject.name}")
             keep.results.footprints.append(await _footprint(options, bench, subject))
     await bench.reset()
 

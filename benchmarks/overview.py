@@ -1,26 +1,10 @@
 """The figures of README.md and docs/benchmarks.md."""
 
-from collections import Counter
-from collections.abc import Iterator
 from statistics import median
 
-from benchmarks import goals, judge, sizing
-from benchmarks.claims import findings
-from benchmarks.markdown import estimate_cell, figure_cell, milliseconds_cell, missing, multiple_cell, span_cell
-from benchmarks.measurement import (
-    ALONE,
-    LEVEL_SHARE,
-    LOADS_CORE,
-    MIDDLE,
-    NAMES,
-    PEERS,
-    SERVICES,
-    closed_loads,
-    loads,
-    measured,
-    measurement,
-    operations,
-)
+from benchmarks import goals, judge
+from benchmarks.markdown import estimate_cell, figure_cell, missing, span_cell
+from benchmarks.measurement import ALONE, MIDDLE, NAMES, PEERS, SERVICES, closed_loads, loads, measurement, operations
 from benchmarks.results import Operation, Results
 from benchmarks.statistics import estimate, percent
 from harness.markdown import table
@@ -31,10 +15,10 @@ CHARTS = ("cpu-connections", "cpu", "latency")
 def figures(results: Results) -> dict[str, list[str]]:
     """Return the lines of each part of the pages, by its name."""
     return {
-        "speed": [*_speed(results), _coalescing(results), ""],
+        "speed": _speed(results),
         "goals": [*_cells(results), *_goals(results)],
         "charts": [line for each in CHARTS for line in (f"![{each.replace('-', ' ')}](benchmarks/{each}.svg)", "")],
-        "what-follows": [*(f"- {each}" for each in _what_follows(results)), ""],
+        "coalescing": [_coalescing(results), ""],
         "machine": table(
             ("machine and versions", ""),
             [(name.replace("_", " "), value) for name, value in (*results.machine.items(), *results.versions.items())],
@@ -84,44 +68,6 @@ def _coalescing(results: Results) -> str:
                 f"{estimate_cell(alone.cpu_us)} µs with {load}, {verdict} {name}'s {estimate_cell(peer.cpu_us)} µs"
             )
     return f"Without coalescing (`{ALONE}`) a GET takes {'; '.join(told)}." if told else missing("matrix")[0]
-
-
-def _what_follows(results: Results) -> Iterator[str]:
-    yield _coalescing(results)
-    costs = sizing.costs(results)
-    if costs and "get" in costs.cpu_us:
-        a_pod = sizing.rounded_down(sizing.CPU_SHARE / costs.cpu_us["get"] * 1e6)
-        yield (
-            f"A pod carries {a_pod:,} GETs/s with {percent(sizing.CPU_SHARE)} of a core. "
-            "[Sizing](benchmarks/sizing.md) has pods, CPU, memory and connections for other rates and mixes."
-        )
-    for operation in goals.TAILS:
-        one = measurement(results, "tails", "service", operation)
-        if one and one.rounds[0].rate and one.quantile(LEVEL_SHARE):
-            multiple = goals.multiple(results, one, LEVEL_SHARE)
-            of = f" ({multiple_cell(multiple)} the control's)" if multiple else ""
-            p50, p999 = (milliseconds_cell(one.quantile(share)) for share in (0.5, LEVEL_SHARE))
-            yield (
-                f"{NAMES[operation]} at {one.rounds[0].rate:,.0f}/s, {one.rounds[0].load} of one process, in ms: "
-                f"p50 {p50}, p99.9 {p999}{of}."
-            )
-    bound = Counter(
-        one.bound
-        for operation in goals.OPERATIONS
-        for load in loads(results, "matrix")
-        for one in measured(results, "matrix", SERVICES, operation, load).values()
-    )
-    if bound[LOADS_CORE]:
-        yield (
-            f"In {bound[LOADS_CORE]} of the {bound.total()} cells of the service PostgreSQL and the load generator "
-            "used their core up before the service did its own: answers/s there are this machine's, not the service's."
-        )
-    told = Counter(each.verdict for each in findings(results, "article"))
-    if told.total() > told["not measured"]:
-        yield (
-            f"Of the article's claims on Gunicorn in front of aiohttp, {told['confirmed']} are confirmed, "
-            f"{told['changed']} changed and {told['refuted']} refuted: [measured again](benchmarks/article.md)."
-        )
 
 
 def runs(results: Results) -> list[str]:

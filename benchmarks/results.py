@@ -8,6 +8,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from benchmarks.scale import Deployment
+
 Experiment = Literal["article", "matrix", "tails", "cluster"]
 Operation = Literal["get", "post", "put", "page", "keyed-post"]
 
@@ -128,14 +130,12 @@ class Taken:
     Attributes:
         at: the start time, as in RFC 3339.
         commit: the commit of the template, with `-dirty` if the work tree differed from it.
-        scale: how the article's pods and limits were scaled, as text.
-        limits: CPU cores and MiB that all pods of an article's deployment may use together, by deployment.
+        deployments: the article's deployments as they were scaled to the machine, by name.
     """
 
     at: str
     commit: str
-    scale: str = ""
-    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,7 @@ class Results:
         """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
         for each in told["taken"].values():
-            each.pop("reservation", None)  # in the files of 0.4.0
-            each["limits"] = {name: (cpu, memory) for name, (cpu, memory) in each["limits"].items()}
+            each["deployments"] = {name: Deployment(**of) for name, of in each["deployments"].items()}
         told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
         told["footprints"] = [Footprint(**each) for each in told["footprints"]]
         names, *rows = told["samples"]

@@ -10,6 +10,7 @@ from benchmarks.load import Load
 from benchmarks.options import Options
 from benchmarks.results import Experiment, Operation, Sample
 from benchmarks.subjects import Running
+from harness.console import say
 
 if TYPE_CHECKING:  # tests of the rounds have no database
     from benchmarks.bench import Bench
@@ -43,15 +44,15 @@ async def measure(options: Options, bench: "Bench", keep: Keep, control: Running
             if number > options.rounds and judge.good_rounds(_cell(keep, plan)) >= options.rounds:
                 continue
             what = f"{experiment}, round {number}: {plan.operation}, {plan.load.name}"
-            keep.say(what)
+            say(what)
             subjects = in_turn([control, *plan.subjects], number)
             keep.results.samples.extend(await bench.round(experiment, subjects, plan.operation, number, plan.load))
             if plan.extra:
                 keep.results.samples.append(await plan.extra(number))
             if fault := judge.faults(_cell(keep, plan))[number]:
-                keep.say(f"{what} is thrown away: {fault}")
+                say(f"{what} is thrown away: {fault}")
         if number == _HOPELESS and not any(judge.good_rounds(_cell(keep, plan)) for plan in plans):
-            keep.say(f"{experiment}: no round of {number} was good, so it is not measured further.")
+            say(f"{experiment}: no round of {number} was good, so it is not measured further.")
             return
 
 

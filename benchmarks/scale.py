@@ -6,7 +6,8 @@ from typing import Final
 
 from benchmarks.limits import Limit
 
-_CONNECTIONS, _LEAST_CONNECTIONS = 200, 20
+CONNECTIONS: Final = 200
+_LEAST_CONNECTIONS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Deployment:
     cpu: float
     memory_mib: float
     workers: int
+
+    @property
+    def density(self) -> float:
+        """Processes for each core."""
+        return self.pods * self.workers / self.cpu
 
     @property
     def limit(self) -> Limit:
@@ -46,7 +52,7 @@ def share(server_cores: float) -> float:
 
 def connections(server_cores: float) -> int:
     """Scale the article's 200 connections by the share of CPU, to as many at least as use up a share of a core."""
-    return max(_LEAST_CONNECTIONS, round(_CONNECTIONS * share(server_cores)))
+    return max(_LEAST_CONNECTIONS, round(CONNECTIONS * share(server_cores)))
 
 
 def scaled(deployment: Deployment, server_cores: float) -> Deployment:
@@ -56,24 +62,3 @@ def scaled(deployment: Deployment, server_cores: float) -> Deployment:
     return replace(
         deployment, pods=pods, cpu=deployment.cpu * part, memory_mib=deployment.memory_mib / deployment.pods * pods
     )
-
-
-def in_words(server_cores: float, *, enforced: bool) -> str:
-    """Describe the scaling and its effects."""
-    lines = [
-        f"{share(server_cores):g} of the article's CPU, as {server_cores:g} of {_CORES:g} cores are there to serve"
-    ]
-    for then in dict.fromkeys(ARTICLE.values()):
-        names = ", ".join(name for name, each in ARTICLE.items() if each == then)
-        now = scaled(then, server_cores)
-        here, there = _what(now, connections(server_cores)), _what(then, _CONNECTIONS)
-        lines.append(f"{names}: {here}; in the article {there}")
-    lines.append(f"{connections(server_cores)} connections where the article had {_CONNECTIONS}")
-    lines.append("The kernel enforces the limits" if enforced else "The limits are not enforced, which takes root")
-    return ". ".join(lines)
-
-
-def _what(one: Deployment, connections: int) -> str:
-    pods = "1 pod" if one.pods == 1 else f"{one.pods} pods"
-    density = f"{one.pods * one.workers / one.cpu:.2g} processes a CPU and {connections / one.pods:g} connections a pod"
-    return f"{pods} with {one.cpu:g} CPU and {one.memory_mib:g} MiB in all, {density}"

@@ -22,6 +22,7 @@ from benchmarks.options import Options
 from benchmarks.results import Operation, Sample
 from benchmarks.rounds import Plan, measure
 from benchmarks.subjects import Running, peer, service
+from harness.console import say
 
 OPERATIONS: Final[tuple[Operation, ...]] = ("get", "post", "put", "page")
 CONNECTIONS: Final = 64
@@ -41,7 +42,7 @@ async def run(options: Options, bench: Bench, keep: Keep) -> None:
         plans = []
         for operation in OPERATIONS:
             load = await _highest(options, bench, running, operation)
-            keep.say(f"tails, {operation}: {load.rate:,.0f}/s, {load.name}")
+            say(f"tails, {operation}: {load.rate:,.0f}/s, {load.name}")
             plans.append(Plan("tails", operation, load, [running]))
         await measure(options, bench, keep, control, plans)
 

@@ -18,7 +18,7 @@ from benchmarks.limits import Limit, are_possible, limited
 from benchmarks.load import requests
 from benchmarks.options import Options
 from benchmarks.results import Conditions, Experiment, Footprint, Results, Sample, Taken, quantile
-from benchmarks.scale import ARTICLE, connections, in_words, scaled
+from benchmarks.scale import ARTICLE, connections, scaled
 from harness.load_generator import NEW_KEY
 from harness.repository import REPOSITORY
 from harness.usage import core_usage, cpu_seconds, pss_mib
@@ -36,7 +36,7 @@ def test_a_failure_misses_every_service_level() -> None:
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
-    taken = Taken("2026-01-01T00:00:00+00:00", "abc", scale="1", limits={"bare": (7.0, 5120.0)})
+    taken = Taken("2026-01-01T00:00:00+00:00", "abc", deployments=ARTICLE)
     results = Results({"article": taken}, False, {"cores": "2"}, {"python": "3.14.8"})
     results.samples.extend([SAMPLE, replace(SAMPLE, experiment="tails", peak_share=0.7, rate=700.0, conditions=None)])
     results.footprints.append(Footprint("bare", 0.5, 45.0, 50.0))
@@ -68,10 +68,10 @@ def test_a_cluster_has_limits_of_its_own_and_joins_the_others(tmp_path: Path) ->
     file = tmp_path / "results.json"
     _results([SAMPLE]).save(file)
     fresh = _results([replace(SAMPLE, experiment="cluster")])
-    taken: dict[Experiment, Taken] = {"cluster": replace(fresh.taken["cluster"], limits={"bare": (0.3, 512.0)})}
+    taken: dict[Experiment, Taken] = {"cluster": replace(fresh.taken["cluster"], deployments=ARTICLE)}
     joined = continued(replace(fresh, taken=taken), file)
     assert [each.experiment for each in joined.samples] == ["article"]
-    assert (joined.taken["article"].limits, joined.taken["cluster"].limits) == ({}, {"bare": (0.3, 512.0)})
+    assert (joined.taken["article"].deployments, joined.taken["cluster"].deployments) == ({}, ARTICLE)
 
 
 def test_results_with_other_versions_are_put_aside(tmp_path: Path) -> None:
@@ -127,13 +127,6 @@ def test_cpu_and_pods_are_scaled_to_the_cores_and_a_pods_memory_is_not(
     assert here.cpu == pytest.approx(cpu)
     assert here.memory_mib == pytest.approx(memory_mib)
     assert here.limit.cpu * here.pods == pytest.approx(cpu)
-
-
-def test_the_scale_tells_what_it_changes() -> None:
-    told = in_words(1, enforced=False)
-    assert "gunicorn-11: 1 pod with 1 CPU and 3072 MiB in all, 11 processes a CPU and 20 connections a pod" in told
-    assert "2 pods with 10 CPU and 6144 MiB in all, 2.2 processes a CPU and 100 connections a pod" in told
-    assert "not enforced" in told
 
 
 @contextmanager

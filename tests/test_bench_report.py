@@ -18,9 +18,11 @@ from benchmarks.load import carried
 from benchmarks.markdown import renewed
 from benchmarks.measurement import DEPLOYMENTS, FLOORS, PEERS, SERVICES, measurement
 from benchmarks.results import Conditions, Experiment, Footprint, Operation, Results, Sample, Taken, quantile
+from benchmarks.scale import Deployment
 from benchmarks.statistics import CONFIDENCE, LEAST_BEYOND, estimate, percent, told_quantile
 from harness.repository import REPOSITORY
 
+KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"
 ARTICLE_OPERATIONS: tuple[Operation, ...] = ("get", "post", "put")
 ALL_OPERATIONS: tuple[Operation, ...] = ("get", "post", "put", "page")
 CPU_US = {"service": 68, "service-without-coalescing": 110, "floor-static": 38, "floor-query": 34}
@@ -51,9 +53,10 @@ def sample(
 
 
 def results(samples: Iterable[Sample] = (), footprints: Iterable[Footprint] = (), *, quick: bool = False) -> Results:
-    limits = dict.fromkeys(DEPLOYMENTS, (0.7, 512.0)) | {"gunicorn-11": (5.0, 3072.0)}
+    pods, eleven = Deployment(1, 0.7, 512, 1), Deployment(1, 5, 3072, 11)
+    deployments = dict.fromkeys(DEPLOYMENTS, pods) | {"gunicorn-11": eleven}
     machine, versions = {"processor": "an abacus"}, {"python": "3.11"}
-    taken = Taken("2026-01-01T00:00:00Z", "abc", scale="one pod", limits=limits)
+    taken = Taken("2026-01-01T00:00:00Z", "abc", deployments=deployments)
     return Results(dict.fromkeys(get_args(Experiment), taken), quick, machine, versions, [*footprints], [*samples])
 
 
@@ -201,6 +204,12 @@ def test_gunicorn_is_not_called_faster_where_the_rounds_overlap() -> None:
         for each, seconds in zip(("bare", "gunicorn-1"), took, strict=True)
     )
     assert verdict(of, "is not faster: requests/s") == "confirmed"
+
+
+def test_the_page_compares_the_scaled_deployments_with_the_article_s() -> None:
+    text = page(matrix())
+    assert "| gunicorn-11 | 1 | 5 | 3,072 | 2.2 | 20 |" in text
+    assert "| gunicorn-11, in the article | 2 | 10 | 6,144 | 2.2 | 100 |" in text
 
 
 def test_a_claim_without_figures_has_no_verdict() -> None:
@@ -383,11 +392,12 @@ def test_a_quick_run_says_that_it_is_one() -> None:
 
 
 def test_the_readme_has_both_rows_of_coalescing_and_says_when_it_does_nothing() -> None:
-    text = report.pages(whole(aiohttp=112))["README.md"]
+    pages = report.pages(whole(aiohttp=112))
+    text = pages["README.md"]
     assert "| service | 68.0 | 68.0 | 68.0 |" in text
     assert "| service-without-coalescing | 110 | 110 | 110 |" in text
     assert "It does nothing with one connection" in text
-    assert "a GET takes 110 µs with 1 connection, less than aiohttp's 112 µs;" in text
+    assert "a GET takes 110 µs with 1 connection, less than aiohttp's 112 µs;" in pages["docs/benchmarks.md"]
 
 
 def test_figures_replace_those_before_and_the_prose_stays() -> None:
@@ -433,6 +443,21 @@ def test_the_prose_has_the_limits_of_the_program(name: str, told: list[str]) -> 
     assert [each for each in told if each not in text] == []
 
 
+@pytest.mark.skipif(not KEPT.exists(), reason="no results are kept yet")
+@pytest.mark.parametrize("experiment", ["article", "cluster"])
+def test_what_the_page_says_of_gunicorn_holds(experiment: Experiment) -> None:
+    told = {each.claim: each.verdict for each in findings(judge.good(Results.load(KEPT)), experiment)}
+    for claim, verdicts in {
+        "is not faster: requests/s": {"confirmed"},
+        "not more stable": {"confirmed"},
+        "CPU per request": {"confirmed"},
+        "43 % more CPU": {"confirmed", "changed"},
+        "30 % more memory": {"confirmed", "changed"},
+        "2⅓ times the memory": {"confirmed", "changed"},
+    }.items():
+        assert [verdict for name, verdict in told.items() if claim in name] in [[each] for each in verdicts], claim
+
+
 def test_what_was_not_measured_says_how_to() -> None:
     text = page(results([sample("bare")]))
     assert "<!-- figures: cluster -->\n\nNot in these results; `make bench TARGET=cluster`" in text
@@ -466,9 +491,6 @@ def test_charts_stand_what_little_there_is() -> None:
     alone = replace(sample("service", experiment="matrix", connections=4), database_cpu_seconds=0)
     assert {"cpu"} <= charts.charts(results([lost, alone])).keys()
     assert "5 × 503" in page(results([lost, alone]))
-
-
-KEPT = REPOSITORY / "docs" / "benchmarks" / "results.json"
 
 
 @pytest.mark.skipif(not KEPT.exists(), reason="no results are kept yet")
