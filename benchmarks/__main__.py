@@ -69,20 +69,12 @@ async def _on_a_cluster(options: Options) -> Results:
 
 
 def _results(
-    options: Options,
-    experiments: Collection[Experiment],
-    python: Path,
-    cores: float,
-    about: Mapping[str, str],
+    options: Options, experiments: Collection[Experiment], python: Path, cores: float, about: Mapping[str, str]
 ) -> Results:
     taken = Taken(datetime.now(UTC).isoformat(timespec="seconds"), commit())
     article = replace(taken, deployments={name: scaled(each, cores) for name, each in ARTICLE.items()})
-    return Results(
-        {each: article if each in {"article", "cluster"} else taken for each in experiments},
-        options.quick,
-        about,
-        machine.versions(python),
-    )
+    of = {each: article if each in {"article", "cluster"} else taken for each in experiments}
+    return Results(of, options.quick, about, machine.versions(python))
 
 
 if __name__ == "__main__":

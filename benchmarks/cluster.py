@@ -55,11 +55,7 @@ fi
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployment that is ready.
-
-    Attributes:
-        connections: number of connections of a load.
-    """
+    """A deployment that is ready, and the number of connections that load it."""
 
     name: str
     connections: int

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from benchmarks.charts.style import LEVEL, add_line, titled
 from benchmarks.judge import CONTROL
 from benchmarks.measurement import ALONE, DEPLOYMENTS, LEVELS_MS, NAMES, PYTHON_PEERS, measured, operations
-from benchmarks.results import Experiment, Operation, Results
+from benchmarks.results import Experiment, Results
 from benchmarks.statistics import SHARES
 
 RATE = "2,000/s"
@@ -18,27 +18,20 @@ _TICKS_MS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_
 
 def article(results: Results, experiment: Experiment) -> go.Figure | None:
     """Compare all quantiles of the article's deployments, with the service levels."""
-    asked = operations(results, experiment)
-    return _quantiles(results, experiment, asked, DEPLOYMENTS, None, "All quantiles of the response time")
+    return _quantiles(results, experiment, DEPLOYMENTS, None, "All quantiles of the response time")
 
 
 def fixed_rate(results: Results) -> go.Figure | None:
     """Compare all quantiles of the subjects that were measured at a fixed rate, and of the control."""
-    asked = [each for each in operations(results, "matrix") if each != "keyed-post"]
     what = f"All quantiles of the response time, {RATE} in an open loop, from when a request was due"
-    names = ("service", ALONE, *PYTHON_PEERS, CONTROL)
-    return _quantiles(results, "matrix", asked, names, RATE, what)
+    return _quantiles(results, "matrix", ("service", ALONE, *PYTHON_PEERS, CONTROL), RATE, what)
 
 
 def _quantiles(
-    results: Results,
-    experiment: Experiment,
-    asked: Sequence[Operation],
-    chosen: Sequence[str],
-    load: str | None,
-    what: str,
+    results: Results, experiment: Experiment, chosen: Sequence[str], load: str | None, what: str
 ) -> go.Figure | None:
     """Draw a panel per operation and a line per subject. A quantile that failures reach has no point."""
+    asked = [each for each in operations(results, experiment) if each != "keyed-post"]
     found = {each: measured(results, experiment, chosen, each, load) for each in asked}
     if not any(found.values()):
         return None

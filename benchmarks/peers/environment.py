@@ -17,11 +17,11 @@ _UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning")
 _GRANIAN = ("-m", "granian", "--interface", "asgi", "--no-access-log", "--log-level", "warning")
 COMMANDS = {
     "aiohttp": ("-m", "benchmarks.peers.aiohttp"),
-    "fastapi": (*_UVICORN, "benchmarks.peers.fastapi.app:app"),
-    "fastapi-sqlalchemy": (*_UVICORN, "benchmarks.peers.fastapi_sqlalchemy.app:app"),
-    "litestar": (*_GRANIAN, "benchmarks.peers.litestar.app:app"),
-    "blacksheep": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep.app:plain"),
-    "blacksheep-fast": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep.app:fast"),
+    "fastapi": (*_UVICORN, "benchmarks.peers.fastapi:app"),
+    "fastapi-sqlalchemy": (*_UVICORN, "benchmarks.peers.fastapi_sqlalchemy:app"),
+    "litestar": (*_GRANIAN, "benchmarks.peers.litestar:app"),
+    "blacksheep": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep:plain"),
+    "blacksheep-fast": (*_UVICORN, "--factory", "benchmarks.peers.blacksheep:fast"),
     "go": (),
     "floor-static": ("-m", "benchmarks.peers.floor_static"),
 }

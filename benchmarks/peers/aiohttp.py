@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers.aiohttp`"""
+"""aiohttp as in its documentation, with an asyncpg pool."""
 
 import os
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""`granian --interface asgi benchmarks.peers.litestar.app:app`"""
+"""Litestar as in its documentation, on Granian, with msgspec structs and an asyncpg pool."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

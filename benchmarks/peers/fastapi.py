@@ -1,4 +1,4 @@
-"""`uvicorn benchmarks.peers.fastapi.app:app --no-access-log`"""
+"""FastAPI as in its documentation, with an asyncpg pool."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

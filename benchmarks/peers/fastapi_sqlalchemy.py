@@ -1,4 +1,4 @@
-"""`uvicorn benchmarks.peers.fastapi_sqlalchemy.app:app --no-access-log`"""
+"""FastAPI with SQLAlchemy, as in the full-stack FastAPI template: SQLModel, psycopg, plain functions in threads."""
 
 import os
 from collections.abc import Iterator

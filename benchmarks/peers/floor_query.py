@@ -1,6 +1,7 @@
-"""`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS` loads itself. A line on standard input starts the load.
+"""The minimal cost of the query of a GET: only asyncpg, on open connections, on uvloop, without HTTP.
 
-The program prints `ready` after its warm-up, and later its measurement as JSON: seconds, cpu_seconds, and a histogram
+`python -m benchmarks.peers.floor_query SECONDS CONNECTIONS` loads itself. A line on standard input starts the load. The
+program prints `ready` after its warm-up, and later its measurement as JSON: seconds, cpu_seconds, and a histogram
 with the upper ends of steps of 100 µs.
 """
 

@@ -1,1 +1,0 @@
-"""aiohttp as in its documentation, with an asyncpg pool."""

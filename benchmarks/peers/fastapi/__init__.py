@@ -1,1 +1,0 @@
-"""FastAPI as in its documentation, with an asyncpg pool."""

@@ -1,1 +1,0 @@
-"""FastAPI with SQLAlchemy, as in the full-stack FastAPI template: SQLModel, psycopg, plain functions in threads."""

@@ -1,1 +1,0 @@
-"""The minimal cost of aiohttp: one handler without middlewares that always returns the same bytes, on uvloop."""
