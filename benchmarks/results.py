@@ -175,9 +175,9 @@ class Results:
     def load(cls, file: Path) -> Self:
         """Read a file that `save` wrote."""
         told = json.loads(file.read_text(encoding="utf-8"))
-        for each in told["taken"].values():
-            each["deployments"] = {name: Deployment(**of) for name, of in each["deployments"].items()}
-        told["taken"] = {experiment: Taken(**each) for experiment, each in told["taken"].items()}
+        for experiment, of in told["taken"].items():
+            here = {name: Deployment(**each) for name, each in of.get("deployments", {}).items()}  # not in 0.4.0
+            told["taken"][experiment] = Taken(of["at"], of["commit"], here)
         told["footprints"] = [Footprint(**each) for each in told["footprints"]]
         names, *rows = told["samples"]
         told["samples"] = [_sample(dict(zip(names, row, strict=True))) for row in rows]
