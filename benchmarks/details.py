@@ -85,9 +85,9 @@ def _footprints(results: Results) -> list[str]:
 
 
 def _deployments(results: Results, experiment: Experiment) -> list[str]:
-    if not (asked := operations(results, experiment)):
+    asked = operations(results, experiment)
+    if not (asked and (deployments := results.taken[experiment].deployments)):
         return missing(experiment)
-    deployments = results.taken[experiment].deployments
     clients = next(each.connections for each in results.samples if each.experiment == experiment)
     rows = [
         _deployment_row(deployments[subject], subject, operation, one)
@@ -154,7 +154,8 @@ def _sizes(results: Results) -> list[str]:
 
 def _profiles(results: Results) -> list[str]:
     """Tell the GETs/s that the pods of chart/profiles carry at their autoscaler's target."""
-    if not (costs := sizing.costs(results)):
+    costs = sizing.costs(results)
+    if not costs or "get" not in costs.cpu_us:
         return missing("matrix")
     rows = []
     for name in ("small", "medium", "large"):

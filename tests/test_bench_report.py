@@ -212,6 +212,14 @@ def test_the_page_compares_the_scaled_deployments_with_the_article_s() -> None:
     assert "| gunicorn-11, in the article | 2 | 10 | 6,144 | 2.2 | 100 |" in text
 
 
+def test_results_that_lack_a_part_tell_how_to_measure_it() -> None:
+    """Results of 0.4.0 have no deployments, and an interrupted run may have no GETs."""
+    before = replace(matrix(), taken={"article": Taken("2026-01-01T00:00:00Z", "abc")})
+    assert "<!-- figures: article -->\n\nNot in these results; `make bench ONLY=article`" in page(before)
+    posts = results([sample("service", "post", "matrix", connections=64)], [Footprint("service", 0.5, 44, 60)])
+    assert "<!-- figures: profiles -->\n\nNot in these results; `make bench ONLY=matrix`" in page(posts)
+
+
 def test_a_claim_without_figures_has_no_verdict() -> None:
     assert {each.verdict for each in findings(results(), "article")} == {"not measured"}
 
