@@ -12,6 +12,8 @@ from chassis.pagination import Listing, PageQuery
 from harness.served_by_index import complaints
 
 ROWS, LIMIT, PARENTS = 100_000, 20, 7
+# PostgreSQL looks at 300 rows for each of it: at all rows, so that no plan depends on which rows it draws.
+STATISTICS = ROWS // 300 + 1
 MOST = 25 * (LIMIT + 1)  # rows for a page: PostgreSQL may drop some rows of the index of the order
 MOST_OF_FREQUENT = ROWS // 10  # for values that many rows have, which it takes for evenly spread
 # The rows after it have nulls, as the newest rows often do: in the order of the key, far behind. PostgreSQL takes nulls
@@ -79,6 +81,7 @@ class Resource:
             values.append(f"number % {PARENTS} + 1")
         select = f"SELECT {', '.join(values)} FROM generate_series(1, {ROWS}) AS number"
         await connection.execute(f"INSERT INTO {self.table} ({', '.join(columns)}) {select}")
+        await connection.execute(f"SET default_statistics_target = {STATISTICS}")
         await connection.execute(f"VACUUM ANALYZE {self.table}")
 
     async def cases(self, connection: Any) -> list[Case]:
