@@ -11,8 +11,9 @@ from harness.environments import python_for
 _TYPES = TemporaryDirectory(prefix="mypy-")
 # Seconds a test. A service's own limit is shorter, and is meant for a machine that runs nothing else.
 _TIME_LIMIT = "--timeout=180"
-# This process's share of the cores: what `pytest -n auto` takes in a service, and how many services run at a time.
-PROCESSES = max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+# What `pytest -n auto` takes in a service, and how many services run at a time: twice this process's share of the
+# cores, as a service's tests wait half of their time for PostgreSQL and for other processes.
+PROCESSES = max(1, 2 * (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def run(service: Path, tools: Path, *command: str, **variables: str) -> str:

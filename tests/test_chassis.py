@@ -1,6 +1,7 @@
 """The chassis' own tests, in tests/chassis, laid over baked services.
 
-All of them run on the default service. Then those run again that an answer or a version makes a difference to.
+All of them run on the default service, on this Python: CI does so on every Python that is supported. Then those run
+again that an answer or a version makes a difference to.
 """
 
 import ast
@@ -21,6 +22,8 @@ from tests.services import run
 OLDEST_POSTGRES = "16"  # of those that the embedded PostgreSQL has
 ON_POSTGRES = ["admission", "batched_reads", "database_faults", "health", "idempotency", "lint_migrations"]
 ON_POSTGRES += ["migrations", "pagination", "problems", "tls"]
+# Those with annotations that are read, and with signals, sockets and processes.
+ON_PYTHON = ["commands", "connection", "endpoint", "models", "resources", "server", "tls", "types"]
 
 
 def other_pythons() -> list[str]:
@@ -90,8 +93,8 @@ def test_those_on_the_database_pass_on_the_oldest_postgresql(default: Path, tool
 
 
 @pytest.mark.parametrize("python", other_pythons())
-def test_all_of_them_pass_on_another_python(default: Path, tools: Path, python: str) -> None:
-    pytest_in(default, tools, "tests", python=python)
+def test_those_on_the_interpreter_pass_on_another_python(default: Path, tools: Path, python: str) -> None:
+    pytest_in(default, tools, "tests/app", *chassis_tests(*ON_PYTHON), python=python)
 
 
 def pytest_in(service: Path, tools: Path, *arguments: str, python: str = "", **variables: str) -> str:

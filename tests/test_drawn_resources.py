@@ -15,8 +15,8 @@ from harness.environments import python_for
 from tests.drawn_resources import Drawing
 from tests.services import PROCESSES, run
 
-RESOURCES, SEED = int(os.environ.get("RESOURCES", "40")), os.environ.get("SEED", "1")
-SERVICES = 3
+RESOURCES, SEED = int(os.environ.get("RESOURCES", "20")), os.environ.get("SEED", "1")
+SERVICES = 2
 MOST_SECONDS = 180  # a test, on a machine that runs several at a time
 
 
