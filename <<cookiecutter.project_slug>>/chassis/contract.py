@@ -33,7 +33,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from chassis.caller import Caller
 from chassis.conditional import IfMatch, Versioned
@@ -229,7 +229,8 @@ class Route:
         path: the path, with `{name}` for each path parameter of the handler.
         handler: the typed handler.
         status: the status of a successful response with a body.
-        location: the path of the created resource, with `{name}` for fields of the handler's result.
+        location: the path of the created resource, with `{name}` for fields of the handler's result, and for path
+            parameters of the route that are no such fields.
         scopes: the scopes that the caller's token must have, all of them, if OIDC_ISSUER is set.
         raises: the domain errors that the handler may raise, for the OpenAPI document.
         consumes: the media types of the request's body, by default `("application/json",)`, or
@@ -341,8 +342,9 @@ class Contract:
         schema_digest: a digest of the result's JSON schema.
 
     Raises:
-        TypeError: an annotation or a path parameter is missing, or the route does not say which body the handler takes
-            or returns; the message names the handler and the parameter.
+        TypeError: an annotation or a path parameter is missing, the location has a name that neither the result nor the
+            path has, or the route does not say which body the handler takes or returns; the message names the handler
+            and the parameter.
         ValueError: a header has no valid name.
     """
 
@@ -420,6 +422,11 @@ class Contract:
         model: type = origin if isinstance(origin, type) else object
         self.row: type[Row] | None = model if issubclass(model, Row) else None
         self.versioned = issubclass(model, Versioned)
+        if issubclass(model, BaseModel) and (unknown := _unknown(route, in_path, model)):
+            raise TypeError(
+                f"{name}: the location {route.location} has {sorted(unknown)}; name fields of {model.__name__}, or "
+                f"path parameters of {route.path}"
+            )
         self.page: type[Page[Any]] | None = model if issubclass(model, Page) else None
         self.paged = bool(self.page)
         self.as_it_is: type | None = returns if route.produces and returns in (bytes, str) else None
@@ -428,6 +435,12 @@ class Contract:
             raise TypeError(f"{name}: it should return bytes or str, of the media type {self.produces}")
         schema = self.result.json_schema(mode="serialization") if self.result else {}
         self.schema_digest = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
+
+
+def _unknown(route: Route, in_path: set[str], model: type[BaseModel]) -> set[str]:
+    """Return the names in the location of a route that neither its path nor its result has."""
+    names = set(PATH_PARAMETERS.findall(route.location or "")) - in_path - model.model_fields.keys()
+    return {name for name in names if not hasattr(model, name)}
 
 
 def _header(hint: Any) -> Header | None:

@@ -41,6 +41,10 @@ async def echo_at(body: Note) -> Note:
     return body
 
 
+async def echo_in(place: str, body: Note) -> Note:
+    return body
+
+
 async def nothing() -> None: ...
 
 
@@ -197,6 +201,7 @@ ROUTES = [
     Route("POST", "/echo", echo),
     Route("GET", "/numbers", count_up, produces="text/plain"),
     Route("POST", "/echo-at", echo_at, status=201, location="/notes/{text}"),
+    Route("POST", "/places/{place}/notes", echo_in, status=201, location="/places/{place}/notes/{text}"),
     Route("DELETE", "/nothing", nothing),
     Route("GET", "/search", search),
     Route("GET", "/tagged", tagged),

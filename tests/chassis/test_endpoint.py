@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from yarl import URL
 
-from chassis.contract import Route
+from chassis.contract import Route, contract_of
 from chassis.database import Database
 from chassis.http.admission import InFlightLimit
 from chassis.http.endpoint import _with_cursor, endpoint
@@ -183,6 +183,15 @@ async def _unknown(thing: object) -> None: ...
 
 
 async def _unbounded(body: list[Part]) -> None: ...
+
+
+async def _located(place: str) -> Thing:
+    return Thing()
+
+
+def test_a_location_has_names_of_the_result_or_of_the_path() -> None:
+    with pytest.raises(TypeError, match=r"has \['id'\]; name fields of Thing, or path parameters of /{place}"):
+        contract_of(Route("POST", "/{place}", _located, status=201, location="/{place}/{id}"))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ async def test_rfc9110_15_5_5_a_path_that_nothing_has_is_a_404_whatever_the_meth
 async def test_rfc9110_10_2_2_location_is_where_the_new_resource_is(service: Running) -> None:
     response = await service.api.post("/echo-at", json={"text": "a b/ü"})
     assert (response.status, response.headers["Location"]) == (201, "/notes/a%20b%2F%C3%BC")
+    nested = await service.api.post(URL("/places/%C3%BC%2F1/notes", encoded=True), json={"text": "a"})
+    assert (nested.status, nested.headers["Location"]) == (201, "/places/%C3%BC%2F1/notes/a")
 
 
 @pytest.mark.parametrize("word", ["%C3%A9", "é", "%c3%a9"])

@@ -339,13 +339,17 @@ def _responder(route: Route, contract: Contract) -> _Respond:
         response = web.Response(status=status, body=to_body(result), headers=headers)
         if location:
             response.headers[hdrs.LOCATION] = PATH_PARAMETERS.sub(
-                lambda name: _quoted(getattr(result, name[1])), location
+                lambda name: _quoted(_value_in_location(request, result, name[1])), location
             )
         if paged and result.next_cursor:
             response.headers[hdrs.LINK] = f'<{_with_cursor(request.rel_url, result.next_cursor)}>; rel="next"'
         return _with(head, response) if head else response
 
     return respond
+
+
+def _value_in_location(request: web.Request, result: Any, name: str) -> object:
+    return getattr(result, name) if hasattr(result, name) else request.match_info[name]
 
 
 def _quoted(value: object) -> str:
