@@ -13,7 +13,7 @@ _FEWEST, _MOST = 2, 4
 _BUSY, _CALM = 100, 5
 _PATIENCE_SECONDS = 240
 _VALUES = {
-    "resources": {"requests": {"cpu": "50m"}},
+    "resources": {"requests": {"cpu": "30m"}},  # a fast machine needs all pods for the load, too
     "autoscaling": {
         "enabled": True,
         "minReplicas": _FEWEST,
@@ -30,7 +30,7 @@ async def out_and_in(bench: Bench) -> Row:
     release, _ = await deploy(bench, _VALUES)
     row = Row(
         f"autoscaling from {_FEWEST} to {_MOST} pods and back",
-        f"{load(_BUSY)}; then {_CALM} of them; `resources.requests.cpu=50m`, `scaleDown.stabilizationWindowSeconds=15`",
+        f"{load(_BUSY)}; then {_CALM} of them; `resources.requests.cpu=30m`, `scaleDown.stabilizationWindowSeconds=15`",
         promise="out under load, in without it; no failed request",
     )
     async with traffic(bench, _CALM) as record:
