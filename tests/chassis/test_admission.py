@@ -158,6 +158,32 @@ def test_a_pause_takes_no_time_from_those_that_wait(begins: float) -> None:
     uvloop.run(stand_still_while_others_wait())
 
 
+def test_each_is_refused_when_its_time_is_up_while_others_come_and_are_refused() -> None:
+    """What one refusal is late, by the time for input or by a pause, is not added to the next one."""
+    longest_wait, count, apart_seconds, slack = 0.15, 400, 0.005, 0.1
+    semaphore = FifoSemaphore(1, longest_wait)
+    waited, late = list[float](), [0.0]
+
+    async def wait() -> None:
+        begun = time.monotonic()
+        with pytest.raises(OverloadedError):
+            await semaphore.acquire()
+        waited.append(time.monotonic() - begun)
+
+    async def refuse_many() -> None:
+        await semaphore.acquire()
+        async with asyncio.TaskGroup() as callers:
+            for _ in range(count):
+                callers.create_task(wait())
+                due = time.monotonic() + apart_seconds
+                await asyncio.sleep(apart_seconds)
+                late.append(time.monotonic() - due)
+
+    uvloop.run(refuse_many())
+    assert len(waited) == count
+    assert max(waited) < longest_wait + slack + 3 * max(late)
+
+
 async def test_a_permit_is_not_lost_with_a_caller_that_is_cancelled() -> None:
     semaphore = FifoSemaphore(1, wait_timeout_seconds=10)
     await semaphore.acquire()

@@ -61,18 +61,21 @@ class Deadline:
         if task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):  # nobody else has cancelled the task
             raise self._error from error
 
-    def _on_timer(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+    def _on_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         # uvloop runs timers before it reads sockets. After a pause of the process the awaited data may be in a socket:
-        # let the event loop read it first. All blocks get the time of the pause anew, up to their limit.
-        now = max(loop.time(), due)  # uvloop rounds to milliseconds
-        pause = min(now - due, self._seconds)
-        loop.call_later(pause + _READ_SECONDS, self._cancel_overdue, loop, now)
+        # let the event loop read it first. All blocks get the time of the pause anew, up to their limit. The pause is
+        # by how much this timer is late: not what a block is overdue, which has this timer's own delay in it.
+        now = max(loop.time(), at)  # uvloop rounds to milliseconds
+        pause = min(now - at, self._seconds)
+        later = now + pause + _READ_SECONDS
+        loop.call_at(later, self._cancel_overdue, loop, now, later)
 
-    def _cancel_overdue(self, loop: asyncio.AbstractEventLoop, by: float) -> None:
+    def _cancel_overdue(self, loop: asyncio.AbstractEventLoop, by: float, at: float) -> None:
         self._timer = None
         for task, due in list(self._due.items()):
             if due > by:
-                self._timer = loop.call_at(due, self._on_timer, loop, due)
+                next_at = max(due, at)
+                self._timer = loop.call_at(next_at, self._on_timer, loop, next_at)
                 break
             del self._due[task]
             task.cancel()
