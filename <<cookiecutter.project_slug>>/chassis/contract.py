@@ -422,7 +422,7 @@ class Contract:
         model: type = origin if isinstance(origin, type) else object
         self.row: type[Row] | None = model if issubclass(model, Row) else None
         self.versioned = issubclass(model, Versioned)
-        if issubclass(model, BaseModel) and (unknown := _unknown(route, in_path, model)):
+        if issubclass(model, BaseModel) and (unknown := _unknown_in_location(route, in_path, model)):
             raise TypeError(
                 f"{name}: the location {route.location} has {sorted(unknown)}; name fields of {model.__name__}, or "
                 f"path parameters of {route.path}"
@@ -437,7 +437,7 @@ class Contract:
         self.schema_digest = blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=3).hexdigest()
 
 
-def _unknown(route: Route, in_path: set[str], model: type[BaseModel]) -> set[str]:
+def _unknown_in_location(route: Route, in_path: set[str], model: type[BaseModel]) -> set[str]:
     """Return the names in the location of a route that neither its path nor its result has."""
     names = set(PATH_PARAMETERS.findall(route.location or "")) - in_path - model.model_fields.keys()
     return {name for name in names if not hasattr(model, name)}

@@ -12,7 +12,7 @@ from chassis.pagination import Listing, PageQuery
 from harness.served_by_index import complaints
 
 ROWS, LIMIT, PARENTS = 100_000, 20, 7
-# PostgreSQL looks at 300 rows for each of it: at all rows, so that no plan depends on which rows it draws.
+# ANALYZE draws 300 rows for each unit of this target. With as many as there are, no plan depends on which it draws.
 STATISTICS = ROWS // 300 + 1
 MOST = 25 * (LIMIT + 1)  # rows for a page: PostgreSQL may drop some rows of the index of the order
 MOST_OF_FREQUENT = ROWS // 10  # for values that many rows have, which it takes for evenly spread
